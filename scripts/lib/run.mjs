@@ -1,0 +1,76 @@
+// Starting programs: with their output shown, or captured, and never through a shell.
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { Refusal } from "./say.mjs";
+
+/** Programs that `run` started and that still run: a stopped script takes them along. */
+const running = new Set();
+
+/** Runs a program with its output shown. Throws a Refusal when it fails. */
+export function run(program, args, options = {}) {
+  const { expect, ...rest } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], ...rest });
+    running.add(child);
+    child.once("error", (error) => {
+      running.delete(child);
+      reject(new Refusal(`${program} could not be started: ${error.message}`));
+    });
+    child.once("close", (code, signal) => {
+      running.delete(child);
+      if (code === 0) resolve();
+      else reject(new Refusal(expect ?? `${program} ${args.slice(0, 3).join(" ")} failed (${signal ?? `exit code ${code}`})`));
+    });
+  });
+}
+
+/** Sends a signal to everything `run` started. */
+export function signalRunning(signal) {
+  for (const child of running) child.kill(signal);
+}
+
+/** Runs a program and returns `{ ok, code, stdout, stderr }`; never throws. */
+export function capture(program, args, options = {}) {
+  const done = spawnSync(program, args, { encoding: "utf8", maxBuffer: 256 << 20, ...options });
+  return {
+    ok: done.status === 0,
+    code: done.status,
+    stdout: done.stdout ?? "",
+    stderr: done.error ? String(done.error.message) : (done.stderr ?? ""),
+  };
+}
+
+/** Like `capture`, for programs that must succeed; returns standard output. */
+export function mustCapture(program, args, options = {}) {
+  const done = capture(program, args, options);
+  if (!done.ok) throw new Refusal(`${program} ${args.slice(0, 4).join(" ")} failed: ${String(done.stderr).trim().slice(-2000)}`);
+  return done.stdout;
+}
+
+/** The full path of a program, or null. Looks into the sbin folders too, which a plain user's PATH may lack. */
+export function which(program) {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
+  for (const folder of folders) {
+    if (!folder) continue;
+    const path = join(folder, program);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+/** Waits until `condition` answers something truthy and returns that, or null when the time is up. */
+export async function until(condition, { timeoutMs, everyMs = 50 }) {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const answer = await condition();
+    if (answer) return answer;
+    if (Date.now() >= end) return null;
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
