@@ -1,0 +1,128 @@
+//! One request and one answer on a data connection.
+
+use serde::{Deserialize, Serialize};
+
+/// A file as the gateway's database knows it. `path` is relative to the mount, in raw bytes
+/// because file names are bytes; the worker opens it beneath the mount and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Name of the mount: the folder's id.
+    pub mount: String,
+    pub path: Vec<u8>,
+    /// Size in bytes at the last scan; a file of another size is answered `Changed`.
+    /// `None` while nobody has measured it.
+    pub size: Option<u64>,
+}
+
+/// Sent by the gateway, as a frame (see [`crate::frame::encode`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Echoed in the answer; never used twice on one connection.
+    pub id: u64,
+    pub body: RequestBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestBody {
+    /// Exactly these bytes of that file.
+    Range { file: FileRef, offset: u64, length: u64 },
+    /// Work that ends in at most `max_bytes` of result, or is killed after `time_limit_ms`.
+    /// Closing the connection cancels it.
+    Job { job: Job, max_bytes: u32, time_limit_ms: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Job {
+    /// Result: ffprobe's JSON (format, streams, chapters), as untrusted text.
+    Probe { file: FileRef },
+    /// Result: one JPEG, at most `width` pixels wide, of the frame near `at_ms`.
+    Poster { file: FileRef, at_ms: u64, width: u32 },
+}
+
+/// How a request ended. Anything but `Ok` has no bytes behind it, except `Failed`, whose bytes
+/// are a short text for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    Ok = 0,
+    NotFound = 1,
+    /// The file is not the one the gateway's database describes.
+    Changed = 2,
+    /// Not media, or media that is refused.
+    Unsupported = 3,
+    /// A limit of time, memory or size was hit.
+    Limit = 4,
+    /// Reading failed.
+    Io = 5,
+    /// The request itself was refused: bad path, unknown mount, not a regular file.
+    Refused = 6,
+    /// The job's program failed; the bytes say why.
+    Failed = 7,
+}
+
+impl Status {
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Ok,
+            1 => Self::NotFound,
+            2 => Self::Changed,
+            3 => Self::Unsupported,
+            4 => Self::Limit,
+            5 => Self::Io,
+            6 => Self::Refused,
+            7 => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// What a worker writes before the bytes: 24 bytes, little-endian.
+/// `LOGA` magic, `u64` request id, `u8` status, three zero bytes, `u64` length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerHead {
+    pub id: u64,
+    pub status: Status,
+    pub length: u64,
+}
+
+impl AnswerHead {
+    pub const BYTES: usize = 24;
+    const MAGIC: [u8; 4] = *b"LOGA";
+
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut out = [0; Self::BYTES];
+        out[..4].copy_from_slice(&Self::MAGIC);
+        out[4..12].copy_from_slice(&self.id.to_le_bytes());
+        out[12] = self.status as u8;
+        out[16..].copy_from_slice(&self.length.to_le_bytes());
+        out
+    }
+
+    /// `None` for anything that is not exactly an answer head.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        if bytes[..4] != Self::MAGIC || bytes[13..16] != [0; 3] {
+            return None;
+        }
+        Some(Self {
+            id: u64::from_le_bytes(bytes[4..12].try_into().ok()?),
+            status: Status::from_byte(bytes[12])?,
+            length: u64::from_le_bytes(bytes[16..].try_into().ok()?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_heads_survive_and_garbage_does_not() {
+        let head = AnswerHead { id: 42, status: Status::Changed, length: u64::MAX };
+        assert_eq!(AnswerHead::from_bytes(&head.to_bytes()), Some(head));
+        for at in [0, 12, 13] {
+            let mut bytes = head.to_bytes();
+            bytes[at] = 0xff;
+            assert_eq!(AnswerHead::from_bytes(&bytes), None, "byte {at}");
+        }
+    }
+}

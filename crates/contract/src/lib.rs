@@ -1,0 +1,17 @@
+//! What gateway and worker promise each other.
+//!
+//! The gateway owns a Unix socket per loge; the worker dials in. The first connection is the
+//! control connection and opens with [`frame::Opening::Control`]; every later one is a data
+//! connection and opens with the one-time token it was told over control. On a data connection
+//! the gateway sends one [`data::Request`] at a time and the worker answers with a fixed-size
+//! [`data::AnswerHead`] and exactly the announced bytes.
+//! Promises: every message is bounded, every set of messages is a closed enum, and nothing in
+//! here lets a worker ask the gateway for work, a path, or an address.
+//! Never here: input and output, an async runtime, HTTP.
+
+pub mod data;
+pub mod env;
+pub mod frame;
+
+pub use data::{AnswerHead, FileRef, Job, Request, RequestBody, Status};
+pub use frame::{FrameError, FromWorker, Hello, MAX_FRAME_BYTES, Opening, PROTOCOL, ToWorker};

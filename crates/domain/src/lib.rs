@@ -1,0 +1,23 @@
+//! The words of the house and the pure decisions about them.
+//!
+//! Owns: identifiers, roles, media facts, loge states and limits, the playback decision,
+//! title naming, and the closed list of failures a person may see.
+//! Promises: every function here is total and has no side effect.
+//! Never here: a clock read, randomness, input or output, serialisation, an async runtime.
+
+pub mod facts;
+pub mod failure;
+pub mod id;
+pub mod job;
+pub mod limits;
+pub mod loge;
+pub mod naming;
+pub mod people;
+pub mod playback;
+
+pub use failure::{Code, Failure};
+pub use id::{FileId, FolderId, InstallId, InvalidId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
+pub use job::{JobKind, JobState};
+pub use limits::LogeLimits;
+pub use loge::{LogeState, RuntimeKind, Tenant};
+pub use people::Role;
