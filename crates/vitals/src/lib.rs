@@ -1,0 +1,134 @@
+//! How the house feels: measurements of the host, their history, alert rules, and the one
+//! sentence that says whether everything is fine.
+//!
+//! Owns: one sampling task, the rings of past samples, the list of raised alerts.
+//! Promises: a missing sensor or a hanging disk is a normal state, never an error; sampling
+//! costs well under one percent of a core.
+//! Never here: HTTP, SQL, containers. What loges use arrives as numbers from outside.
+
+pub mod alerts;
+pub mod history;
+mod measure;
+pub mod sample;
+pub mod sentence;
+
+pub use alerts::{Alert, AlertCode, Alerts, Level};
+pub use history::{HistoryPoint, HistoryRange, Rings};
+pub use sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperature};
+pub use sentence::{House, Sentence};
+
+use base::{Bus, Clock, Event, Lifecycle};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What is measured, and how often.
+#[derive(Debug, Clone)]
+pub struct VitalsConfig {
+    pub interval: Duration,
+    /// The disk of this folder is watched as `data`.
+    pub data_dir: PathBuf,
+}
+
+/// What the rest of the house knows and vitals cannot measure. Asked for at every sample, so
+/// answering must be quick and must not block.
+pub trait HouseView: Send + Sync + 'static {
+    fn house(&self) -> House;
+    fn library_roots(&self) -> Vec<PathBuf>;
+}
+
+struct Shared {
+    latest: Mutex<Option<Sample>>,
+    rings: Mutex<Rings>,
+    alerts: Mutex<Alerts>,
+    house: Arc<dyn HouseView>,
+}
+
+/// Handle on the measurements; cloning is cheap.
+#[derive(Clone)]
+pub struct Vitals(Arc<Shared>);
+
+impl Vitals {
+    /// Starts sampling until the soft stop. Publishes [`Event::Vitals`] after each sample and
+    /// [`Event::Alerts`] when the list of alerts changes.
+    pub fn start(
+        config: VitalsConfig,
+        house: Arc<dyn HouseView>,
+        clock: Arc<dyn Clock>,
+        bus: Bus,
+        lifecycle: &Lifecycle,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            latest: Mutex::default(),
+            rings: Mutex::new(Rings::new(config.interval)),
+            alerts: Mutex::default(),
+            house,
+        });
+        let task = shared.clone();
+        let soft = lifecycle.soft().clone();
+        lifecycle.spawn("vitals", async move {
+            let mut instruments = measure::Instruments::new(config.data_dir);
+            let mut ticks = tokio::time::interval(config.interval);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+            loop {
+                tokio::select! {
+                    () = soft.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                let roots = task.house.library_roots();
+                let now = clock.now();
+                // Reading /proc and statvfs can wait for a disk; never on the runtime's threads.
+                let measured = tokio::task::spawn_blocking(move || {
+                    let sample = instruments.sample(now, &roots);
+                    (instruments, sample)
+                })
+                .await;
+                let Ok((back, sample)) = measured else { return };
+                instruments = back;
+                task.take(sample, &bus);
+            }
+        });
+        Self(shared)
+    }
+
+    /// The newest sample; `None` in the first moments after start.
+    pub fn now(&self) -> Option<Sample> {
+        lock(&self.0.latest).clone()
+    }
+
+    pub fn history(&self, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
+        lock(&self.0.rings).range(range)
+    }
+
+    pub fn alerts(&self) -> Vec<Alert> {
+        lock(&self.0.alerts).raised()
+    }
+
+    /// Viewers and loges as the house reported them just now, without waiting for a sample.
+    pub fn house(&self) -> House {
+        self.0.house.house()
+    }
+
+    /// Is everything fine? In words.
+    pub fn sentence(&self) -> Sentence {
+        sentence::sum_up(self.now().as_ref(), &self.house(), &self.alerts())
+    }
+}
+
+impl Shared {
+    fn take(&self, sample: Sample, bus: &Bus) {
+        lock(&self.rings).push(&sample);
+        let changed = lock(&self.alerts).judge(&sample, &self.house.house());
+        *lock(&self.latest) = Some(sample);
+        bus.publish(Event::Vitals);
+        if changed {
+            bus.publish(Event::Alerts);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

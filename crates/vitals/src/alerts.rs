@@ -1,0 +1,215 @@
+//! Rules with a duration and a way back: raised once, cleared once.
+
+use crate::{
+    sample::{DiskRole, Sample},
+    sentence::House,
+};
+use base::UnixMs;
+use std::collections::BTreeMap;
+
+/// How bad something is; also the level of the whole house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    Good,
+    Attention,
+    Trouble,
+}
+
+impl Level {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Attention => "attention",
+            Self::Trouble => "trouble",
+        }
+    }
+}
+
+/// The closed list of conditions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlertCode {
+    DiskLow(String),
+    CpuBusy,
+    MemoryLow,
+    Hot,
+    LibraryOffline(String),
+    LogeFailed(String),
+    ReducedIsolation,
+    EngineAway,
+}
+
+impl AlertCode {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::DiskLow(_) => "disk_low",
+            Self::CpuBusy => "cpu_busy",
+            Self::MemoryLow => "memory_low",
+            Self::Hot => "hot",
+            Self::LibraryOffline(_) => "library_offline",
+            Self::LogeFailed(_) => "loge_failed",
+            Self::ReducedIsolation => "reduced_isolation",
+            Self::EngineAway => "engine_away",
+        }
+    }
+
+    /// The condition has to hold this long before anybody is told, in milliseconds.
+    const fn patience_ms(&self) -> u64 {
+        match self {
+            Self::CpuBusy | Self::MemoryLow => 300_000,
+            Self::Hot => 30_000,
+            Self::EngineAway => 60_000,
+            Self::DiskLow(_) | Self::LibraryOffline(_) | Self::LogeFailed(_) | Self::ReducedIsolation => 0,
+        }
+    }
+
+    /// Where in the UI the cause is.
+    pub const fn href(&self) -> &'static str {
+        match self {
+            Self::LibraryOffline(_) => "/admin/libraries",
+            Self::LogeFailed(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
+            Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    pub code: AlertCode,
+    pub level: Level,
+    pub text: String,
+    pub since: UnixMs,
+}
+
+struct Tracked {
+    level: Level,
+    text: String,
+    since: UnixMs,
+    raised: bool,
+}
+
+/// The alerts of one run.
+#[derive(Default)]
+pub struct Alerts(BTreeMap<AlertCode, Tracked>);
+
+impl Alerts {
+    /// Takes a new look; true when the list of raised alerts is another one than before.
+    pub fn judge(&mut self, sample: &Sample, house: &House) -> bool {
+        let conditions = conditions(sample, house, |code| self.0.get(code).is_some_and(|t| t.raised));
+        let before = self.0.values().filter(|t| t.raised).count();
+        let mut changed = false;
+        self.0.retain(|code, tracked| {
+            let stays = conditions.iter().any(|(c, _, _)| c == code);
+            changed |= !stays && tracked.raised;
+            stays
+        });
+        for (code, level, text) in conditions {
+            let patience = code.patience_ms();
+            let tracked =
+                self.0.entry(code).or_insert(Tracked { level, text: String::new(), since: sample.at, raised: false });
+            changed |= tracked.raised && tracked.level != level;
+            tracked.level = level;
+            tracked.text = text;
+            tracked.raised |= sample.at.since(tracked.since) >= patience;
+        }
+        changed || before != self.0.values().filter(|t| t.raised).count()
+    }
+
+    /// Worst first, then oldest first.
+    pub fn raised(&self) -> Vec<Alert> {
+        let mut list: Vec<Alert> = self
+            .0
+            .iter()
+            .filter(|(_, t)| t.raised)
+            .map(|(code, t)| Alert { code: code.clone(), level: t.level, text: t.text.clone(), since: t.since })
+            .collect();
+        list.sort_by_key(|a| (std::cmp::Reverse(a.level), a.since));
+        list
+    }
+}
+
+fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> bool) -> Vec<(AlertCode, Level, String)> {
+    let mut out = Vec::new();
+    for disk in &sample.disks {
+        let name = disk.mount.to_string_lossy().into_owned();
+        let code = AlertCode::DiskLow(name.clone());
+        let free = disk.free_bytes as f64 / disk.total_bytes as f64 * 100.0;
+        // A library disk that is nearly full is how people use disks; only the data disk stops the house.
+        let (warn, stop) = if disk.role == DiskRole::Data { (10.0, 5.0) } else { (2.0, 0.0) };
+        let slack = if raised(&code) { 2.0 } else { 0.0 };
+        if free < warn + slack {
+            let level = if free < stop { Level::Trouble } else { Level::Attention };
+            let gb = disk.free_bytes as f64 / 1e9;
+            out.push((code, level, format!("The disk at {name} has {gb:.1} GB left.")));
+        }
+    }
+    if sample.cpu_percent > if raised(&AlertCode::CpuBusy) { 70.0 } else { 80.0 } {
+        let text = format!("The processor has been busy for minutes: {:.0} %.", sample.cpu_percent);
+        out.push((AlertCode::CpuBusy, Level::Attention, text));
+    }
+    if sample.memory.total_bytes > 0 && sample.memory.available_bytes * 20 < sample.memory.total_bytes {
+        out.push((AlertCode::MemoryLow, Level::Attention, "Less than 5 % of the memory is free.".into()));
+    }
+    if let Some(celsius) = sample.temperature.celsius()
+        && celsius >= crate::Temperature::HOT_CELSIUS - if raised(&AlertCode::Hot) { 5.0 } else { 0.0 }
+    {
+        out.push((AlertCode::Hot, Level::Attention, format!("The processor is at {celsius:.0} °C.")));
+    }
+    for name in &house.libraries_offline {
+        let text = format!("The disk of {name} is not there. Nothing is lost; its titles come back when it does.");
+        out.push((AlertCode::LibraryOffline(name.clone()), Level::Attention, text));
+    }
+    for name in &house.loges_failed {
+        let text = format!("The container of {name} does not start. It is tried again by itself.");
+        out.push((AlertCode::LogeFailed(name.clone()), Level::Trouble, text));
+    }
+    if house.reduced_isolation {
+        let text = "Containers run with reduced isolation on this machine.".into();
+        out.push((AlertCode::ReducedIsolation, Level::Attention, text));
+    }
+    if house.engine_away {
+        out.push((AlertCode::EngineAway, Level::Trouble, "The container engine does not answer.".into()));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Disk, Memory, Network, ServerUse, Temperature};
+
+    fn sample(at_s: i64, cpu: f32, free: u64) -> Sample {
+        Sample {
+            at: UnixMs(at_s * 1000),
+            cpu_percent: cpu,
+            cpus: vec![],
+            load1: 0.0,
+            memory: Memory { total_bytes: 100, used_bytes: 10, available_bytes: 90 },
+            temperature: Temperature::NoSensor,
+            disks: vec![Disk { mount: "/d".into(), role: DiskRole::Data, total_bytes: 100, free_bytes: free }],
+            network: Network::default(),
+            server: ServerUse::default(),
+        }
+    }
+
+    #[test]
+    fn a_busy_minute_is_no_alert_and_a_busy_while_is_one() {
+        let (mut alerts, house) = (Alerts::default(), House::default());
+        assert!(!alerts.judge(&sample(0, 95.0, 50), &house));
+        assert!(!alerts.judge(&sample(60, 95.0, 50), &house));
+        assert!(alerts.judge(&sample(301, 95.0, 50), &house));
+        assert_eq!(alerts.raised()[0].code, AlertCode::CpuBusy);
+        assert!(!alerts.judge(&sample(302, 75.0, 50), &house), "stays until it is clearly over");
+        assert!(alerts.judge(&sample(303, 10.0, 50), &house));
+        assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn disks_warn_before_they_stop() {
+        let (mut alerts, house) = (Alerts::default(), House::default());
+        assert!(alerts.judge(&sample(0, 0.0, 9), &house));
+        assert_eq!(alerts.raised()[0].level, Level::Attention);
+        assert!(alerts.judge(&sample(1, 0.0, 4), &house));
+        assert_eq!(alerts.raised()[0].level, Level::Trouble);
+        assert!(alerts.judge(&sample(2, 0.0, 50), &house));
+    }
+}

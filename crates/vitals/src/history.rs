@@ -1,0 +1,173 @@
+//! Past samples at three resolutions, all in memory and all bounded.
+
+use crate::sample::Sample;
+use base::UnixMs;
+use std::{collections::VecDeque, time::Duration};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryRange {
+    /// The last five minutes, every sample.
+    Live,
+    /// One hour in steps of ten seconds.
+    Hour,
+    /// One day in steps of two minutes.
+    Day,
+}
+
+impl HistoryRange {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "1h" => Some(Self::Hour),
+            "24h" => Some(Self::Day),
+            _ => None,
+        }
+    }
+}
+
+/// Averages over one step, except the disk, which is the last value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistoryPoint {
+    pub at: UnixMs,
+    pub cpu_percent: f32,
+    pub memory_bytes: u64,
+    pub temperature_c: Option<f32>,
+    pub net_rx_bps: u64,
+    pub net_tx_bps: u64,
+    pub disk_free_bytes: u64,
+}
+
+struct Ring {
+    step: Duration,
+    keep: usize,
+    points: VecDeque<HistoryPoint>,
+    gathering: Vec<HistoryPoint>,
+}
+
+impl Ring {
+    fn new(step: Duration, span: Duration) -> Self {
+        let keep = (span.as_millis() / step.as_millis().max(1)) as usize;
+        Self { step, keep, points: VecDeque::new(), gathering: Vec::new() }
+    }
+
+    fn push(&mut self, point: HistoryPoint) {
+        self.gathering.push(point);
+        let began = self.gathering[0].at;
+        // A clock that jumped back must not hold a step open for ever: its length is bounded too.
+        let full = point.at.since(began) + 1 >= self.step.as_millis() as u64 || self.gathering.len() >= 600;
+        if full {
+            self.points.push_back(average(&self.gathering));
+            self.gathering.clear();
+            while self.points.len() > self.keep {
+                self.points.pop_front();
+            }
+        }
+    }
+}
+
+fn average(points: &[HistoryPoint]) -> HistoryPoint {
+    let n = points.len() as f32;
+    let mean = |f: fn(&HistoryPoint) -> u64| {
+        (points.iter().map(|p| u128::from(f(p))).sum::<u128>() / points.len() as u128) as u64
+    };
+    let heat: Vec<f32> = points.iter().filter_map(|p| p.temperature_c).collect();
+    let last = points[points.len() - 1];
+    HistoryPoint {
+        at: last.at,
+        cpu_percent: points.iter().map(|p| p.cpu_percent).sum::<f32>() / n,
+        memory_bytes: mean(|p| p.memory_bytes),
+        temperature_c: (!heat.is_empty()).then(|| heat.iter().sum::<f32>() / heat.len() as f32),
+        net_rx_bps: mean(|p| p.net_rx_bps),
+        net_tx_bps: mean(|p| p.net_tx_bps),
+        disk_free_bytes: last.disk_free_bytes,
+    }
+}
+
+/// All three resolutions, filled at the same time.
+pub struct Rings {
+    live: Ring,
+    hour: Ring,
+    day: Ring,
+}
+
+impl Rings {
+    pub fn new(interval: Duration) -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            live: Ring::new(interval, Duration::from_secs(5 * MINUTE)),
+            hour: Ring::new(interval.max(Duration::from_secs(10)), Duration::from_secs(60 * MINUTE)),
+            day: Ring::new(Duration::from_secs(2 * MINUTE), Duration::from_secs(24 * 60 * MINUTE)),
+        }
+    }
+
+    pub fn push(&mut self, sample: &Sample) {
+        let point = HistoryPoint {
+            at: sample.at,
+            cpu_percent: sample.cpu_percent,
+            memory_bytes: sample.memory.used_bytes,
+            temperature_c: sample.temperature.celsius(),
+            net_rx_bps: sample.network.rx_bps,
+            net_tx_bps: sample.network.tx_bps,
+            disk_free_bytes: sample.disks.first().map_or(0, |d| d.free_bytes),
+        };
+        // The live ring keeps every sample whatever the clock says.
+        self.live.points.push_back(point);
+        while self.live.points.len() > self.live.keep {
+            self.live.points.pop_front();
+        }
+        self.hour.push(point);
+        self.day.push(point);
+    }
+
+    /// The step between points, and the points, oldest first.
+    pub fn range(&self, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
+        let ring = match range {
+            HistoryRange::Live => &self.live,
+            HistoryRange::Hour => &self.hour,
+            HistoryRange::Day => &self.day,
+        };
+        (ring.step, ring.points.iter().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Memory, Network, ServerUse, Temperature};
+
+    fn sample(at: i64, cpu: f32) -> Sample {
+        Sample {
+            at: UnixMs(at),
+            cpu_percent: cpu,
+            cpus: vec![],
+            load1: 0.0,
+            memory: Memory { total_bytes: 10, used_bytes: 4, available_bytes: 6 },
+            temperature: Temperature::NoSensor,
+            disks: vec![],
+            network: Network::default(),
+            server: ServerUse::default(),
+        }
+    }
+
+    #[test]
+    fn a_day_stays_small_and_averages_are_averages() {
+        let mut rings = Rings::new(Duration::from_secs(2));
+        for i in 0..43_200 {
+            rings.push(&sample(i * 2000, if i % 2 == 0 { 0.0 } else { 100.0 }));
+        }
+        assert_eq!(rings.range(HistoryRange::Live).1.len(), 150);
+        assert_eq!(rings.range(HistoryRange::Hour).1.len(), 360);
+        let day = rings.range(HistoryRange::Day).1;
+        assert!((600..=720).contains(&day.len()), "{}", day.len());
+        assert!(day.iter().all(|p| (p.cpu_percent - 50.0).abs() < 2.0 && p.temperature_c.is_none()));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_only_bends_the_line() {
+        let mut rings = Rings::new(Duration::from_secs(2));
+        for i in 0..2000 {
+            rings.push(&sample(1_000_000 - i * 2000, 1.0));
+        }
+        assert!(!rings.range(HistoryRange::Hour).1.is_empty());
+    }
+}

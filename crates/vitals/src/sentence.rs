@@ -1,0 +1,79 @@
+//! "Is everything fine?" in one line, made from state.
+
+use crate::{
+    alerts::{Alert, Level},
+    sample::Sample,
+};
+
+/// What the rest of the house reports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct House {
+    pub viewers_now: u32,
+    pub viewers_max: u32,
+    /// Names of people whose loge does not start.
+    pub loges_failed: Vec<String>,
+    /// Names of libraries whose disk is away.
+    pub libraries_offline: Vec<String>,
+    pub scanning: bool,
+    pub reduced_isolation: bool,
+    pub engine_away: bool,
+    pub setup_required: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sentence {
+    pub level: Level,
+    pub text: String,
+    /// The page of the cause, when there is one.
+    pub href: Option<&'static str>,
+}
+
+/// Trouble first, then what wants attention, then the calm line.
+pub fn sum_up(sample: Option<&Sample>, house: &House, alerts: &[Alert]) -> Sentence {
+    if house.setup_required {
+        return Sentence {
+            level: Level::Attention,
+            text: "The house has no owner yet. Open it and enter the setup code.".into(),
+            href: None,
+        };
+    }
+    if let Some(worst) = alerts.first() {
+        let more = match alerts.len() - 1 {
+            0 => String::new(),
+            1 => " One more thing wants attention.".into(),
+            n => format!(" {n} more things want attention."),
+        };
+        return Sentence { level: worst.level, text: format!("{}{more}", worst.text), href: Some(worst.code.href()) };
+    }
+    let seats = format!("{} of {} seats taken", house.viewers_now, house.viewers_max);
+    let mut parts = vec![seats];
+    if let Some(sample) = sample {
+        parts.push(format!("CPU {:.0} %", sample.cpu_percent));
+        if let Some(celsius) = sample.temperature.celsius() {
+            parts.push(format!("{celsius:.0} °C"));
+        }
+    }
+    if house.scanning {
+        parts.push("a library is being scanned".into());
+    }
+    Sentence { level: Level::Good, text: format!("All is well. {}.", parts.join(", ")), href: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::AlertCode;
+    use base::UnixMs;
+
+    #[test]
+    fn trouble_is_said_first_and_calm_is_said_with_figures() {
+        let house = House { viewers_now: 3, viewers_max: 6, ..House::default() };
+        assert_eq!(sum_up(None, &house, &[]).text, "All is well. 3 of 6 seats taken.");
+        let alert =
+            |level, text: &str| Alert { code: AlertCode::EngineAway, level, text: text.into(), since: UnixMs(0) };
+        let said =
+            sum_up(None, &house, &[alert(Level::Trouble, "The engine is away."), alert(Level::Attention, "Hot.")]);
+        assert_eq!(said.text, "The engine is away. One more thing wants attention.");
+        assert_eq!((said.level, said.href), (Level::Trouble, Some("/admin/containers")));
+    }
+}
