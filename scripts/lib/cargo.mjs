@@ -1,0 +1,75 @@
+// Building the Rust half. All of it shares one target folder outside the checkout.
+import { spawn } from "node:child_process";
+import { root, targetDir } from "./paths.mjs";
+import { capture, mustCapture, run, which } from "./run.mjs";
+import { Refusal, say, warn } from "./say.mjs";
+
+const machine = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+const musl = `${machine}-unknown-linux-musl`;
+const gnu = `${machine}-unknown-linux-gnu`;
+
+export const cargoEnv = (extra = {}) => ({ ...process.env, CARGO_TARGET_DIR: targetDir, ...extra });
+
+/** Runs cargo with its output shown. */
+export const cargo = (args, env = {}) => run("cargo", args, { cwd: root, env: cargoEnv(env), expect: `cargo ${args[0]} failed` });
+
+/**
+ * How the worker and the launcher become static: for musl where that target is there or can be
+ * fetched, else for glibc with its parts linked in. Both run in an image without any library.
+ */
+let chosen;
+function staticTarget() {
+  chosen ??= chooseStaticTarget();
+  return chosen;
+}
+
+function chooseStaticTarget() {
+  const installed = () => mustCapture("rustc", ["--print", "target-libdir", "--target", musl]).trim();
+  const has = () => capture("ls", [installed()]).stdout.includes("libstd");
+  if (!has() && which("rustup")) {
+    say(`adding the Rust target ${musl}, for the program inside the containers`);
+    capture("rustup", ["target", "add", musl]);
+  }
+  if (has()) return { target: musl, env: {} };
+  warn(`the Rust target ${musl} cannot be had here: the worker is linked statically against glibc instead`);
+  return { target: gnu, env: { [`CARGO_TARGET_${gnu.toUpperCase().replaceAll("-", "_")}_RUSTFLAGS`]: "-C target-feature=+crt-static" } };
+}
+
+/** Builds packages and answers the paths of their programs, by name. Warnings and errors are shown as cargo writes them. */
+async function build(packages, { release, target, env = {} }) {
+  const args = ["build", "--message-format=json-render-diagnostics", ...packages.flatMap((name) => ["-p", name])];
+  if (release) args.push("--release");
+  if (target) args.push("--target", target);
+  const programs = {};
+  await new Promise((resolve, reject) => {
+    const child = spawn("cargo", args, { cwd: root, env: cargoEnv(env), stdio: ["ignore", "pipe", "inherit"] });
+    let rest = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        if (!line.startsWith("{")) continue;
+        const message = JSON.parse(line);
+        if (message.reason === "compiler-artifact" && message.executable) programs[message.target.name] = message.executable;
+      }
+    });
+    child.once("error", (error) => reject(new Refusal(`cargo could not be started: ${error.message}`)));
+    child.once("close", (code) => (code === 0 ? resolve() : reject(new Refusal(`cargo could not build ${packages.join(", ")}`))));
+  });
+  return programs;
+}
+
+/** The programs that run inside a loge: `{ worker, launcher }`. */
+export async function buildSandboxed({ release }) {
+  const { target, env } = staticTarget();
+  const programs = await build(["loge-worker", "loge-launcher"], { release, target, env });
+  return { worker: programs["loge-worker"], launcher: programs["loge-launch"] ?? programs["loge-launcher"] };
+}
+
+export async function buildServer({ release }) {
+  return (await build(["loge-server"], { release }))["loge-server"];
+}
+
+export async function buildDesktop({ release }) {
+  return (await build(["loge"], { release })).loge;
+}
