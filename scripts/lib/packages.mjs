@@ -1,8 +1,7 @@
 // System packages: found missing by looking for what they bring, installed through apt, with
 // one line that says what and why before anything happens.
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { toolsDir } from "./paths.mjs";
 import { capture, run, which } from "./run.mjs";
 import { Refusal, say, took, warn } from "./say.mjs";
 
@@ -10,6 +9,8 @@ const program = (name) => () => which(name) !== null;
 const library = (name) => () => capture("pkg-config", ["--exists", name]).ok;
 const anyFile = (folders, name) => () => folders.some((folder) => existsSync(folder) && deepHas(folder, name));
 const multiarch = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch] ?? "x86_64-linux-gnu";
+// Debian's own interpreter: another python3 on the PATH does not see Debian's modules.
+const debianPython = (module) => () => capture("/usr/bin/python3", ["-c", `import ${module}`]).ok;
 const shared = (name) => anyFile([`/usr/lib/${multiarch}`, "/usr/lib"], name);
 
 /** Each group: why a person needs it, and its packages with the probe that finds them. */
@@ -42,6 +43,8 @@ const groups = {
       dbus: program("dbus-daemon"),
       "dbus-x11": program("dbus-launch"),
       "webkit2gtk-driver": program("WebKitWebDriver"),
+      "python3-dbus": debianPython("dbus"),
+      "python3-gi": debianPython("gi"),
       "nginx-light": program("nginx"),
       strace: program("strace"),
       iproute2: program("ip"),
@@ -89,19 +92,6 @@ export function ensureToolchain() {
   if (!which("cargo")) throw new Refusal("there is no cargo: please install Rust (rustup, or Debian's rustc and cargo when new enough) and try again");
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19)) throw new Refusal(`Node ${process.versions.node} is too old: 20.19 or newer is needed`);
-}
-
-/** tauri-driver lets a test steer the desktop window; it comes from crates.io, once. */
-export async function ensureTauriDriver() {
-  const version = "2.1.0";
-  const folder = join(toolsDir, `tauri-driver-${version}`);
-  const path = join(folder, "bin/tauri-driver");
-  if (existsSync(path)) return path;
-  mkdirSync(folder, { recursive: true });
-  say(`building tauri-driver ${version}, which steers the window in tests`);
-  const { CARGO_TARGET_DIR: _, ...env } = process.env;
-  await run("cargo", ["install", "--quiet", "--locked", "--version", version, "--root", folder, "tauri-driver"], { env });
-  return path;
 }
 
 function deepHas(folder, name) {

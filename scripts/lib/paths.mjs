@@ -7,6 +7,4 @@ import { fileURLToPath } from "node:url";
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const cacheDir = process.env.LOGE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "loge");
 export const targetDir = process.env.LOGE_TARGET_DIR ?? join(cacheDir, "target");
-export const toolsDir = join(cacheDir, "tools");
-export const stampsDir = join(cacheDir, "stamps");
 export const sampleMediaDir = process.env.LOGE_TEST_MEDIA ?? join(cacheDir, "sample-media");

@@ -1,0 +1,108 @@
+// Where whole-house tests live: one folder that holds their media, their programs and their
+// temporary files, reachable for the sandbox's user (a home folder often is not), and a Docker
+// engine beside it. When the tests are over, the folder proves that nothing was left behind.
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { findEngine, startEngine, stopEngine } from "../engine.mjs";
+import { fetchSampleMedia } from "../fetch-sample-media.mjs";
+import { ensureWorkerImage } from "../worker-image.mjs";
+import { call } from "./docker-api.mjs";
+import { mustCapture } from "./run.mjs";
+import { Refusal, say, warn } from "./say.mjs";
+
+/** `programs` are the built ones: worker, launcher, server and, when there is one, desktop. */
+export async function openTestHouse(programs) {
+  const source = await fetchSampleMedia();
+  const folder = mkdtempSync(join(tmpdir(), "loge-test-"));
+  const engine = await engineForTests();
+  const close = async () => {
+    if (engine.dir) await stopEngine(engine.dir);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    chmodSync(folder, 0o755);
+    const temporary = join(folder, "tmp");
+    mkdirSync(temporary);
+    chmodSync(temporary, 0o1777);
+    mkdirSync(join(folder, "bin"), { mode: 0o755 });
+    // Copies, so that a test may break them; where the disk can, they share their blocks.
+    const media = join(folder, "media");
+    mustCapture("cp", ["-a", "--reflink=auto", source, media]);
+
+    const env = { TMPDIR: temporary, LOGE_TEST_MEDIA: media };
+    for (const [name, path] of Object.entries(programs)) {
+      if (!path) continue;
+      const copy = join(folder, "bin", basename(path));
+      copyFileSync(path, copy);
+      chmodSync(copy, 0o755);
+      env[`LOGE_${name.toUpperCase()}`] = copy;
+    }
+    if (engine.host) {
+      env.DOCKER_HOST = engine.host;
+      env.LOGE_WORKER_IMAGE = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker });
+    } else {
+      // Tests of the docker runtime print this reason and skip themselves.
+      env.LOGE_NO_DOCKER = engine.reason;
+    }
+    const before = engine.host ? await containers(engine.socket) : [];
+    return { env, close, proveEmpty: () => proveEmpty({ folder, temporary, engine, before }) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function engineForTests() {
+  const found = await findEngine();
+  if (found.host) {
+    say(`using the Docker engine ${found.version} at ${found.host}`);
+    return found;
+  }
+  try {
+    const engine = await startEngine({ owner: process.pid });
+    say(`started a private Docker engine ${engine.version} (${engine.driver}, cgroup v${engine.cgroup})`);
+    return engine;
+  } catch (error) {
+    warn(`tests with Docker are skipped: ${error.message}`);
+    return { host: null, reason: error.message };
+  }
+}
+
+async function containers(socket) {
+  return JSON.parse((await call(socket, "GET", "/containers/json?all=1")).body).map(({ Id, Names, State }) => ({ id: Id, text: `container ${Names?.[0] ?? Id} (${State})` }));
+}
+
+/** No container, process, mount or file of ours may be left. Throws with the whole list. */
+async function proveEmpty({ folder, temporary, engine, before }) {
+  const left = [];
+  if (engine.host) {
+    const known = new Set(before.map(({ id }) => id));
+    left.push(...(await containers(engine.socket)).filter(({ id }) => !known.has(id)).map(({ text }) => text));
+  }
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const line = readSafely(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+    // Our programs are started by their path in the test folder; inside a sandbox the worker has its own name.
+    if (line.includes(folder) || /^\/?loge-worker\b/.test(line)) left.push(`process ${pid}: ${line.slice(0, 120)}`);
+  }
+  for (const line of readSafely("/proc/self/mounts").split("\n")) {
+    if (line.includes(folder)) left.push(`mount ${line.split(" ")[1]}`);
+  }
+  for (const name of existsSync(temporary) ? readdirSync(temporary) : []) {
+    if (strangers.some((pattern) => pattern.test(name))) continue;
+    left.push(`temporary file ${name}`);
+  }
+  if (left.length > 0) throw new Refusal(`left behind:\n  ${left.join("\n  ")}`);
+  say("no container, process, mount or temporary file is left");
+}
+
+/** What other people's programs leave in TMPDIR: browsers, Node's compile cache, X servers. */
+const strangers = [/^\.?org\.chromium\./, /^node-compile-cache$/, /^v8-compile-cache/, /^\.X\d+-lock$/, /^\.X11-unix$/, /^playwright/, /^xvfb-run\./, /^rustdoctest/, /^dconf/];
+
+function readSafely(path) {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,85 @@
+// `npm start`: from a fresh clone to a running Loge. Each step is skipped when there is
+// nothing to do, so a second start is a matter of seconds.
+//
+//   npm start -- [--headless] [--data-dir DIR] [--listen ADDR:PORT] [--runtime auto|docker|process]
+//   npm run start:dev        the same with quick builds, and the UI rebuilt on every change
+import { spawn } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { findEngine } from "./engine.mjs";
+import { buildDesktop, buildSandboxed, buildServer } from "./lib/cargo.mjs";
+import { foreground } from "./lib/child.mjs";
+import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
+import { cacheDir, root } from "./lib/paths.mjs";
+import { main, say, took } from "./lib/say.mjs";
+import { buildUi, ensureNodeModules } from "./lib/web.mjs";
+import { ensureWorkerImage } from "./worker-image.mjs";
+
+const options = {
+  headless: { type: "boolean", default: false },
+  dev: { type: "boolean", default: false },
+  "data-dir": { type: "string" },
+  listen: { type: "string" },
+  runtime: { type: "string" },
+};
+
+await main(async () => {
+  const { values } = parseArgs({ options });
+  const window = !values.headless && Boolean(process.env.DISPLAY || process.env.WAYLAND_DISPLAY);
+  const release = !values.dev;
+  const began = Date.now();
+
+  ensureToolchain();
+  await ensurePackages(["build", "media", ...(window ? ["desktop"] : [])]);
+  await step("npm packages", ensureNodeModules);
+  await step("web UI", buildUi);
+  const { worker, launcher } = await step("worker and launcher", () => buildSandboxed({ release }));
+  const program = await step(window ? "desktop app" : "server", () => (window ? buildDesktop({ release }) : buildServer({ release })));
+
+  const env = { ...process.env, LOGE_WORKER: reachable(worker), LOGE_LAUNCHER: reachable(launcher), LOGE_LISTEN: values.listen ?? process.env.LOGE_LISTEN ?? "0.0.0.0:8096" };
+  if (values["data-dir"]) env.LOGE_DATA_DIR = values["data-dir"];
+  if (values.runtime) env.LOGE_RUNTIME = values.runtime;
+  if (env.LOGE_RUNTIME !== "process") Object.assign(env, await containers(worker));
+
+  say(`ready to run after ${took(began)}`);
+  const watcher = values.dev ? spawn("npm", ["run", "--silent", "--workspace", "ui", "build", "--", "--watch"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] }) : null;
+  try {
+    return await foreground(program, window ? [] : ["serve"], env);
+  } finally {
+    watcher?.kill();
+  }
+});
+
+/** What the server needs to know to use containers; nothing, with one line said, when there is no engine. */
+async function containers(worker) {
+  const engine = await findEngine();
+  if (!engine.host) {
+    say(`no Docker Engine (${engine.reason}): viewers get a process sandbox instead of a container`);
+    return {};
+  }
+  return { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: await ensureWorkerImage({ socket: engine.socket, worker }) };
+}
+
+/**
+ * A copy where the sandbox's user can reach it. Started by root, Loge gives its process sandboxes
+ * a user of their own, which may not walk into root's home.
+ */
+function reachable(program) {
+  if (process.getuid() !== 0) return program;
+  const folder = cacheDir.startsWith("/root/") ? "/usr/local/lib/loge" : join(cacheDir, "bin");
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const copy = join(folder, program.split("/").at(-1));
+  // Renamed into place: a running worker keeps the file it was started from.
+  copyFileSync(program, `${copy}.part`);
+  chmodSync(`${copy}.part`, 0o755);
+  renameSync(`${copy}.part`, copy);
+  return copy;
+}
+
+async function step(name, work) {
+  const since = Date.now();
+  const answer = await work();
+  if (Date.now() - since > 3000) say(`${name}: ${took(since)}`);
+  return answer;
+}

@@ -1,0 +1,108 @@
+// `npm test`: sets up what the tests need and runs all of them. `.ci/run` is this and nothing else.
+//
+//   npm test -- [--only rust|ui|containers|browser|desktop]
+//
+// A failed check does not hide the ones after it; only what they are built from does.
+import { readdirSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildDesktop, buildSandboxed, buildServer, cargo, cargoEnv } from "./lib/cargo.mjs";
+import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
+import { root } from "./lib/paths.mjs";
+import { run, signalRunning, which } from "./lib/run.mjs";
+import { heading, main, Refusal, say, took, warn } from "./lib/say.mjs";
+import { openTestHouse } from "./lib/test-house.mjs";
+import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
+
+const GROUPS = ["rust", "ui", "containers", "browser", "desktop"];
+const debug = { release: false };
+
+/** What the steps hand on to each other. */
+const made = {};
+let house;
+
+/** name, the groups it belongs to, what it does; `vital` steps end the run when they fail. */
+const steps = [
+  { name: "system packages", for: GROUPS, vital: true, run: () => ensurePackages(["build", "media", "desktop", "docker", "test"]) },
+  { name: "npm packages", for: GROUPS, vital: true, run: ensureNodeModules },
+  { name: "cargo fmt", for: ["rust"], run: () => cargo(["fmt", "--all", "--check"]) },
+  { name: "UI build", for: GROUPS, vital: true, run: buildUi },
+  { name: "UI types", for: ["ui"], run: () => uiScript("check") },
+  { name: "UI lint", for: ["ui"], run: () => uiScript("lint") },
+  { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
+  { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]) },
+  { name: "worker and launcher", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
+  { name: "server", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (made.server = await buildServer(debug)) },
+  { name: "desktop app", for: ["desktop"], run: async () => (made.desktop = await buildDesktop(debug)) },
+  { name: "sample media, engine, image", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
+  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--locked", "--quiet"], house.env) },
+  { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--locked", "--quiet", "-p", "loge-loges", "-p", "loge-tests"], house.env) },
+  { name: "cargo test, desktop", for: ["desktop"], run: () => cargo(["test", "--locked", "--quiet", "-p", "loge"], house.env) },
+  { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
+  { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },
+  { name: "cargo deny", for: ["rust"], run: deny },
+  { name: "nothing left behind", for: ["rust", "containers", "browser", "desktop"], run: () => house.proveEmpty() },
+];
+
+await main(async () => {
+  const { values } = parseArgs({ options: { only: { type: "string" } } });
+  if (values.only && !GROUPS.includes(values.only)) throw new Refusal(`--only takes one of: ${GROUPS.join(", ")}`);
+  ensureToolchain();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, () => interrupted(name));
+
+  const began = Date.now();
+  const results = [];
+  try {
+    for (const step of steps.filter((step) => (values.only ? step.for.includes(values.only) : !step.only))) {
+      heading(step.name);
+      const since = Date.now();
+      const failure = await attempt(step);
+      results.push({ step, failure, took: took(since) });
+      say(`${step.name}: ${failure ? "FAILED" : "ok"} in ${took(since)}`);
+      if (failure && step.vital) break;
+    }
+  } finally {
+    await house?.close();
+  }
+
+  heading("summary");
+  for (const { step, failure, took } of results) say(`${failure ? "FAILED" : "ok    "}  ${step.name} (${took})${failure ? `: ${failure}` : ""}`);
+  const failed = results.filter(({ failure }) => failure).length;
+  say(`${results.length - failed} of ${results.length} steps passed in ${took(began)}`);
+  return failed === 0 ? 0 : 1;
+});
+
+async function attempt(step) {
+  try {
+    await step.run();
+    return null;
+  } catch (error) {
+    warn(error instanceof Refusal ? error.message : error.stack);
+    return error.message.split("\n")[0];
+  }
+}
+
+/** The test files of a folder, with Node's own runner; one at a time, since each starts whole programs. */
+function nodeTests(folder) {
+  const path = join(root, "tests", folder);
+  const files = existsSync(path) ? readdirSync(path).filter((name) => name.endsWith(".test.mjs")) : [];
+  if (files.length === 0) throw new Refusal(`there is no test in tests/${folder}`);
+  return run(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files.map((name) => join(path, name))], {
+    cwd: root,
+    env: cargoEnv(house.env),
+    expect: `tests/${folder} failed`,
+  });
+}
+
+async function deny() {
+  if (!which("cargo-deny")) return say("skipped: cargo-deny is not installed (cargo install --locked cargo-deny)");
+  await cargo(["deny", "--offline", "check", "licenses", "bans", "sources"]);
+}
+
+/** A stopped run leaves as little behind as a finished one. */
+async function interrupted(name) {
+  warn(`${name}: stopping and clearing up`);
+  signalRunning("SIGTERM");
+  await house?.close();
+  process.exit(130);
+}
