@@ -4,14 +4,14 @@
 //   npm start -- [--headless] [--data-dir DIR] [--listen ADDR:PORT] [--runtime auto|docker|process]
 //   npm run start:dev        the same with quick builds, and the UI rebuilt on every change
 import { spawn } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { findEngine } from "./engine.mjs";
 import { buildDesktop, buildSandboxed, buildServer } from "./lib/cargo.mjs";
 import { foreground } from "./lib/child.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
-import { cacheDir, root } from "./lib/paths.mjs";
+import { root } from "./lib/paths.mjs";
 import { main, say, took } from "./lib/say.mjs";
 import { buildUi, ensureNodeModules } from "./lib/web.mjs";
 import { ensureWorkerImage } from "./worker-image.mjs";
@@ -62,19 +62,24 @@ async function containers(worker) {
 }
 
 /**
- * A copy where the sandbox's user can reach it. Started by root, Loge gives its process sandboxes
- * a user of their own, which may not walk into root's home.
+ * The program itself, or a copy where the sandbox's user can reach it: started by root, Loge
+ * gives its process sandboxes a user of their own, who may not walk into root's home.
  */
 function reachable(program) {
-  if (process.getuid() !== 0) return program;
-  const folder = cacheDir.startsWith("/root/") ? "/usr/local/lib/loge" : join(cacheDir, "bin");
+  if (process.getuid() !== 0 || everyoneReaches(program)) return program;
+  const folder = "/var/cache/loge/bin";
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const copy = join(folder, program.split("/").at(-1));
+  const copy = join(folder, basename(program));
   // Renamed into place: a running worker keeps the file it was started from.
   copyFileSync(program, `${copy}.part`);
   chmodSync(`${copy}.part`, 0o755);
   renameSync(`${copy}.part`, copy);
   return copy;
+}
+
+function everyoneReaches(path) {
+  for (let at = path; at !== "/"; at = dirname(at)) if (!(statSync(at).mode & 0o001)) return false;
+  return true;
 }
 
 async function step(name, work) {

@@ -45,7 +45,8 @@ export async function openTestHouse(programs) {
       // Tests of the docker runtime print this reason and skip themselves.
       env.LOGE_NO_DOCKER = engine.reason;
     }
-    const before = engine.host ? await containers(engine.socket) : [];
+    // A Loge that runs on this machine for real is none of our business.
+    const before = { containers: engine.host ? await containers(engine.socket) : [], workers: workers() };
     return { env, close, proveEmpty: () => proveEmpty({ folder, temporary, engine, before }) };
   } catch (error) {
     await close();
@@ -77,13 +78,14 @@ async function containers(socket) {
 async function proveEmpty({ folder, temporary, engine, before }) {
   const left = [];
   if (engine.host) {
-    const known = new Set(before.map(({ id }) => id));
+    const known = new Set(before.containers.map(({ id }) => id));
     left.push(...(await containers(engine.socket)).filter(({ id }) => !known.has(id)).map(({ text }) => text));
   }
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const line = readSafely(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-    // Our programs are started by their path in the test folder; inside a sandbox the worker has its own name.
-    if (line.includes(folder) || /^\/?loge-worker\b/.test(line)) left.push(`process ${pid}: ${line.slice(0, 120)}`);
+  for (const { pid, line } of processes()) {
+    if (line.includes(folder)) left.push(`process ${pid}: ${line.slice(0, 120)}`);
+  }
+  for (const { pid, line } of workers()) {
+    if (!before.workers.some((one) => one.pid === pid) && !line.includes(folder)) left.push(`process ${pid}: ${line}`);
   }
   for (const line of readSafely("/proc/self/mounts").split("\n")) {
     if (line.includes(folder)) left.push(`mount ${line.split(" ")[1]}`);
@@ -95,6 +97,15 @@ async function proveEmpty({ folder, temporary, engine, before }) {
   if (left.length > 0) throw new Refusal(`left behind:\n  ${left.join("\n  ")}`);
   say("no container, process, mount or temporary file is left");
 }
+
+function processes() {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map((pid) => ({ pid, line: readSafely(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() }));
+}
+
+/** In a container the worker's command line is its path in the image. */
+const workers = () => processes().filter(({ line }) => /^\/loge-worker\b/.test(line));
 
 /** What other people's programs leave in TMPDIR: browsers, Node's compile cache, X servers. */
 const strangers = [/^\.?org\.chromium\./, /^node-compile-cache$/, /^v8-compile-cache/, /^\.X\d+-lock$/, /^\.X11-unix$/, /^playwright/, /^xvfb-run\./, /^rustdoctest/, /^dconf/];
