@@ -41,7 +41,7 @@ fn list(parts: &[&str]) -> Vec<String> {
 /// ffprobe on standard input; JSON on standard output.
 pub fn probe() -> Vec<String> {
     let decoders = format!("{VIDEO_DECODERS},{OTHER_DECODERS}");
-    let mut args = list(&["-hide_banner", "-v", "error"]);
+    let mut args = list(&["-hide_banner", "-v", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders, "-max_streams", MAX_STREAMS, "-threads", "1"]));
     args.extend(list(&["-show_error", "-show_entries", ENTRIES, "-of", "json=compact=1", "-i", INPUT]));
@@ -76,7 +76,7 @@ pub fn poster(at: PosterAt, width: PosterWidth) -> Vec<String> {
     let seconds = format!("{}.{:03}", at.0 / 1000, at.0 % 1000);
     // Square pixels, then never larger than the film itself.
     let scale = format!("scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,scale=w='min({},iw)':h=-2", width.0);
-    let mut args = list(&["-nostdin", "-hide_banner", "-v", "error"]);
+    let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", VIDEO_DECODERS, "-max_streams", MAX_STREAMS, "-threads", "1"]));
     args.extend(list(&["-noaccurate_seek", "-ss", &seconds, "-i", INPUT]));
@@ -116,7 +116,7 @@ mod tests {
              -filter_threads 1 -vf scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,scale=w='min(480,iw)':h=-2 -threads 1 \
              -c:v mjpeg -q:v 4 -pix_fmt yuvj420p -f mjpeg pipe:1"
         );
-        assert_eq!(args[..4].join(" "), "-nostdin -hide_banner -v error");
+        assert_eq!(args[..4].join(" "), "-nostdin -hide_banner -v level+error");
     }
 
     #[test]

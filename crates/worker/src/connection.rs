@@ -1,0 +1,142 @@
+//! Frames over a Unix stream, and one data connection from its token to its end.
+
+use crate::{job, log, range, settings::Settings};
+use contract::{AnswerHead, FileRef, FrameError, Opening, Request, RequestBody, Status, frame};
+use media::jail::{OpenFile, OpenFileError};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// How many requests are being worked on, for pongs.
+pub static BUSY: AtomicU32 = AtomicU32::new(0);
+
+/// Why a connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("connect to the gateway: {0}")]
+    Connect(#[source] io::Error),
+    #[error("read from the gateway: {0}")]
+    Read(#[source] io::Error),
+    #[error("write to the gateway: {0}")]
+    Write(#[source] io::Error),
+    #[error("the gateway sent what is no frame: {0}")]
+    Frame(#[from] FrameError),
+    #[error("the gateway is gone")]
+    Closed,
+    /// A head went out, but not all of its bytes can: only closing tells the gateway.
+    #[error("an answer was cut short: {0}")]
+    Cut(&'static str),
+}
+
+/// Reads one message; `Closed` when the other side ended between two.
+pub fn receive<T: DeserializeOwned>(stream: &mut UnixStream) -> Result<T, ConnectionError> {
+    let mut field = [0; 4];
+    let first = stream.read(&mut field[..1]).map_err(ConnectionError::Read)?;
+    if first == 0 {
+        return Err(ConnectionError::Closed);
+    }
+    stream.read_exact(&mut field[1..]).map_err(ConnectionError::Read)?;
+    let mut body = vec![0; frame::body_length(field)?];
+    stream.read_exact(&mut body).map_err(ConnectionError::Read)?;
+    Ok(frame::decode(&body)?)
+}
+
+/// Writes one message.
+pub fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), ConnectionError> {
+    stream.write_all(&frame::encode(message)?).map_err(ConnectionError::Write)
+}
+
+/// Dials one data connection and serves it until the gateway closes it.
+pub fn serve(settings: &Settings, token: [u8; 16]) {
+    let end = UnixStream::connect(&settings.socket)
+        .map_err(ConnectionError::Connect)
+        .and_then(|stream| converse(settings, stream, token));
+    match end {
+        // Closing a connection in the middle of a film is what players do all day.
+        Err(ConnectionError::Closed | ConnectionError::Write(_) | ConnectionError::Read(_)) | Ok(()) => {}
+        Err(error) => log::line(&format!("data connection: {error}")),
+    }
+}
+
+fn converse(settings: &Settings, mut stream: UnixStream, token: [u8; 16]) -> Result<(), ConnectionError> {
+    range::widen(&stream);
+    send(&mut stream, &Opening::Data { token })?;
+    loop {
+        let request: Request = receive(&mut stream)?;
+        let _busy = Busy::new();
+        answer(settings, &mut stream, request)?;
+    }
+}
+
+fn answer(settings: &Settings, stream: &mut UnixStream, request: Request) -> Result<(), ConnectionError> {
+    let id = request.id;
+    match request.body {
+        RequestBody::Range { file, offset, length } => {
+            let opened = open(settings, &file).and_then(|f| range::check(&f, offset, length).map(|()| f));
+            match opened {
+                Ok(open) => {
+                    head(stream, AnswerHead { id, status: Status::Ok, length })?;
+                    range::send(stream, &open, offset, length)
+                }
+                Err(status) => head(stream, AnswerHead { id, status, length: 0 }),
+            }
+        }
+        RequestBody::Job { job, max_bytes, time_limit_ms } => {
+            let (contract::Job::Probe { file } | contract::Job::Poster { file, .. }) = &job;
+            let limits = job::JobLimits::new(max_bytes, time_limit_ms);
+            let outcome = match open(settings, file) {
+                Ok(open) => job::run(settings, stream, &job, open, limits),
+                Err(status) => job::Outcome::Ended(status),
+            };
+            let (status, bytes) = match outcome {
+                job::Outcome::Done(bytes) => (Status::Ok, bytes),
+                job::Outcome::Failed(text) => (Status::Failed, text.into_bytes()),
+                job::Outcome::Ended(status) => (status, Vec::new()),
+                job::Outcome::Cancelled => return Err(ConnectionError::Closed),
+            };
+            head(stream, AnswerHead { id, status, length: bytes.len() as u64 })?;
+            stream.write_all(&bytes).map_err(ConnectionError::Write)
+        }
+    }
+}
+
+fn head(stream: &mut UnixStream, head: AnswerHead) -> Result<(), ConnectionError> {
+    stream.write_all(&head.to_bytes()).map_err(ConnectionError::Write)
+}
+
+/// Opens the file of a request beneath its mount, or says why not.
+fn open(settings: &Settings, file: &FileRef) -> Result<OpenFile, Status> {
+    let root = settings.root(&file.mount).ok_or(Status::Refused)?;
+    let root = root.map_err(|error| {
+        log::line(&format!("mount {}: {error}", file.mount));
+        Status::Io
+    })?;
+    let open = root.open_file(&file.path).map_err(|error| match error {
+        OpenFileError::NotFound => Status::NotFound,
+        OpenFileError::BadPath | OpenFileError::Escapes | OpenFileError::NotRegular => Status::Refused,
+        OpenFileError::Denied | OpenFileError::Io(_) => Status::Io,
+    })?;
+    match file.size {
+        Some(size) if size != open.size_bytes => Err(Status::Changed),
+        _ => Ok(open),
+    }
+}
+
+/// Counts a request for as long as it lives.
+struct Busy;
+
+impl Busy {
+    fn new() -> Self {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}

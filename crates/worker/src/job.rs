@@ -1,0 +1,309 @@
+//! One media program on one file: started under limits, watched, and always cleared away.
+
+use crate::{limited, log, settings::Settings};
+use contract::{Job, Status};
+use ffmpeg_sidecar::{
+    command::FfmpegCommand,
+    event::{FfmpegEvent, LogLevel},
+    log_parser::FfmpegLogParser,
+};
+use media::{
+    ffmpeg_args::{self, PosterAt, PosterWidth},
+    jail::OpenFile,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid},
+};
+use std::{
+    ffi::OsString,
+    io::Read,
+    os::{fd::AsFd, unix::net::UnixStream, unix::process::CommandExt, unix::process::ExitStatusExt},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// Whatever the gateway asks for, no result is larger and no program runs longer.
+const MAX_RESULT_BYTES: u32 = 16 << 20;
+const MAX_TIME: Duration = Duration::from_secs(600);
+/// What is kept of a program's standard error; the rest is read and dropped.
+const MAX_STDERR_BYTES: usize = 8 << 10;
+/// Words of a failure that travel back.
+const MAX_WORDS_CHARS: usize = 500;
+
+#[derive(Debug, Clone, Copy)]
+pub struct JobLimits {
+    max_bytes: usize,
+    time: Duration,
+}
+
+impl JobLimits {
+    pub fn new(max_bytes: u32, time_limit_ms: u32) -> Self {
+        Self {
+            max_bytes: max_bytes.min(MAX_RESULT_BYTES) as usize,
+            time: Duration::from_millis(u64::from(time_limit_ms)).min(MAX_TIME),
+        }
+    }
+}
+
+/// How a job ended.
+pub enum Outcome {
+    Done(Vec<u8>),
+    /// The program said no; its words for the log.
+    Failed(String),
+    Ended(Status),
+    /// The gateway closed the connection.
+    Cancelled,
+}
+
+/// Runs a job to its end. Returns only when its process group is gone.
+pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile, limits: JobLimits) -> Outcome {
+    let deadline = Instant::now() + limits.time;
+    match job {
+        Job::Probe { .. } => {
+            // ffmpeg-sidecar knows ffprobe only by its version, so the list is used as it is.
+            let program = settings.programs.ffprobe.clone().into_os_string();
+            let args = ffmpeg_args::probe().into_iter().map(OsString::from).collect();
+            watch(settings, gateway, program, args, &open, limits, deadline)
+        }
+        Job::Poster { at_ms, width, .. } => {
+            let Some(width) = PosterWidth::new(*width) else { return Outcome::Ended(Status::Refused) };
+            let poster = |at_ms| {
+                let program = settings.programs.ffmpeg.clone().into_os_string();
+                let mut command = FfmpegCommand::new_with_path(&program);
+                command.args(ffmpeg_args::poster(PosterAt::from_ms(at_ms), width));
+                let args = command.get_args().map(ToOwned::to_owned).collect();
+                watch(settings, gateway, program, args, &open, limits, deadline)
+            };
+            match poster(*at_ms) {
+                // Past the last key frame: the film is shorter than it says.
+                Outcome::Done(bytes) if bytes.is_empty() && *at_ms > 0 => poster(0),
+                outcome => outcome,
+            }
+        }
+    }
+    .or_empty_is_unsupported()
+}
+
+impl Outcome {
+    fn or_empty_is_unsupported(self) -> Self {
+        match self {
+            Self::Done(bytes) if bytes.is_empty() => Self::Ended(Status::Unsupported),
+            other => other,
+        }
+    }
+}
+
+fn watch(
+    settings: &Settings,
+    gateway: &UnixStream,
+    program: OsString,
+    args: Vec<OsString>,
+    open: &OpenFile,
+    limits: JobLimits,
+    deadline: Instant,
+) -> Outcome {
+    let input = match open.fd.try_clone() {
+        Ok(fd) => Stdio::from(fd),
+        Err(_) => return Outcome::Ended(Status::Io),
+    };
+    let cpu_s = limits.time.as_secs() + 1;
+    #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
+    let mut command = Command::new(&settings.programs.worker);
+    command.arg(limited::FLAG).arg(std::process::id().to_string()).arg(cpu_s.to_string());
+    command.arg(program).args(args).env_clear().current_dir(&settings.work_dir).process_group(0);
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = match Running::start(command) {
+        Ok(running) => running,
+        Err(error) => {
+            log::line(&format!("start a job: {error}"));
+            return Outcome::Ended(Status::Io);
+        }
+    };
+    let mut result = Vec::new();
+    let mut words = Vec::new();
+    match running.follow(gateway, limits.max_bytes, deadline, &mut result, &mut words) {
+        Followed::Exited(status) => ending(status, result, &words),
+        Followed::Late | Followed::TooLarge => Outcome::Ended(Status::Limit),
+        Followed::Cancelled => Outcome::Cancelled,
+        Followed::Broken => Outcome::Ended(Status::Io),
+    }
+}
+
+fn ending(status: ExitStatus, result: Vec<u8>, words: &[u8]) -> Outcome {
+    const XCPU: i32 = 24;
+    const KILL: i32 = 9;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Outcome::Done(result),
+        (Some(code), _) if code == i32::from(limited::NOT_STARTED) => {
+            log::line(&said(words));
+            Outcome::Ended(Status::Io)
+        }
+        // Nobody here killed it: the kernel did, over CPU time or memory.
+        (_, Some(XCPU | KILL)) => Outcome::Ended(Status::Limit),
+        (_, Some(signal)) => Outcome::Failed(format!("ended by signal {signal}")),
+        _ => {
+            let said = said(words);
+            if said.contains("Cannot allocate memory") { Outcome::Ended(Status::Limit) } else { Outcome::Failed(said) }
+        }
+    }
+}
+
+/// The errors among what a program wrote, as one short line; everything when none is marked.
+fn said(words: &[u8]) -> String {
+    let mut parser = FfmpegLogParser::new(words);
+    let (mut errors, mut others) = (Vec::new(), Vec::new());
+    loop {
+        match parser.parse_next_event() {
+            Ok(FfmpegEvent::LogEOF) => break,
+            Ok(FfmpegEvent::Log(LogLevel::Error | LogLevel::Fatal, text)) => errors.push(text),
+            Ok(FfmpegEvent::Log(_, text)) => others.push(text),
+            // Other lines, and what the parser does not understand, tell nobody anything.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let lines = if errors.is_empty() { others } else { errors };
+    lines.join("; ").chars().filter(|c| !c.is_control()).take(MAX_WORDS_CHARS).collect()
+}
+
+/// Process groups of running jobs. Starting and clearing happen under the lock, so that nothing
+/// is started while everything is being killed.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn groups() -> std::sync::MutexGuard<'static, Vec<Pid>> {
+    GROUPS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Kills every job; the last thing a worker does.
+pub fn kill_all() {
+    for group in groups().iter() {
+        let _ = kill_process_group(*group, Signal::KILL);
+    }
+}
+
+/// A program in its own process group. Dropping it leaves nothing of the group behind.
+struct Running {
+    child: Child,
+    group: Pid,
+}
+
+enum Followed {
+    Exited(ExitStatus),
+    Late,
+    TooLarge,
+    Cancelled,
+    Broken,
+}
+
+impl Running {
+    fn start(mut command: Command) -> std::io::Result<Self> {
+        let mut groups = groups();
+        let child = command.spawn()?;
+        let group = Pid::from_child(&child);
+        groups.push(group);
+        Ok(Self { child, group })
+    }
+
+    /// Reads both outputs until the program is done with them, with one eye on the gateway.
+    fn follow(
+        &mut self,
+        gateway: &UnixStream,
+        max_bytes: usize,
+        deadline: Instant,
+        result: &mut Vec<u8>,
+        words: &mut Vec<u8>,
+    ) -> Followed {
+        let (Some(mut stdout), Some(mut stderr)) = (self.child.stdout.take(), self.child.stderr.take()) else {
+            return Followed::Broken;
+        };
+        let (mut out_open, mut err_open) = (true, true);
+        let mut chunk = vec![0; 32 << 10];
+        while out_open || err_open {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return Followed::Late;
+            }
+            let wanted = |open| if open { PollFlags::IN } else { PollFlags::empty() };
+            let mut fds = vec![PollFd::from_borrowed_fd(gateway.as_fd(), PollFlags::RDHUP)];
+            // A closed pipe would report its end again and again.
+            if out_open {
+                fds.push(PollFd::from_borrowed_fd(stdout.as_fd(), wanted(out_open)));
+            }
+            if err_open {
+                fds.push(PollFd::from_borrowed_fd(stderr.as_fd(), wanted(err_open)));
+            }
+            match poll(&mut fds, Timespec::try_from(wait).ok().as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Followed::Broken,
+            }
+            if gone(fds[0].revents()) {
+                return Followed::Cancelled;
+            }
+            let out_ready = out_open && !fds[1].revents().is_empty();
+            let err_ready = err_open && !fds[fds.len() - 1].revents().is_empty();
+            if out_ready {
+                match stdout.read(&mut chunk) {
+                    Ok(0) => out_open = false,
+                    Ok(n) if result.len() + n > max_bytes => return Followed::TooLarge,
+                    Ok(n) => result.extend_from_slice(&chunk[..n]),
+                    Err(_) => return Followed::Broken,
+                }
+            }
+            if err_ready {
+                match stderr.read(&mut chunk) {
+                    Ok(0) => err_open = false,
+                    Ok(n) => words.extend_from_slice(&chunk[..n.min(MAX_STDERR_BYTES - words.len())]),
+                    Err(_) => return Followed::Broken,
+                }
+            }
+        }
+        self.outlive(gateway, deadline)
+    }
+
+    /// Outputs are closed; normally the end is a moment away.
+    fn outlive(&mut self, gateway: &UnixStream, deadline: Instant) -> Followed {
+        let mut pause = Duration::from_micros(200);
+        loop {
+            // Only looked at: once it is waited for, its group's number may become somebody else's.
+            let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pid(self.group), ended) {
+                Ok(Some(_)) => {
+                    let _ = kill_process_group(self.group, Signal::KILL);
+                    return self.child.wait().map_or(Followed::Broken, Followed::Exited);
+                }
+                Ok(None) if Instant::now() >= deadline => return Followed::Late,
+                Ok(None) => {}
+                Err(_) => return Followed::Broken,
+            }
+            let mut fds = [PollFd::from_borrowed_fd(gateway.as_fd(), PollFlags::RDHUP)];
+            let _ = poll(&mut fds, Timespec::try_from(pause).ok().as_ref());
+            if gone(fds[0].revents()) {
+                return Followed::Cancelled;
+            }
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The gateway sends nothing while a job runs; all it can do is leave.
+fn gone(events: PollFlags) -> bool {
+    events.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Still there means that it was not followed to its end.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process_group(self.group, Signal::KILL);
+            let _ = self.child.wait();
+        }
+        while let Ok(Some(_)) = waitpgid(self.group, WaitOptions::NOHANG) {}
+        let mut groups = groups();
+        groups.retain(|group| *group != self.group);
+        // As the first process of its loge the worker inherits whoever lost their parent.
+        if groups.is_empty() && std::process::id() == 1 {
+            while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        }
+    }
+}

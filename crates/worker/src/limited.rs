@@ -1,0 +1,58 @@
+//! `loge-worker --run-limited`: the step between the worker and a media program.
+//!
+//! Limits, priority and the tie to the worker's life have to be set in the new process before
+//! the program runs. Doing that between fork and exec takes unsafe code; a second run of this
+//! small static binary takes a millisecond and none.
+
+use crate::log;
+use rustix::process::{self, Pid, Resource, Rlimit, Signal};
+use std::{ffi::OsString, os::unix::process::CommandExt, process::ExitCode};
+
+pub const FLAG: &str = "--run-limited";
+
+/// It could not be started; a media program never ends with this.
+pub const NOT_STARTED: u8 = 125;
+
+/// Address space is counted with every shared library, of which Debian's ffmpeg maps 215.
+const ADDRESS_SPACE_BYTES: u64 = 3 << 29;
+const FILE_BYTES: u64 = 64 << 20;
+const OPEN_FILES: u64 = 128;
+
+/// Arguments: the worker's pid, CPU seconds, the program, its arguments.
+pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut number = || args.next()?.to_str()?.parse::<u32>().ok();
+    let (Some(worker), Some(cpu_s)) = (number(), number()) else { return ExitCode::from(NOT_STARTED) };
+    let Some(program) = args.next() else { return ExitCode::from(NOT_STARTED) };
+
+    if let Err(error) = restrict(worker, u64::from(cpu_s)) {
+        log::line(&format!("limit a media program: {error}"));
+        return ExitCode::from(NOT_STARTED);
+    }
+    #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
+    let error = std::process::Command::new(program).args(args).env_clear().env("LC_ALL", "C").exec();
+    log::line(&format!("start a media program: {error}"));
+    ExitCode::from(NOT_STARTED)
+}
+
+fn restrict(worker: u32, cpu_s: u64) -> rustix::io::Result<()> {
+    process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The worker may have died before the line above.
+    let parent = process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    if i64::from(parent) != i64::from(worker) {
+        return Err(rustix::io::Errno::SRCH);
+    }
+    limit(Resource::Cpu, cpu_s)?;
+    limit(Resource::As, ADDRESS_SPACE_BYTES)?;
+    limit(Resource::Fsize, FILE_BYTES)?;
+    limit(Resource::Nofile, OPEN_FILES)?;
+    limit(Resource::Core, 0)?;
+    // Someone watching goes first, on the processor and, since the class follows, on the disk.
+    process::setpriority_process(None::<Pid>, 19)
+}
+
+/// Lowers a limit; one that is lower already stays.
+fn limit(resource: Resource, value: u64) -> rustix::io::Result<()> {
+    let hard = process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let value = Some(value.min(hard));
+    process::setrlimit(resource, Rlimit { current: value, maximum: value })
+}
