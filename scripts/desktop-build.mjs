@@ -1,6 +1,5 @@
 // `npm run desktop:build`: the desktop app as a Debian package, through the Tauri CLI. The
 // root package is not among the workspace's default members, so the CLI is told its name.
-import { join } from "node:path";
 import { cargoEnv } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root } from "./lib/paths.mjs";
@@ -8,10 +7,13 @@ import { run } from "./lib/run.mjs";
 import { main } from "./lib/say.mjs";
 import { buildUi, ensureNodeModules } from "./lib/web.mjs";
 
+/** Fetched when needed instead of listed in package.json: only this command wants it, and its many optional parts slow every install. */
+const TAURI_CLI = "2.12.5";
+
 await main(async () => {
   ensureToolchain();
   await ensurePackages(["build", "desktop"]);
   await ensureNodeModules();
   await buildUi();
-  await run(join(root, "node_modules/.bin/tauri"), ["build", ...process.argv.slice(2), "--", "-p", "loge"], { cwd: root, env: cargoEnv() });
+  await run("npm", ["exec", "--yes", `--package=@tauri-apps/cli@${TAURI_CLI}`, "--", "tauri", "build", ...process.argv.slice(2), "--", "-p", "loge"], { cwd: root, env: cargoEnv() });
 });

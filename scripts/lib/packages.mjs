@@ -39,9 +39,7 @@ const groups = {
     packages: {
       chromium: program("chromium"),
       xvfb: program("Xvfb"),
-      xauth: program("xauth"),
       dbus: program("dbus-daemon"),
-      "dbus-x11": program("dbus-launch"),
       "webkit2gtk-driver": program("WebKitWebDriver"),
       "python3-dbus": debianPython("dbus"),
       "python3-gi": debianPython("gi"),
