@@ -66,6 +66,8 @@ ids! {
     JobId,
     /// One play of one title by one session.
     PlayId,
+    /// One invitation to the house.
+    InviteId,
     /// One installation of Loge; labels on containers carry it so that two installs never meet.
     InstallId,
 }
