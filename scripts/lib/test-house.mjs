@@ -39,11 +39,10 @@ export async function openTestHouse(programs) {
       env[`LOGE_${name.toUpperCase()}`] = copy;
     }
     if (engine.host) {
-      env.DOCKER_HOST = engine.host;
-      env.LOGE_WORKER_IMAGE = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker });
-    } else {
-      // Tests of the docker runtime print this reason and skip themselves.
-      env.LOGE_NO_DOCKER = engine.reason;
+      const image = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker });
+      const refused = await trial(engine.socket, image);
+      if (refused) warn(`tests with Docker are skipped: containers cannot run on this kernel (${refused})`);
+      else Object.assign(env, { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: image });
     }
     // A Loge that runs on this machine for real is none of our business.
     const before = { containers: engine.host ? await containers(engine.socket) : [], workers: workers() };
@@ -67,6 +66,21 @@ async function engineForTests() {
   } catch (error) {
     warn(`tests with Docker are skipped: ${error.message}`);
     return { host: null, reason: error.message };
+  }
+}
+
+/** An engine that answers may still be unable to run anything. Answers null, or the reason. */
+async function trial(socket, image) {
+  const body = { Image: image, Entrypoint: ["/usr/bin/ffprobe", "-version"], NetworkDisabled: true, HostConfig: { NetworkMode: "none", ReadonlyRootfs: true, CapDrop: ["ALL"], Memory: 64 << 20 } };
+  const created = JSON.parse((await call(socket, "POST", "/containers/create", { body })).body);
+  if (!created.Id) return created.message;
+  try {
+    const started = await call(socket, "POST", `/containers/${created.Id}/start`);
+    if (started.status !== 204) return JSON.parse(started.body).message;
+    const ended = JSON.parse((await call(socket, "POST", `/containers/${created.Id}/wait`)).body);
+    return ended.StatusCode === 0 ? null : `a container ended with exit code ${ended.StatusCode}`;
+  } finally {
+    await call(socket, "DELETE", `/containers/${created.Id}?force=1`);
   }
 }
 
