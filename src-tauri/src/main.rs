@@ -1,0 +1,33 @@
+//! The program `loge`. See the library for what it does.
+
+mod nvidia;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nvidia::work_around_black_window();
+    let options = loge_desktop::Options::parse();
+    if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
+        return refuse("There is no screen to open a window on. On a machine without one, run: loge-server serve");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("Loge could not start its threads: {error}")),
+    };
+    match loge_desktop::run(options, runtime.handle(), Box::new(say)) {
+        // The server has been stopped by now; whatever task still sleeps holds nothing.
+        Ok(code) => std::process::exit(code),
+        Err(error) => refuse(&format!("Loge could not open its window: {error:#}")),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "npm start and scripts read these lines")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("{sentence}");
+    ExitCode::FAILURE
+}

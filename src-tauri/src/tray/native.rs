@@ -1,0 +1,154 @@
+//! Shows a [`Tray`] through the appindicator library: the icon travels as a PNG file in a
+//! private folder, the menu is exported over D-Bus and updated in place.
+
+use crate::controller::{Event, Events};
+use crate::integration::Tray;
+use crate::tray::icon::Icon;
+use crate::tray::menu::{self, Action, Row, View};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tauri::image::Image;
+use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
+use tauri::tray::{TrayIcon, TrayIconBuilder};
+use tauri::{AppHandle, Wry};
+
+pub struct TrayHandle {
+    /// `None` where the appindicator library is missing: everything is in the window too.
+    shown: Mutex<Option<Shown>>,
+}
+
+struct Shown {
+    icon: TrayIcon<Wry>,
+    current: Option<Tray>,
+    /// One per row of the menu; separators have nothing to update.
+    rows: Vec<Option<MenuItem<Wry>>>,
+    folder: PathBuf,
+}
+
+impl TrayHandle {
+    /// Call on the main thread.
+    pub fn new(app: &AppHandle, events: Events) -> Self {
+        // The binding panics when the shared library is not installed, and a missing tray
+        // is no reason to have no window.
+        let built = catch_unwind(AssertUnwindSafe(|| Shown::new(app, events)));
+        let shown = match built {
+            Ok(Ok(shown)) => Some(shown),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no tray icon");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("no tray icon: libayatana-appindicator3-1 is not installed");
+                None
+            }
+        };
+        Self { shown: Mutex::new(shown) }
+    }
+
+    pub fn set(&self, app: &AppHandle, tray: &Tray) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shown) = shown.as_mut()
+            && let Err(error) = shown.set(tray)
+        {
+            tracing::warn!(%error, app = %app.package_info().name, "the tray could not be updated");
+        }
+    }
+
+    /// Takes the icon away and leaves no file behind.
+    pub fn remove(&self, app: &AppHandle) {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(shown) = shown {
+            let folder = shown.folder.clone();
+            drop(app.remove_tray_by_id(shown.icon.id()));
+            drop(shown);
+            if let Err(error) = std::fs::remove_dir_all(&folder) {
+                tracing::debug!(%error, "the tray's icon folder stays");
+            }
+        }
+    }
+}
+
+impl Shown {
+    fn new(app: &AppHandle, events: Events) -> Result<Self, ShowTrayError> {
+        let folder = private_folder()?;
+        let mut items: Vec<Box<dyn IsMenuItem<Wry>>> = Vec::new();
+        let mut rows = Vec::new();
+        for row in menu::menu(&View::Starting).0 {
+            match row {
+                Row::Separator => {
+                    items.push(Box::new(PredefinedMenuItem::separator(app)?));
+                    rows.push(None);
+                }
+                Row::Line(text) => {
+                    let item = MenuItem::with_id(app, "line", text, false, None::<&str>)?;
+                    items.push(Box::new(item.clone()));
+                    rows.push(Some(item));
+                }
+                Row::Button { action, text, enabled } => {
+                    let item = MenuItem::with_id(app, action.id(), text, enabled, None::<&str>)?;
+                    items.push(Box::new(item.clone()));
+                    rows.push(Some(item));
+                }
+            }
+        }
+        let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
+        let menu = Menu::with_items(app, &items)?;
+        let icon = TrayIconBuilder::with_id("loge")
+            .icon(Image::from_bytes(Icon::Paused.png())?)
+            .temp_dir_path(&folder)
+            .menu(&menu)
+            .tooltip("Loge")
+            .on_menu_event(move |_app, event| {
+                if let Some(action) = Action::from_id(event.id().as_ref()) {
+                    events.send(Event::Menu(action));
+                }
+            })
+            .build(app)?;
+        Ok(Self { icon, current: None, rows, folder })
+    }
+
+    fn set(&mut self, tray: &Tray) -> tauri::Result<()> {
+        if self.current.as_ref().map(|current| current.icon) != Some(tray.icon) {
+            self.icon.set_icon(Some(Image::from_bytes(tray.icon.png())?))?;
+        }
+        for (index, (row, item)) in tray.menu.0.iter().zip(&self.rows).enumerate() {
+            let before = self.current.as_ref().and_then(|current| current.menu.0.get(index));
+            let Some(item) = item.as_ref().filter(|_| before != Some(row)) else { continue };
+            match row {
+                Row::Separator => {}
+                Row::Line(text) => item.set_text(text)?,
+                Row::Button { text, enabled, .. } => {
+                    item.set_text(text)?;
+                    item.set_enabled(*enabled)?;
+                }
+            }
+        }
+        self.current = Some(tray.clone());
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ShowTrayError {
+    #[error("the folder for the icon could not be made: {0}")]
+    Folder(#[from] std::io::Error),
+    #[error(transparent)]
+    Tauri(#[from] tauri::Error),
+}
+
+/// A folder only this user can read, one per process, below the session's own run folder.
+fn private_folder() -> std::io::Result<PathBuf> {
+    let parent = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = parent.join(format!("loge-tray-{}", std::process::id()));
+    match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+        // Left by a crashed process that had the same number.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_dir_all(&folder)?;
+            std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        }
+        other => other?,
+    }
+    Ok(folder)
+}

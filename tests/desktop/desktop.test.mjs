@@ -1,0 +1,268 @@
+// The shipped desktop program in a desktop session of its own: window, tray, second launch,
+// quitting. Run: node --test tests/desktop/
+//   LOGE_DESKTOP  the program `loge`         (default: below the cargo target folder)
+//   LOGE_SERVER   the program `loge-server`  (default: beside it)
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { alive, descendants, eventually, need, openSession, startDesktop } from './support/session.mjs'
+import { openTrayHost } from './support/tray_host.mjs'
+import { openWindow } from './support/webdriver.mjs'
+
+const house = path.resolve(import.meta.dirname, '../..')
+const built = path.join(process.env.CARGO_TARGET_DIR ?? path.join(house, 'target'), 'debug')
+const desktop = process.env.LOGE_DESKTOP ?? path.join(built, 'loge')
+const server = process.env.LOGE_SERVER ?? path.join(path.dirname(desktop), 'loge-server')
+const screenshots = path.join(house, 'test-results/desktop')
+
+const ADMIN = { username: 'ana', password: 'a seat in the first row 7' }
+
+let session
+let host
+
+before(async () => {
+  need(desktop, 'build it with: cargo build -p loge')
+  mkdirSync(screenshots, { recursive: true })
+  session = await openSession()
+  host = await openTrayHost(session)
+})
+
+after(async () => {
+  await host?.close()
+  await session?.close()
+})
+
+const args = ({ listen = '127.0.0.1:0', more = [] } = {}) => [
+  ...['--data-dir', session.folders.data],
+  ...['--runtime', 'process'],
+  ...['--listen', listen],
+  ...more
+]
+
+test('first run: announced, claimed, steered from the tray, quit without a trace', async () => {
+  const program = startDesktop(session, desktop, args())
+  try {
+    const [, origin] = await program.printed(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/)
+    const [, code] = await program.printed(/^setup code: (\S+)$/)
+    const claimed = await post(`${origin}/api/v1/setup`, { code, ...ADMIN })
+    assert.equal(claimed.status, 201, await claimed.text())
+
+    await host.itemRegistered()
+    await host.waitForRow('Pause scanning', (row) => row.enabled)
+    const rows = await host.rows()
+    assert.deepEqual(
+      rows.map((row) => (row.separator ? '—' : row.label.replace(/of \d+/, 'of n'))),
+      ['Open dashboard', 'Copy LAN address', '—', 'Viewers: 0 of n', 'Pause scanning', 'Stop all streams', '—', 'Quit Loge']
+    )
+    const enabled = Object.fromEntries(rows.map((row) => [row.label, row.enabled]))
+    assert.equal(enabled['Copy LAN address'], false, 'only this machine is served')
+    assert.equal(enabled['Stop all streams'], false, 'nobody watches')
+    const fine = await host.icon()
+
+    await host.click('Pause scanning')
+    await host.waitForRow('Resume scanning')
+    assert.notEqual((await host.icon()).name, fine.name, 'the icon shows the pause')
+    await host.click('Resume scanning')
+    await host.waitForRow('Pause scanning')
+
+    const second = startDesktop(session, desktop, args())
+    assert.deepEqual(await second.exited, { code: 0, signal: null }, second.output())
+    assert.doesNotMatch(second.output(), /listening on/, 'the second launch starts no server')
+
+    const family = descendants(program.pid)
+    assert.ok(family.length > 0, 'at least the web view has processes of its own')
+    await host.click('Quit Loge')
+    assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
+    await eventually('no process is left', () => !family.some(alive))
+    await assert.rejects(fetch(`${origin}/healthz`), 'the port is closed')
+    assert.deepEqual(session.leftovers(), [])
+  } finally {
+    await program.end()
+  }
+})
+
+test('the window shows the dashboard, signed in, and keeps its doors shut', async () => {
+  const window = await openWindow(session, desktop, args())
+  try {
+    const origin = await eventually('the window leaves the start page', async () => {
+      const url = new URL(await window.url())
+      return url.protocol === 'http:' && url.origin
+    })
+    const me = await eventually('the page is signed in', async () => {
+      const shown = await window.script(`return {
+        text: document.body.innerText,
+        passwords: document.querySelectorAll('input[type=password]').length,
+        hash: location.hash }`)
+      if (shown.passwords > 0) throw new Error(`asked for a password: ${shown.text}`)
+      return /ana/i.test(shown.text) && shown
+    })
+    assert.doesNotMatch(me.hash, /ticket/, 'the ticket does not stay in the address')
+    writeFileSync(path.join(screenshots, 'dashboard.png'), await window.screenshot())
+
+    assert.equal(await invoke(window, 'get_autostart'), 'ok: false')
+    assert.match(await invoke(window, 'copy_text', { text: 'x'.repeat(5000) }), /^no: .*too long/)
+    assert.equal(await invoke(window, 'copy_text', { text: 'http://192.168.1.5:8096' }), 'ok: null')
+    for (const [command, payload] of [
+      ['set_autostart', { enabled: 'yes' }],
+      ['copy_text', { text: 7 }],
+      ['copy_text', {}],
+      ['plugin:dialog|open', { options: {} }],
+      ['plugin:window|close', {}],
+      ['plugin:webview|create_webview_window', { options: { label: 'second', url: '/' } }],
+      ['plugin:event|listen', { event: 'x', target: { kind: 'Any' }, handler: 1 }],
+      ['plugin:autostart|enable', {}],
+      ['plugin:path|resolve_directory', { directory: 1 }],
+      ['no_such_command', {}]
+    ]) {
+      assert.match(await invoke(window, command, payload), /^no: /, command)
+    }
+
+    const elsewhere = createServer()
+    let visits = 0
+    elsewhere.on('connection', (socket) => {
+      visits += 1
+      socket.destroy()
+    })
+    await new Promise((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+    const foreign = `http://127.0.0.1:${elsewhere.address().port}/`
+    try {
+      for (const leave of [
+        `location.href = '${foreign}'`,
+        `const a = document.createElement('a'); a.href = '${foreign}'; document.body.append(a); a.click(); a.remove()`,
+        `window.open('${foreign}')`,
+        `window.open('/')`,
+        `const a = document.createElement('a'); a.href = '/'; a.target = '_blank'; document.body.append(a); a.click(); a.remove()`,
+        `const f = document.createElement('iframe'); f.src = '${foreign}'; document.body.append(f); setTimeout(() => f.remove(), 500)`,
+        `location.href = 'tauri://localhost/index.html'`,
+        `location.href = 'loge-action:quit'`,
+        `location.href = 'file:///etc/passwd'`
+      ]) {
+        await window.script(leave)
+        // A round trip through the page: whatever the attempt set off has been decided.
+        await window.scriptAsync('const done = arguments[0]; setTimeout(done, 100)')
+        assert.equal(new URL(await window.url()).origin, origin, leave)
+        assert.equal((await window.handles()).length, 1, leave)
+      }
+      assert.equal(visits, 0, 'nothing of it reached the other server')
+      // The control: that server can be reached, only not by the window.
+      await fetch(foreign).catch(() => {})
+      assert.equal(visits, 1)
+    } finally {
+      await new Promise((resolve) => elsewhere.close(resolve))
+    }
+  } finally {
+    await window.close()
+  }
+  assert.deepEqual(session.leftovers(), [])
+})
+
+test('started hidden, raised by a second launch, stopped by a signal', async () => {
+  const program = startDesktop(session, desktop, args({ more: ['--hidden'] }))
+  try {
+    await program.printed(/^listening on /)
+    assert.equal(await eventually('there is a window', mapState), 'IsUnMapped')
+    const second = startDesktop(session, desktop, args())
+    assert.deepEqual(await second.exited, { code: 0, signal: null }, second.output())
+    await eventually('the window is raised', () => mapState() === 'IsViewable')
+    process.kill(program.pid, 'SIGTERM')
+    assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
+    assert.deepEqual(session.leftovers(), [])
+  } finally {
+    await program.end()
+  }
+})
+
+test('a taken port is explained, and the next one is a click away', async () => {
+  const other = createServer()
+  await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address()
+  let window
+  try {
+    window = await openWindow(session, desktop, args({ listen: `127.0.0.1:${port}` }))
+    const text = await window.waitForText(new RegExp(`Port ${port} is in use`))
+    assert.match(text, /Try again/)
+    writeFileSync(path.join(screenshots, 'port-taken.png'), await window.screenshot())
+    assert.match(await invoke(window, 'get_autostart'), /^no: /, 'the pages inside the program may call nothing')
+    await window.click('.button')
+    await eventually('the house opens on the next port', async () => {
+      const url = new URL(await window.url())
+      return url.protocol === 'http:' && Number(url.port) > port
+    })
+  } finally {
+    await window?.close()
+    await new Promise((resolve) => other.close(resolve))
+  }
+  assert.deepEqual(session.leftovers(), [])
+})
+
+test('a server that already runs is shown, not started again, and survives the window', async () => {
+  need(server, 'build it with: cargo build -p loge-server')
+  const service = startDesktop(session, server, ['serve', ...args()])
+  try {
+    const [, origin] = await service.printed(/^listening on (http:\S+)$/)
+    const program = startDesktop(session, desktop, args())
+    try {
+      const [, shown] = await program.printed(/^listening on (http:\S+)$/)
+      assert.equal(shown, origin)
+      await host.waitForRow('Runs as a service')
+      await host.click('Quit Loge')
+      assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
+      assert.equal((await fetch(`${origin}/healthz`)).status, 200, 'the service goes on')
+    } finally {
+      await program.end()
+    }
+  } finally {
+    await service.end()
+  }
+})
+
+test('without a session bus there is no tray and no harm', async () => {
+  const lonely = { ...session, env: { ...session.env, DBUS_SESSION_BUS_ADDRESS: `unix:path=${session.root}/nobody` } }
+  const program = startDesktop(lonely, desktop, args())
+  try {
+    await program.printed(/^listening on /)
+    assert.equal(await eventually('the window shows', () => mapState() === 'IsViewable'), true)
+    process.kill(program.pid, 'SIGTERM')
+    assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
+    assert.deepEqual(session.leftovers(), [])
+  } finally {
+    await program.end()
+  }
+})
+
+test('without a screen it says what to run instead', async () => {
+  const { DISPLAY, ...blind } = session.env
+  const program = startDesktop({ ...session, env: blind }, desktop, args())
+  const { code } = await program.exited
+  assert.equal(code, 1)
+  assert.match(program.output(), /no screen.*loge-server serve/)
+})
+
+function post(url, body) {
+  return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+}
+
+/** One native command, called as a page calls it. */
+function invoke(window, command, payload = {}) {
+  return window.scriptAsync(
+    `const [command, payload, done] = arguments
+     window.__TAURI_INTERNALS__.invoke(command, payload).then(
+       (value) => done('ok: ' + JSON.stringify(value ?? null)), (error) => done('no: ' + error))`,
+    command,
+    payload
+  )
+}
+
+/** How X sees the window; throws while there is none. */
+function mapState() {
+  const text = execFileSync('xwininfo', ['-name', 'Loge', '-stats'], {
+    env: session.env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  return text.match(/Map State: (\w+)/)?.[1]
+}
