@@ -1,0 +1,46 @@
+//! What all loges of this house share.
+
+use crate::{runtime::Runtime, words::Tenants};
+use base::{Bus, Clock, Lifecycle};
+use domain::InstallId;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tracing::warn;
+
+pub struct House {
+    pub install: InstallId,
+    pub runtime: Arc<dyn Runtime>,
+    pub tenants: Arc<dyn Tenants>,
+    pub clock: Arc<dyn Clock>,
+    pub bus: Bus,
+    pub lifecycle: Lifecycle,
+    pub run_dir: PathBuf,
+    pub idle_stop_ms: AtomicU64,
+}
+
+impl House {
+    pub fn idle_stop(&self) -> Duration {
+        Duration::from_millis(self.idle_stop_ms.load(Ordering::Relaxed))
+    }
+
+    /// Short, since a socket's path has 108 bytes in all.
+    pub fn folder(&self, slot: u32, generation: u64) -> PathBuf {
+        self.run_dir.join("l").join(format!("{slot}-{generation:x}"))
+    }
+
+    /// Stops and removes. What the engine refuses now, the sweep tries again.
+    pub async fn clear(&self, id: &str, grace: Duration) {
+        if let Err(e) = self.runtime.stop(id, grace).await {
+            warn!(container.id = %id, "{id} cannot be stopped: {e}");
+        }
+        if let Err(e) = self.runtime.remove(id).await {
+            warn!(container.id = %id, "{id} cannot be removed: {e}");
+        }
+    }
+}

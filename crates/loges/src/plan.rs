@@ -1,0 +1,165 @@
+//! What to do next about one loge, decided without doing it. Level-triggered: the same
+//! observation gives the same step however often it is asked, and a step done twice is harmless.
+
+use crate::words::Mount;
+use domain::LogeLimits;
+use std::time::Duration;
+
+/// What is wanted of a loge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Desired {
+    pub wanted: bool,
+    pub replace: Replace,
+}
+
+/// Whether the running loge still fits its specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replace {
+    No,
+    /// It only lacks something: whoever watches now goes on watching.
+    WhenQuiet,
+    /// It shows what it must not show, or somebody asked for a restart.
+    Now,
+}
+
+/// What is seen of a loge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    Absent,
+    Starting,
+    Ready { alive: bool, active: u32, idle_for: Duration },
+    Stopping,
+    Failed { retry_in: Duration },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Start,
+    Stop(Why),
+    /// A failure that nobody waits for any more becomes an absence.
+    Forget,
+    /// Nothing to do until something happens, or this much time has passed.
+    Wait(Option<Duration>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    NotWanted,
+    Idle,
+    Replaced,
+    Broken,
+}
+
+pub fn plan(desired: Desired, observed: Observed, idle_stop: Duration) -> Step {
+    match observed {
+        Observed::Starting | Observed::Stopping => Step::Wait(None),
+        Observed::Absent if desired.wanted => Step::Start,
+        Observed::Absent => Step::Wait(None),
+        Observed::Failed { .. } if !desired.wanted => Step::Forget,
+        Observed::Failed { retry_in } if retry_in.is_zero() => Step::Start,
+        Observed::Failed { retry_in } => Step::Wait(Some(retry_in)),
+        Observed::Ready { alive: false, .. } => Step::Stop(Why::Broken),
+        Observed::Ready { .. } if !desired.wanted => Step::Stop(Why::NotWanted),
+        Observed::Ready { .. } if desired.replace == Replace::Now => Step::Stop(Why::Replaced),
+        // Somebody watches: neither idle time nor a missing folder is a reason to cut them off.
+        Observed::Ready { active: 1.., .. } => Step::Wait(None),
+        Observed::Ready { .. } if desired.replace == Replace::WhenQuiet => Step::Stop(Why::Replaced),
+        Observed::Ready { idle_for, .. } => match idle_stop.checked_sub(idle_for) {
+            Some(left) if !left.is_zero() => Step::Wait(Some(left)),
+            _ => Step::Stop(Why::Idle),
+        },
+    }
+}
+
+/// How a loge that runs with `old` becomes one with `new`. `limits_live` says that limits can be
+/// changed without a restart.
+pub fn replacement(old: (&[Mount], LogeLimits), new: (&[Mount], LogeLimits), limits_live: bool) -> Replace {
+    let taken_away = old.0.iter().any(|mount| !new.0.contains(mount));
+    let added = new.0.iter().any(|mount| !old.0.contains(mount));
+    let limits = old.1 != new.1 && !limits_live;
+    match (taken_away, added || limits) {
+        (true, _) => Replace::Now,
+        (false, true) => Replace::WhenQuiet,
+        (false, false) => Replace::No,
+    }
+}
+
+/// Something with our install label that the runtime shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub id: String,
+    pub tenant: String,
+    pub generation: u64,
+    pub spec_hash: String,
+}
+
+/// Which of the found objects nobody owns: their `(tenant, generation)` is not a current one.
+pub fn strays(found: &[Found], current: &[(String, u64)]) -> Vec<String> {
+    found
+        .iter()
+        .filter(|f| !current.iter().any(|(tenant, generation)| *tenant == f.tenant && *generation == f.generation))
+        .map(|f| f.id.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::FolderId;
+
+    const IDLE: Duration = Duration::from_secs(900);
+
+    fn check(wanted: bool, replace: Replace, observed: Observed, expected: Step) {
+        let desired = Desired { wanted, replace };
+        assert_eq!(plan(desired, observed, IDLE), expected, "{desired:?} {observed:?}");
+    }
+
+    fn ready(active: u32, idle_secs: u64) -> Observed {
+        Observed::Ready { alive: true, active, idle_for: Duration::from_secs(idle_secs) }
+    }
+
+    #[test]
+    fn every_state_has_one_next_step() {
+        use Replace::{No, Now, WhenQuiet};
+        let secs = Duration::from_secs;
+        check(true, No, Observed::Absent, Step::Start);
+        check(false, No, Observed::Absent, Step::Wait(None));
+        for wanted in [true, false] {
+            check(wanted, Now, Observed::Starting, Step::Wait(None));
+            check(wanted, Now, Observed::Stopping, Step::Wait(None));
+        }
+        check(true, No, Observed::Failed { retry_in: secs(5) }, Step::Wait(Some(secs(5))));
+        check(true, No, Observed::Failed { retry_in: secs(0) }, Step::Start);
+        check(false, No, Observed::Failed { retry_in: secs(5) }, Step::Forget);
+        let dead = Observed::Ready { alive: false, active: 3, idle_for: secs(0) };
+        check(true, No, dead, Step::Stop(Why::Broken));
+        check(false, No, ready(2, 0), Step::Stop(Why::NotWanted));
+        check(true, No, ready(0, 100), Step::Wait(Some(secs(800))));
+        check(true, No, ready(0, 900), Step::Stop(Why::Idle));
+        check(true, No, ready(1, 9_000), Step::Wait(None));
+        check(true, WhenQuiet, ready(1, 0), Step::Wait(None));
+        check(true, WhenQuiet, ready(0, 0), Step::Stop(Why::Replaced));
+        check(true, Now, ready(1, 0), Step::Stop(Why::Replaced));
+    }
+
+    #[test]
+    fn a_right_taken_away_acts_at_once_and_a_right_given_waits() {
+        let mount = |n: u8| Mount { id: FolderId::from_random([n; 16]), path: format!("/films/{n}").into() };
+        let (one, two) = ([mount(1)], [mount(1), mount(2)]);
+        let (old, more) = (LogeLimits::DEFAULT, LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT });
+        assert_eq!(replacement((&one, old), (&one, old), false), Replace::No);
+        assert_eq!(replacement((&one, old), (&two, old), false), Replace::WhenQuiet);
+        assert_eq!(replacement((&two, old), (&one, old), false), Replace::Now);
+        assert_eq!(replacement((&one, old), (&one, more), false), Replace::WhenQuiet);
+        assert_eq!(replacement((&one, old), (&one, more), true), Replace::No);
+    }
+
+    #[test]
+    fn only_unowned_generations_are_strays() {
+        let found =
+            |id: &str, generation| Found { id: id.into(), tenant: "ana".into(), generation, spec_hash: String::new() };
+        let seen = [found("old", 1), found("now", 2)];
+        assert_eq!(strays(&seen, &[("ana".into(), 2)]), ["old"]);
+        assert_eq!(strays(&seen, &[("bo".into(), 2)]), ["old", "now"]);
+    }
+}

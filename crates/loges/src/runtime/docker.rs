@@ -1,0 +1,443 @@
+//! Loges as containers of a Docker engine (or of one that speaks its language), over bollard.
+//! The engine may be away at any time: it is connected to when needed, every call has a time
+//! limit, and an answer "it is so already" counts as success.
+
+use super::{
+    Exit, Running, Runtime, RuntimeError, StartSpec,
+    docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
+    docker_stats, escape_line,
+};
+use crate::{
+    link::{PeerRule, Within},
+    plan::Found,
+    words::{IsolationItem, RuntimeChoice, RuntimeInfo, Usage},
+};
+use async_trait::async_trait;
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    errors::Error,
+    models::{ContainerUpdateBody, SystemInfo},
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+        ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+        StatsOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    },
+};
+use domain::{InstallId, LogeLimits, RuntimeKind};
+use futures_util::StreamExt;
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{task::JoinHandle, time::timeout};
+use tracing::{debug, warn};
+
+pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+const ASK: Duration = Duration::from_secs(5);
+/// Creating and starting does real work, and more of it on a machine under load.
+const WORK: Duration = Duration::from_secs(20);
+
+pub struct DockerRuntime {
+    socket: String,
+    image: String,
+    wanted: RuntimeChoice,
+    engine: tokio::sync::Mutex<Option<Docker>>,
+    seen: Mutex<Seen>,
+    stats: Mutex<HashMap<String, Stats>>,
+}
+
+/// What the engine last said about itself.
+#[derive(Default)]
+struct Seen {
+    version: Option<String>,
+    detail: String,
+    isolation: Vec<IsolationItem>,
+    advice: Option<String>,
+    /// Uids inside are not uids outside.
+    remapped: bool,
+    rootless: bool,
+}
+
+struct Stats {
+    latest: Arc<Mutex<Option<Usage>>>,
+    reading: JoinHandle<()>,
+}
+
+impl DockerRuntime {
+    /// Asks nobody yet.
+    ///
+    /// # Errors
+    /// When the address is not a Unix socket: workers could not reach the gateway's socket.
+    pub fn new(host: Option<&str>, image: &str, wanted: RuntimeChoice) -> Result<Self, RuntimeError> {
+        let socket = match host {
+            None => DEFAULT_SOCKET.to_owned(),
+            Some(host) => match host.strip_prefix("unix://") {
+                Some(path) if path.starts_with('/') => path.to_owned(),
+                _ => return Err(RuntimeError::EngineAddress { host: host.into() }),
+            },
+        };
+        Ok(Self {
+            socket,
+            image: image.into(),
+            wanted,
+            engine: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+            stats: Mutex::default(),
+        })
+    }
+
+    /// Asks the engine whether it is fit: it answers, it has seccomp, it has the worker image.
+    ///
+    /// # Errors
+    /// With the first thing that is wrong. [`Runtime::info`] tells it from then on.
+    pub async fn examine(&self) -> Result<(), RuntimeError> {
+        let outcome = self.ask_everything().await;
+        if let Err(e) = &outcome {
+            let mut seen = self.seen();
+            seen.detail = e.to_string();
+            seen.advice = e.advice();
+        }
+        outcome
+    }
+
+    async fn ask_everything(&self) -> Result<(), RuntimeError> {
+        let docker = self.engine().await?;
+        let info = self.call("describe itself", ASK, docker.info()).await?;
+        let options = info.security_options.clone().unwrap_or_default();
+        let has = |name: &str| options.iter().any(|o| o.contains(&format!("name={name}")));
+        {
+            let mut seen = self.seen();
+            seen.version = Some(format!(
+                "{} (API {})",
+                info.server_version.as_deref().unwrap_or("of unknown version"),
+                docker.client_version()
+            ));
+            seen.isolation = isolation(&info, &has);
+            seen.rootless = has("rootless");
+            seen.remapped = has("rootless") || has("userns");
+            seen.detail = format!("containers by the engine at {}", self.socket);
+            seen.advice = None;
+        }
+        if !has("seccomp") {
+            return Err(RuntimeError::NoSeccomp);
+        }
+        self.image_id(&docker).await.map(drop)
+    }
+
+    async fn image_id(&self, docker: &Docker) -> Result<String, RuntimeError> {
+        match self.call("look for the image", ASK, docker.inspect_image(&self.image)).await {
+            Ok(image) => image.id.ok_or_else(|| RuntimeError::ImageMissing { image: self.image.clone() }),
+            Err(RuntimeError::Refused { status: 404, .. }) => {
+                Err(RuntimeError::ImageMissing { image: self.image.clone() })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn engine(&self) -> Result<Docker, RuntimeError> {
+        let mut engine = self.engine.lock().await;
+        if let Some(docker) = engine.as_ref() {
+            return Ok(docker.clone());
+        }
+        // Looked at by hand first: a denied and an absent socket need different advice.
+        match tokio::net::UnixStream::connect(&self.socket).await {
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(RuntimeError::EngineDenied { socket: self.socket.clone() });
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(RuntimeError::EngineAbsent { socket: self.socket.clone() });
+            }
+            Err(e) => return Err(RuntimeError::EngineAway { detail: e.to_string() }),
+        }
+        let docker = Docker::connect_with_unix(&self.socket, 60, API_DEFAULT_VERSION)
+            .map_err(|e| RuntimeError::EngineAway { detail: e.to_string() })?;
+        let docker = match timeout(ASK, docker.negotiate_version()).await {
+            Ok(Ok(docker)) => docker,
+            Ok(Err(e)) => return Err(RuntimeError::EngineAway { detail: e.to_string() }),
+            Err(_) => return Err(RuntimeError::Slow { verb: "say its version" }),
+        };
+        *engine = Some(docker.clone());
+        Ok(docker)
+    }
+
+    /// One call within its time. An engine that broke off is connected to anew, because the one
+    /// that comes back may speak another version.
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        limit: Duration,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, RuntimeError> {
+        let error = match timeout(limit, call).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(Error::DockerResponseServerError { status_code: status, message })) => {
+                RuntimeError::Refused { verb, status, message }
+            }
+            Ok(Err(Error::RequestTimeoutError)) | Err(_) => RuntimeError::Slow { verb },
+            Ok(Err(e)) => RuntimeError::EngineAway { detail: chain(&e) },
+        };
+        if !matches!(error, RuntimeError::Refused { .. }) {
+            *self.engine.lock().await = None;
+        }
+        Err(error)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn stats(&self) -> MutexGuard<'_, HashMap<String, Stats>> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn create(&self, docker: &Docker, spec: &StartSpec, image: &str) -> Result<String, RuntimeError> {
+        let name = docker_body::name(&spec.install, &spec.tenant, spec.generation);
+        let options = || Some(CreateContainerOptionsBuilder::new().name(&name).build());
+        let body = || docker_body::body(spec, image);
+        match self.call("create a container", WORK, docker.create_container(options(), body())).await {
+            Ok(made) => Ok(made.id),
+            // The name holds install, tenant and generation, so it is our own earlier try whose
+            // answer got lost. Its label is looked at all the same before it is touched.
+            Err(RuntimeError::Refused { status: 409, message, verb }) => {
+                let found = self.list_ours(&spec.install).await?;
+                let tenant = spec.tenant.to_string();
+                let Some(twin) = found.iter().find(|f| f.tenant == tenant && f.generation == spec.generation) else {
+                    return Err(RuntimeError::Refused { status: 409, message, verb });
+                };
+                self.remove(&twin.id).await?;
+                Ok(self.call("create a container", WORK, docker.create_container(options(), body())).await?.id)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn run(&self, docker: &Docker, id: &str, spec: &StartSpec) -> Result<(), RuntimeError> {
+        let rule = {
+            let seen = self.seen();
+            PeerRule {
+                uid: (!seen.remapped).then(|| docker_body::uid(spec.slot)),
+                within: if seen.rootless { Within::Anywhere } else { Within::Container(id.to_owned()) },
+            }
+        };
+        spec.peer.set(rule);
+        self.call("start a container", WORK, docker.start_container(id, None::<StartContainerOptions>)).await
+    }
+
+    fn read_stats(&self, docker: Docker, id: &str) {
+        let latest: Arc<Mutex<Option<Usage>>> = Arc::default();
+        let (out, of) = (latest.clone(), id.to_owned());
+        let reading = tokio::spawn(async move {
+            loop {
+                let mut answers = Box::pin(docker.stats(&of, Some(StatsOptionsBuilder::new().stream(true).build())));
+                while let Some(Ok(stats)) = answers.next().await {
+                    *out.lock().unwrap_or_else(PoisonError::into_inner) = docker_stats::usage(&stats);
+                }
+                *out.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        });
+        self.stats().insert(id.to_owned(), Stats { latest, reading });
+    }
+}
+
+#[async_trait]
+impl Runtime for DockerRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Docker
+    }
+
+    fn info(&self) -> RuntimeInfo {
+        let seen = self.seen();
+        RuntimeInfo {
+            kind: RuntimeKind::Docker,
+            wanted: self.wanted,
+            version: seen.version.clone(),
+            detail: seen.detail.clone(),
+            isolation: seen.isolation.clone(),
+            advice: seen.advice.clone(),
+        }
+    }
+
+    fn has_live_limits(&self) -> bool {
+        true
+    }
+
+    async fn start(&self, mut spec: StartSpec) -> Result<Running, RuntimeError> {
+        // The engine's language is JSON, which has no words for these.
+        spec.mounts.retain(|mount| {
+            let sayable = mount.path.to_str().is_some();
+            if !sayable {
+                warn!(folder.id = %mount.id, "folder {} has a name that is no UTF-8 and is left out", mount.id);
+            }
+            sayable
+        });
+        // Asked at every start: the engine may be another one than a minute ago.
+        self.examine().await?;
+        let docker = self.engine().await?;
+        let image = self.image_id(&docker).await?;
+        let id = self.create(&docker, &spec, &image).await?;
+        if let Err(e) = self.run(&docker, &id, &spec).await {
+            if let Err(left) = self.remove(&id).await {
+                debug!(container.id = %id, "{id} did not start and cannot be removed yet: {left}");
+            }
+            return Err(e);
+        }
+        self.read_stats(docker, &id);
+        Ok(Running { id, image, isolation: Vec::new() })
+    }
+
+    async fn stop(&self, id: &str, grace: Duration) -> Result<(), RuntimeError> {
+        let docker = self.engine().await?;
+        let outcome = if grace.is_zero() {
+            let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+            self.call("kill a container", ASK, docker.kill_container(id, Some(options))).await
+        } else {
+            let seconds = i32::try_from(grace.as_secs().max(1)).unwrap_or(5);
+            let options = StopContainerOptionsBuilder::new().t(seconds).build();
+            self.call("stop a container", grace + ASK, docker.stop_container(id, Some(options))).await
+        };
+        settled(outcome, &[304, 404, 409])
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
+        if let Some(stats) = self.stats().remove(id) {
+            stats.reading.abort();
+        }
+        let docker = self.engine().await?;
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        // 409 says that a removal is under way already.
+        settled(self.call("remove a container", WORK, docker.remove_container(id, Some(options))).await, &[404, 409])
+    }
+
+    async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
+        let docker = self.engine().await?;
+        let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+        let body = ContainerUpdateBody {
+            memory: Some(memory),
+            memory_swap: Some(memory),
+            nano_cpus: Some(i64::from(limits.cpu_millis) * 1_000_000),
+            pids_limit: Some(i64::from(limits.pids)),
+            ..ContainerUpdateBody::default()
+        };
+        self.call("change limits", ASK, docker.update_container(id, body)).await
+    }
+
+    async fn usage(&self, id: &str) -> Option<Usage> {
+        let latest = self.stats().get(id)?.latest.clone();
+        *latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError> {
+        let docker = self.engine().await?;
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&tail.to_string()).build();
+        let reading = async {
+            let mut lines = Vec::new();
+            let mut answers = Box::pin(docker.logs(id, Some(options)));
+            while let Some(line) = answers.next().await {
+                lines.push(escape_line(&line?.into_bytes()));
+                if lines.len() >= tail {
+                    break;
+                }
+            }
+            Ok(lines)
+        };
+        self.call("read a log", ASK, reading).await
+    }
+
+    async fn list_ours(&self, install: &InstallId) -> Result<Vec<Found>, RuntimeError> {
+        let docker = self.engine().await?;
+        let filters = HashMap::from([("label", vec![format!("{LABEL_INSTALL}={install}")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let listed = self.call("list containers", ASK, docker.list_containers(Some(options))).await?;
+        let ours = listed.into_iter().filter_map(|container| {
+            let labels = container.labels?;
+            // The filter is the engine's; the label is looked at again before anything is touched.
+            (labels.get(LABEL_INSTALL)? == install.as_str()).then_some(())?;
+            Some(Found {
+                id: container.id?,
+                tenant: labels.get(LABEL_TENANT).cloned().unwrap_or_default(),
+                generation: labels.get(LABEL_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0),
+                spec_hash: labels.get(LABEL_SPEC).cloned().unwrap_or_default(),
+            })
+        });
+        Ok(ours.collect())
+    }
+
+    async fn exited(&self, id: &str) -> Exit {
+        loop {
+            let Ok(docker) = self.engine().await else {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            };
+            let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+            let answer = Box::pin(docker.wait_container(id, Some(options))).next().await;
+            let code = match answer {
+                Some(Ok(answer)) => Some(answer.status_code),
+                Some(Err(Error::DockerContainerWaitError { code, .. })) => Some(code),
+                Some(Err(Error::DockerResponseServerError { status_code: 404, .. })) => None,
+                // The engine is away or gave up waiting; the container may well live on.
+                _ => {
+                    *self.engine.lock().await = None;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            let inspected =
+                self.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await;
+            let out_of_memory = inspected.ok().and_then(|c| c.state).and_then(|s| s.oom_killed).unwrap_or(false);
+            return Exit { code, out_of_memory };
+        }
+    }
+}
+
+impl Drop for DockerRuntime {
+    fn drop(&mut self) {
+        for (_, stats) in self.stats().drain() {
+            stats.reading.abort();
+        }
+    }
+}
+
+fn settled(outcome: Result<(), RuntimeError>, fine: &[u16]) -> Result<(), RuntimeError> {
+    match outcome {
+        Err(RuntimeError::Refused { status, .. }) if fine.contains(&status) => Ok(()),
+        other => other,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn isolation(info: &SystemInfo, has: &dyn Fn(&str) -> bool) -> Vec<IsolationItem> {
+    let item =
+        |name: &str, reached: bool, detail: &str| IsolationItem { name: name.into(), reached, detail: detail.into() };
+    let counted = |reached: Option<bool>| reached.unwrap_or(false);
+    let mapped = has("userns") || has("rootless");
+    vec![
+        item("system calls", has("seccomp"), "own seccomp profile: only Unix sockets, no new namespaces"),
+        item("privileges", true, "no capabilities, none to be gained, a user id of its own"),
+        item("network", true, "none"),
+        item("files", true, "read-only root and libraries, 64 MiB of private scratch"),
+        item("memory", counted(info.memory_limit), "hard limit without swap"),
+        item("cpu", counted(info.cpu_cfs_quota), "quota by the kernel"),
+        item("processes", counted(info.pids_limit), "limit by the kernel"),
+        item(
+            "user namespace",
+            mapped,
+            if mapped { "uids are mapped" } else { "the engine runs as root without a mapping" },
+        ),
+        item("AppArmor", has("apparmor"), if has("apparmor") { "default profile" } else { "not on this machine" }),
+    ]
+}

@@ -1,0 +1,180 @@
+//! What makes the walls of a loge: typed verbs, two true implementations.
+//!
+//! Every verb is idempotent or says what it found, every verb has a time limit of its own, and
+//! nothing a runtime met (an inspect reply, a process id) travels further than this folder.
+
+pub mod choose;
+pub mod docker;
+pub mod docker_body;
+mod docker_stats;
+pub mod process;
+mod process_usage;
+
+use crate::{
+    link::PeerSlot,
+    plan::Found,
+    words::{IsolationItem, Mount, RuntimeInfo, Usage},
+};
+use async_trait::async_trait;
+use domain::{Code, Failure, InstallId, LogeLimits, RuntimeKind, Tenant};
+use std::{path::PathBuf, time::Duration};
+
+/// Everything a start needs. Nothing in it comes from a viewer.
+#[derive(Debug, Clone)]
+pub struct StartSpec {
+    pub install: InstallId,
+    pub tenant: Tenant,
+    /// Unique for this tenant over all runs; part of the name.
+    pub generation: u64,
+    pub spec_hash: String,
+    pub limits: LogeLimits,
+    pub mounts: Vec<Mount>,
+    /// The gateway's socket on the host.
+    pub socket: PathBuf,
+    pub nonce: [u8; 32],
+    /// Small number of its own for this tenant; the uid inside Docker is 20000 + slot.
+    pub slot: u32,
+    /// Who may dial in. Filled by the runtime before the worker can run.
+    pub peer: PeerSlot,
+}
+
+/// A loge the runtime started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    pub id: String,
+    /// Image id or path of the worker binary.
+    pub image: String,
+    /// Reached isolation of this one loge; empty where it is the same for all.
+    pub isolation: Vec<IsolationItem>,
+}
+
+/// How a loge ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    pub code: Option<i64>,
+    /// The engine's own word; the exit code alone does not tell.
+    pub out_of_memory: bool,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.out_of_memory, self.code) {
+            (true, _) => f.write_str("it needed more memory than it may have"),
+            (false, Some(code)) => write!(f, "it ended with code {code}"),
+            (false, None) => f.write_str("it was killed"),
+        }
+    }
+}
+
+#[async_trait]
+pub trait Runtime: Send + Sync + 'static {
+    fn kind(&self) -> RuntimeKind;
+    /// What is known now, without asking anybody.
+    fn info(&self) -> RuntimeInfo;
+    /// Whether [`Runtime::update_limits`] works on a running loge.
+    fn has_live_limits(&self) -> bool;
+    /// Creates and starts. A failed start leaves nothing behind.
+    async fn start(&self, spec: StartSpec) -> Result<Running, RuntimeError>;
+    /// Kindly, then surely after `grace`. Something that is gone already is fine.
+    async fn stop(&self, id: &str, grace: Duration) -> Result<(), RuntimeError>;
+    /// Removes what `stop` left. Something that is gone already is fine.
+    async fn remove(&self, id: &str) -> Result<(), RuntimeError>;
+    async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError>;
+    async fn usage(&self, id: &str) -> Option<Usage>;
+    /// The newest lines, escaped and bounded.
+    async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError>;
+    /// Everything that carries the label of this install, running or not.
+    async fn list_ours(&self, install: &InstallId) -> Result<Vec<Found>, RuntimeError>;
+    /// Resolves once it is certain that the loge has ended.
+    async fn exited(&self, id: &str) -> Exit;
+}
+
+/// What a runtime could not do, and what the owner can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("there is no container engine at {socket}")]
+    EngineAbsent { socket: String },
+    #[error("this user may not open the engine's socket {socket}")]
+    EngineDenied { socket: String },
+    #[error("the container engine does not answer: {detail}")]
+    EngineAway { detail: String },
+    #[error("the engine's address {host} is not a Unix socket")]
+    EngineAddress { host: String },
+    #[error("the container engine has no seccomp")]
+    NoSeccomp,
+    #[error("there is no image {image}")]
+    ImageMissing { image: String },
+    #[error("the engine refused to {verb}: {status} {message}")]
+    Refused { verb: &'static str, status: u16, message: String },
+    #[error("the engine took too long to {verb}")]
+    Slow { verb: &'static str },
+    #[error("the program {path} is missing or cannot be started")]
+    Program { path: PathBuf, source: std::io::Error },
+    #[error("the sandbox could not be built: {detail}")]
+    Sandbox { detail: String },
+    #[error("this runtime cannot do that to a running loge")]
+    NotLive,
+    #[error("reading from the loge failed")]
+    Read(#[source] std::io::Error),
+}
+
+impl RuntimeError {
+    /// What the owner can do, where anything helps.
+    pub fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::EngineAbsent { .. } => {
+                "Install Docker (Debian and Ubuntu: sudo apt-get install docker.io) to give everyone a container."
+                    .into()
+            }
+            Self::EngineDenied { .. } => {
+                "Let this user speak to Docker: sudo usermod -aG docker $USER, then sign in to the machine again."
+                    .into()
+            }
+            Self::EngineAway { .. } | Self::Slow { .. } => {
+                "See whether Docker runs: sudo systemctl status docker.".into()
+            }
+            Self::EngineAddress { .. } => "Set DOCKER_HOST to a Unix socket, like unix:///var/run/docker.sock.".into(),
+            Self::NoSeccomp => "Use an engine with seccomp; without it no worker is started in it.".into(),
+            Self::ImageMissing { .. } => "Build the worker image: npm start does it, or npm run setup.".into(),
+            Self::Program { path, .. } => format!("Reinstall Loge; {} is part of it.", path.display()),
+            Self::Sandbox { .. } => {
+                "A newer kernel (5.13 or later, with Landlock) or Docker gives full isolation.".into()
+            }
+            Self::Refused { .. } | Self::NotLive | Self::Read(_) => return None,
+        })
+    }
+
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::EngineAbsent { .. }
+            | Self::EngineDenied { .. }
+            | Self::EngineAway { .. }
+            | Self::EngineAddress { .. }
+            | Self::Slow { .. } => Failure::of(Code::EngineAway),
+            _ => Failure::of(Code::LogeFailed),
+        }
+    }
+}
+
+/// Untrusted bytes as lines a terminal and a page can show: no control characters, no line
+/// longer than 500 characters.
+fn escape_line(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let mut out = String::new();
+    for c in text.trim_end_matches(['\r', '\n']).chars().take(500) {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_cannot_play_tricks_on_a_terminal() {
+        assert_eq!(escape_line(b"\x1b[31mred\r\n"), "\\u{1b}[31mred");
+        assert_eq!(escape_line(&[b'a'; 2000]).len(), 500);
+        assert_eq!(escape_line(b"a\nb\0\xff"), "a\\nb\\u{0}\u{fffd}");
+    }
+}

@@ -1,0 +1,147 @@
+//! One start of one loge, from specification to hello. Whatever goes wrong, nothing is left.
+
+use crate::{
+    house::House,
+    link::{Gate, GateError, Link},
+    runtime::{Running, RuntimeError, StartSpec},
+    words::{LogeSpec, Mount},
+};
+use base::UnixMs;
+use contract::env::to_hex;
+use domain::{Code, Failure, LogeLimits, Tenant};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// From the engine's "started" to the worker's hello, on a loaded machine.
+const DIAL_IN: Duration = Duration::from_secs(8);
+const SPEC_DEADLINE: Duration = Duration::from_secs(5);
+/// A disk that hangs must not keep everyone else's folders waiting.
+const FOLDER_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A loge that said hello. Dropping the gate ends the link and removes the socket.
+pub struct Alive {
+    pub running: Running,
+    pub link: Arc<Link>,
+    pub gate: Gate,
+    pub mounts: Vec<Mount>,
+    pub limits: LogeLimits,
+    pub started_at: UnixMs,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("nobody can say what it should be: {0}")]
+    Spec(Failure),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error("{why}{}{last_words}", if last_words.is_empty() { "" } else { "; it said: " })]
+    Ended { why: String, last_words: String },
+    #[error("it runs but does not say hello{}{last_words}", if last_words.is_empty() { "" } else { "; it said: " })]
+    Mute { last_words: String },
+}
+
+impl StartError {
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Spec(failure) => failure.clone(),
+            Self::Runtime(error) => error.failure(),
+            Self::Gate(_) | Self::Ended { .. } | Self::Mute { .. } => Failure::of(Code::LogeFailed),
+        }
+    }
+}
+
+/// The tenant's specification without folders that are not there: a disk that is unplugged must
+/// not keep its owner's other films away. It comes back by [`crate::Loges::remount`].
+pub async fn present_spec(house: &House, tenant: &Tenant) -> Result<LogeSpec, Failure> {
+    let asked = timeout(SPEC_DEADLINE, house.tenants.spec(tenant)).await;
+    let mut spec = asked.unwrap_or_else(|_| Err(Failure::of(Code::NotReady)))?;
+    let mut present = Vec::with_capacity(spec.mounts.len());
+    for mount in spec.mounts {
+        let path = mount.path.clone();
+        let there = tokio::task::spawn_blocking(move || path.is_dir());
+        match timeout(FOLDER_DEADLINE, there).await {
+            Ok(Ok(true)) => present.push(mount),
+            _ => tracing::warn!(folder.id = %mount.id, "folder {} is not there and is left out", mount.id),
+        }
+    }
+    present.sort_by(|a, b| a.id.cmp(&b.id));
+    present.dedup_by(|a, b| a.id == b.id);
+    spec.mounts = present;
+    Ok(spec)
+}
+
+pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) -> Result<Alive, StartError> {
+    let spec = present_spec(house, &tenant).await.map_err(StartError::Spec)?;
+    let mut nonce = [0; 32];
+    house.clock.random(&mut nonce);
+    let gate = Gate::open(&house.folder(slot, generation), &tenant.to_string(), nonce, house.clock.clone())?;
+    let running = house
+        .runtime
+        .start(StartSpec {
+            install: house.install.clone(),
+            tenant,
+            generation,
+            spec_hash: spec_hash(&spec),
+            limits: spec.limits,
+            mounts: spec.mounts.clone(),
+            socket: gate.socket(),
+            nonce,
+            slot,
+            peer: gate.peer(),
+        })
+        .await?;
+    let failed = tokio::select! {
+        link = timeout(DIAL_IN, gate.link()) => match link {
+            Ok(link) => {
+                let started_at = house.clock.now();
+                return Ok(Alive { running, link, gate, mounts: spec.mounts, limits: spec.limits, started_at });
+            }
+            Err(_) => None,
+        },
+        exit = house.runtime.exited(&running.id) => Some(exit.to_string()),
+    };
+    let last_words = house.runtime.logs(&running.id, 3).await.unwrap_or_default().join(" / ");
+    house.clear(&running.id, Duration::ZERO).await;
+    Err(match failed {
+        Some(why) => StartError::Ended { why, last_words },
+        None => StartError::Mute { last_words },
+    })
+}
+
+/// Same specification, same text; written on the container as a label.
+pub fn spec_hash(spec: &LogeSpec) -> String {
+    use sha2::{Digest, Sha256};
+    use std::os::unix::ffi::OsStrExt;
+    let mut hash = Sha256::new();
+    let LogeLimits { memory_bytes, cpu_millis, pids } = spec.limits;
+    hash.update(memory_bytes.to_le_bytes());
+    hash.update(cpu_millis.to_le_bytes());
+    hash.update(pids.to_le_bytes());
+    for mount in &spec.mounts {
+        hash.update(mount.id.as_str());
+        hash.update((mount.path.as_os_str().len() as u64).to_le_bytes());
+        hash.update(mount.path.as_os_str().as_bytes());
+    }
+    to_hex(&hash.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::FolderId;
+
+    #[test]
+    fn the_hash_follows_the_specification_and_nothing_else() {
+        let spec = |path: &str, memory_bytes| LogeSpec {
+            limits: LogeLimits { memory_bytes, ..LogeLimits::DEFAULT },
+            mounts: vec![Mount { id: FolderId::from_random([1; 16]), path: path.into() }],
+        };
+        let hash = spec_hash(&spec("/films", 1 << 29));
+        assert_eq!(hash, spec_hash(&spec("/films", 1 << 29)));
+        assert_ne!(hash, spec_hash(&spec("/films2", 1 << 29)));
+        assert_ne!(hash, spec_hash(&spec("/films", 1 << 30)));
+        assert_eq!(hash.len(), 32);
+    }
+}

@@ -1,0 +1,516 @@
+//! One task per tenant owns that tenant's loge. It takes a closed list of commands and events,
+//! and after each one does the single next step of [`plan`]. Starting and stopping run beside
+//! it, so a command never waits behind a slow engine.
+
+use crate::{
+    house::House,
+    link::{Gate, Link},
+    plan::{Desired, Observed, Replace, Step, Why, plan, replacement},
+    runtime::{Exit, Running},
+    start::{Alive, StartError, start},
+    words::{LogeView, Mount, Usage},
+};
+use domain::{Code, Failure, LogeLimits, LogeState, Tenant, loge::restart_delay};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+/// A loge that lived this long was well; what ends it later is no repetition of a bad start.
+const WELL_AFTER: Duration = Duration::from_secs(30);
+const USAGE_EVERY: Duration = Duration::from_secs(2);
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Somebody who asks during a back-off shorter than this waits with it.
+const PARK_BELOW: Duration = Duration::from_secs(3);
+const FAR: Duration = Duration::from_secs(86_400);
+
+pub enum Command {
+    /// It should run; nobody waits.
+    Want,
+    /// It should run, and somebody waits for it.
+    Ensure(oneshot::Sender<Result<Arc<Link>, Failure>>),
+    /// It should not run; answered when it is gone.
+    Stop(oneshot::Sender<()>),
+    /// A new generation, now; answered like [`Command::Ensure`].
+    Restart(oneshot::Sender<Result<Arc<Link>, Failure>>),
+    /// The specification may have changed.
+    Respec,
+    SetLimits(LogeLimits, oneshot::Sender<Result<(), Failure>>),
+    /// Like stop, and nothing is started any more.
+    Close(oneshot::Sender<()>),
+    Started(u64, Box<Result<Alive, StartError>>),
+    Stopped(u64),
+    LinkEnded(u64, String),
+    Exited(u64, Exit),
+    Respecced(u64, Replace),
+    Limited(u64, LogeLimits),
+    Measured(u64, Option<Usage>),
+}
+
+/// What others see of a loge, without asking its owner.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub view: LogeView,
+    pub generation: u64,
+    pub link: Option<Arc<Link>>,
+}
+
+enum Phase {
+    Absent,
+    Starting,
+    Ready {
+        alive: Box<Alive>,
+        since: Instant,
+        ended: Option<String>,
+    },
+    /// `broke` says why, when it was not our wish.
+    Stopping {
+        broke: Option<String>,
+    },
+    Failed {
+        reason: String,
+        at: Instant,
+    },
+}
+
+pub struct Supervisor {
+    house: Arc<House>,
+    tenant: Tenant,
+    slot: u32,
+    inbox: mpsc::Receiver<Command>,
+    me: mpsc::WeakSender<Command>,
+    out: watch::Sender<Snapshot>,
+    phase: Phase,
+    desired: Desired,
+    closing: bool,
+    generation: u64,
+    failures: u32,
+    restarts: u32,
+    usage: Option<Usage>,
+    measure_at: Instant,
+    parked: Vec<oneshot::Sender<Result<Arc<Link>, Failure>>>,
+    leaving: Vec<oneshot::Sender<()>>,
+}
+
+/// Starts the owner of one tenant's loge.
+pub fn spawn(house: &Arc<House>, tenant: Tenant, slot: u32) -> (mpsc::Sender<Command>, watch::Receiver<Snapshot>) {
+    let (sender, inbox) = mpsc::channel(64);
+    let view = LogeView {
+        tenant: tenant.clone(),
+        runtime: house.runtime.kind(),
+        state: LogeState::Absent,
+        healthy: None,
+        container_id: None,
+        image: String::new(),
+        limits: if tenant == Tenant::House { LogeLimits::HOUSE } else { LogeLimits::DEFAULT },
+        usage: None,
+        started_at: None,
+        restarts: 0,
+        active: 0,
+    };
+    let (out, seen) = watch::channel(Snapshot { view, generation: 0, link: None });
+    let supervisor = Supervisor {
+        house: house.clone(),
+        tenant,
+        slot,
+        inbox,
+        me: sender.downgrade(),
+        out,
+        phase: Phase::Absent,
+        desired: Desired { wanted: false, replace: Replace::No },
+        closing: false,
+        generation: 0,
+        failures: 0,
+        restarts: 0,
+        usage: None,
+        measure_at: Instant::now() + FAR,
+        parked: Vec::new(),
+        leaving: Vec::new(),
+    };
+    house.lifecycle.spawn("loge", supervisor.run());
+    (sender, seen)
+}
+
+impl Supervisor {
+    async fn run(mut self) {
+        let mut next = Instant::now() + FAR;
+        loop {
+            let quiet = match &self.phase {
+                Phase::Ready { alive, .. } => Some(alive.link.clone()),
+                _ => None,
+            };
+            let event = tokio::select! {
+                event = self.inbox.recv() => event,
+                () = sleep_until(next) => None,
+                () = sleep_until(self.measure_at) => { self.measure(); continue }
+                () = async { match &quiet { Some(link) => link.became_quiet().await, None => std::future::pending().await } } => None,
+            };
+            // Every handle is gone: nobody can want anything any more.
+            if event.is_none() && self.inbox.is_closed() && self.inbox.is_empty() {
+                self.closing = true;
+                self.desired.wanted = false;
+            }
+            if let Some(event) = event {
+                self.take(event);
+            }
+            next = self.advance();
+            if self.closing && matches!(self.phase, Phase::Absent) {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, event: Command) {
+        match event {
+            Command::Want => self.desired.wanted |= !self.closing,
+            Command::Ensure(reply) => self.ensure(reply),
+            Command::Stop(reply) => {
+                self.desired.wanted = false;
+                self.leaving.push(reply);
+            }
+            Command::Close(reply) => {
+                self.closing = true;
+                self.desired.wanted = false;
+                self.leaving.push(reply);
+            }
+            Command::Restart(reply) => {
+                self.failures = 0;
+                if let Phase::Failed { at, .. } = &mut self.phase {
+                    *at = Instant::now();
+                }
+                if matches!(self.phase, Phase::Ready { .. }) {
+                    self.desired.replace = Replace::Now;
+                    self.restarts += 1;
+                    self.desired.wanted |= !self.closing;
+                    self.parked.push(reply);
+                } else {
+                    self.ensure(reply);
+                }
+            }
+            Command::Respec => self.respec(),
+            Command::SetLimits(limits, reply) => self.set_limits(limits, reply),
+            Command::Started(generation, outcome) if generation == self.generation => self.started(*outcome),
+            Command::Stopped(generation) if generation == self.generation => self.gone(),
+            Command::LinkEnded(generation, why) if generation == self.generation => self.broke(why),
+            Command::Exited(generation, exit) if generation == self.generation => self.broke(exit.to_string()),
+            Command::Respecced(generation, replace) if generation == self.generation => {
+                self.desired.replace = self.desired.replace.max(replace);
+            }
+            Command::Limited(generation, limits) if generation == self.generation => {
+                if let Phase::Ready { alive, .. } = &mut self.phase {
+                    alive.limits = limits;
+                }
+                self.publish(true);
+            }
+            Command::Measured(generation, usage) if generation == self.generation => {
+                self.usage = usage;
+                self.publish(false);
+            }
+            // News of a generation that is over.
+            Command::Started(..)
+            | Command::Stopped(_)
+            | Command::LinkEnded(..)
+            | Command::Exited(..)
+            | Command::Respecced(..)
+            | Command::Limited(..)
+            | Command::Measured(..) => {}
+        }
+    }
+
+    fn ensure(&mut self, reply: oneshot::Sender<Result<Arc<Link>, Failure>>) {
+        if self.closing {
+            let _ = reply.send(Err(Failure::of(Code::ShuttingDown)));
+            return;
+        }
+        self.desired.wanted = true;
+        match &self.phase {
+            Phase::Ready { alive, ended: None, .. } if self.desired.replace != Replace::Now => {
+                alive.link.touch();
+                let _ = reply.send(Ok(alive.link.clone()));
+            }
+            Phase::Failed { reason, at } => {
+                let left = at.saturating_duration_since(Instant::now());
+                if left > PARK_BELOW {
+                    tracing::debug!("asked for {}, which failed: {reason}", self.tenant);
+                    let _ = reply.send(Err(Failure::of(Code::LogeFailed).retry_after(left)));
+                } else {
+                    self.parked.push(reply);
+                }
+            }
+            _ => self.parked.push(reply),
+        }
+    }
+
+    /// Does steps until there is nothing to do; answers when to look again.
+    fn advance(&mut self) -> Instant {
+        loop {
+            match plan(self.desired, self.observed(), self.house.idle_stop()) {
+                Step::Wait(left) => {
+                    self.answer_leaving();
+                    return Instant::now() + left.unwrap_or(FAR);
+                }
+                Step::Forget => self.gone(),
+                Step::Start => self.start(),
+                Step::Stop(why) => self.stop(why),
+            }
+        }
+    }
+
+    fn observed(&self) -> Observed {
+        match &self.phase {
+            Phase::Absent => Observed::Absent,
+            Phase::Starting => Observed::Starting,
+            Phase::Stopping { .. } => Observed::Stopping,
+            Phase::Failed { at, .. } => Observed::Failed { retry_in: at.saturating_duration_since(Instant::now()) },
+            Phase::Ready { alive, ended, .. } => {
+                Observed::Ready { alive: ended.is_none(), active: alive.link.active(), idle_for: alive.link.idle_for() }
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        let now = u64::try_from(self.house.clock.now().0).unwrap_or(0);
+        // Larger than any number of an earlier run, as long as the clock does not go back, and
+        // larger than our own last one in any case.
+        self.generation = now.max(self.generation + 1);
+        self.desired.replace = Replace::No;
+        self.usage = None;
+        self.phase = Phase::Starting;
+        self.publish(true);
+        let (house, tenant, slot, generation) = (self.house.clone(), self.tenant.clone(), self.slot, self.generation);
+        self.beside(async move {
+            let outcome = start(&house, tenant, slot, generation).await;
+            Command::Started(generation, Box::new(outcome))
+        });
+    }
+
+    fn started(&mut self, outcome: Result<Alive, StartError>) {
+        let name = self.name();
+        match outcome {
+            Ok(alive) => {
+                info!(loge.id = %name, container.id = %alive.running.id, "{name} is ready");
+                self.watch(&alive);
+                for reply in self.parked.drain(..) {
+                    let _ = reply.send(Ok(alive.link.clone()));
+                }
+                self.measure_at = Instant::now() + Duration::from_millis(500);
+                self.phase = Phase::Ready { alive: Box::new(alive), since: Instant::now(), ended: None };
+                self.publish(true);
+            }
+            Err(error) => {
+                self.failures += 1;
+                let wait = restart_delay(self.failures);
+                warn!(loge.id = %name, failures = self.failures, "{name} did not start: {error}; next try in {wait:?}");
+                let failure = error.failure();
+                self.phase = Phase::Failed { reason: error.to_string(), at: Instant::now() + wait };
+                for reply in self.parked.drain(..) {
+                    let _ = reply.send(Err(failure.clone().retry_after(wait)));
+                }
+                self.publish(true);
+            }
+        }
+    }
+
+    /// Tells us when the running generation ends, by whichever sign comes first.
+    fn watch(&self, alive: &Alive) {
+        let (link, id, generation) = (alive.link.clone(), alive.running.id.clone(), self.generation);
+        let runtime = self.house.runtime.clone();
+        self.beside(async move {
+            tokio::select! {
+                exit = runtime.exited(&id) => Command::Exited(generation, exit),
+                why = link.ended() => {
+                    // The engine knows more than the closed connection, if it knows at once.
+                    match tokio::time::timeout(Duration::from_millis(500), runtime.exited(&id)).await {
+                        Ok(exit) => Command::Exited(generation, exit),
+                        Err(_) => Command::LinkEnded(generation, why),
+                    }
+                }
+            }
+        });
+    }
+
+    fn broke(&mut self, why: String) {
+        if let Phase::Ready { since, ended, .. } = &mut self.phase
+            && ended.is_none()
+        {
+            self.failures = if since.elapsed() >= WELL_AFTER { 0 } else { self.failures + 1 };
+            *ended = Some(why);
+        }
+    }
+
+    fn stop(&mut self, why: Why) {
+        let Phase::Ready { alive, since, ended } = std::mem::replace(&mut self.phase, Phase::Absent) else { return };
+        let kind = why == Why::Idle || (why == Why::Replaced && self.desired.replace == Replace::WhenQuiet);
+        // Between the plan and here somebody may have begun to watch; they go first.
+        if kind && !alive.link.close_if_quiet() {
+            self.phase = Phase::Ready { alive, since, ended };
+            return;
+        }
+        let name = self.name();
+        match (&why, &ended) {
+            (Why::Broken, Some(reason)) => {
+                self.restarts += 1;
+                warn!(loge.id = %name, restarts = self.restarts, "{name} broke: {reason}");
+            }
+            (Why::Idle, _) => {
+                self.desired.wanted = false;
+                info!(loge.id = %name, "{name} was idle and stops");
+            }
+            _ => info!(loge.id = %name, "{name} stops: {why:?}"),
+        }
+        self.desired.replace = Replace::No;
+        self.measure_at = Instant::now() + FAR;
+        self.usage = None;
+        let grace = if ended.is_some() { Duration::ZERO } else { STOP_GRACE };
+        self.phase = Phase::Stopping { broke: ended };
+        self.publish(true);
+        let (house, generation) = (self.house.clone(), self.generation);
+        self.beside(async move {
+            end(&house, *alive, grace).await;
+            Command::Stopped(generation)
+        });
+    }
+
+    /// The loge is cleared away, or its failure is forgotten.
+    fn gone(&mut self) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Absent) {
+            Phase::Stopping { broke: Some(reason) } if self.desired.wanted => {
+                Phase::Failed { reason, at: Instant::now() + restart_delay(self.failures) }
+            }
+            _ => Phase::Absent,
+        };
+        self.publish(true);
+    }
+
+    /// Once nothing is there and nothing is wanted, everybody who waited for that is told.
+    fn answer_leaving(&mut self) {
+        if self.desired.wanted || !matches!(self.phase, Phase::Absent) {
+            return;
+        }
+        self.failures = 0;
+        for reply in self.parked.drain(..) {
+            let code = if self.closing { Code::ShuttingDown } else { Code::LogeStarting };
+            let _ = reply.send(Err(Failure::of(code).retry_after(Duration::from_secs(1))));
+        }
+        for reply in self.leaving.drain(..) {
+            let _ = reply.send(());
+        }
+    }
+
+    fn respec(&self) {
+        let Phase::Ready { alive, .. } = &self.phase else { return };
+        let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
+        let (mounts, limits): (Vec<Mount>, LogeLimits) = (alive.mounts.clone(), alive.limits);
+        self.beside(async move {
+            let replace = match crate::start::present_spec(&house, &tenant).await {
+                Ok(spec) => {
+                    let live = house.runtime.has_live_limits();
+                    replacement((&mounts, limits), (&spec.mounts, spec.limits), live)
+                }
+                // Nobody can say what this tenant may see: the next start asks again.
+                Err(_) => Replace::Now,
+            };
+            Command::Respecced(generation, replace)
+        });
+    }
+
+    fn set_limits(&mut self, limits: LogeLimits, reply: oneshot::Sender<Result<(), Failure>>) {
+        let Phase::Ready { alive, .. } = &mut self.phase else {
+            // The next start reads them from the database.
+            let _ = reply.send(Ok(()));
+            return;
+        };
+        if !self.house.runtime.has_live_limits() {
+            self.desired.replace = self.desired.replace.max(Replace::WhenQuiet);
+            let _ = reply.send(Ok(()));
+            return;
+        }
+        let (runtime, id) = (self.house.runtime.clone(), alive.running.id.clone());
+        let (me, generation) = (self.me.clone(), self.generation);
+        tokio::spawn(async move {
+            let outcome = runtime.update_limits(&id, limits).await;
+            if outcome.is_ok()
+                && let Some(me) = me.upgrade()
+            {
+                let _ = me.send(Command::Limited(generation, limits)).await;
+            }
+            let _ = reply.send(outcome.map_err(|e| {
+                warn!(container.id = %id, "limits of {id} cannot be changed: {e}");
+                e.failure()
+            }));
+        });
+    }
+
+    fn measure(&mut self) {
+        self.measure_at = Instant::now() + USAGE_EVERY;
+        let Phase::Ready { alive, .. } = &self.phase else {
+            self.measure_at = Instant::now() + FAR;
+            return;
+        };
+        let (runtime, id, generation) = (self.house.runtime.clone(), alive.running.id.clone(), self.generation);
+        self.beside(async move { Command::Measured(generation, runtime.usage(&id).await) });
+    }
+
+    /// Runs something beside the loop; its result comes back as an event.
+    fn beside(&self, work: impl Future<Output = Command> + Send + 'static) {
+        let me = self.me.clone();
+        tokio::spawn(async move {
+            let event = work.await;
+            if let Some(me) = me.upgrade() {
+                let _ = me.send(event).await;
+            }
+        });
+    }
+
+    fn name(&self) -> String {
+        format!("the loge of {}", self.tenant)
+    }
+
+    fn publish(&self, tell: bool) {
+        self.out.send_modify(|seen| {
+            seen.generation = self.generation;
+            seen.view.restarts = self.restarts;
+            seen.view.usage = self.usage;
+            seen.link = None;
+            seen.view.state = match &self.phase {
+                Phase::Absent => LogeState::Absent,
+                Phase::Starting => LogeState::Starting,
+                Phase::Stopping { .. } => LogeState::Stopping,
+                Phase::Failed { reason, at } => {
+                    LogeState::Failed { reason: reason.clone(), retry_in: at.saturating_duration_since(Instant::now()) }
+                }
+                Phase::Ready { alive, .. } => {
+                    let Running { id, image, .. } = &alive.running;
+                    seen.view.container_id = Some(id.clone());
+                    seen.view.image.clone_from(image);
+                    seen.view.limits = alive.limits;
+                    seen.view.started_at = Some(alive.started_at);
+                    seen.link = Some(alive.link.clone());
+                    LogeState::Ready
+                }
+            };
+            if !matches!(self.phase, Phase::Ready { .. } | Phase::Stopping { .. }) {
+                seen.view.container_id = None;
+                seen.view.started_at = None;
+            }
+        });
+        if tell {
+            let user = match &self.tenant {
+                Tenant::House => None,
+                Tenant::User(user) => Some(user.clone()),
+            };
+            self.house.bus.publish(base::Event::Loge { user });
+        }
+    }
+}
+
+async fn end(house: &House, alive: Alive, grace: Duration) {
+    let Alive { running, link, gate, .. } = alive;
+    if !grace.is_zero() {
+        link.shutdown().await;
+    }
+    house.clear(&running.id, grace).await;
+    drop::<Gate>(gate);
+}

@@ -1,0 +1,202 @@
+//! What is asked of this room and what it shows: configuration, specifications, views.
+
+use crate::runtime::RuntimeError;
+use async_trait::async_trait;
+use base::UnixMs;
+use domain::{Code, Failure, FolderId, InstallId, LogeLimits, LogeState, RuntimeKind, Tenant, UserId};
+use std::{path::PathBuf, time::Duration};
+
+/// One library folder a tenant may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    pub id: FolderId,
+    pub path: PathBuf,
+}
+
+/// What a tenant's loge should be. The truth lies in the database; see [`Tenants`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogeSpec {
+    pub limits: LogeLimits,
+    pub mounts: Vec<Mount>,
+}
+
+/// Where the desired state comes from. Implemented by the composition root over the store.
+#[async_trait]
+pub trait Tenants: Send + Sync + 'static {
+    /// Asked at every start and after every change of grants.
+    async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure>;
+    /// For logs and views; `None` when nobody has that id.
+    async fn username(&self, user: &UserId) -> Option<String>;
+}
+
+/// Which runtime the owner asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RuntimeChoice {
+    /// Docker when it answers and is fit, else the process sandbox.
+    #[default]
+    Auto,
+    Docker,
+    Process,
+}
+
+impl RuntimeChoice {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Docker => "docker",
+            Self::Process => "process",
+        }
+    }
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Auto, Self::Docker, Self::Process].into_iter().find(|c| c.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct LogesConfig {
+    pub install: InstallId,
+    /// Sockets are made below it, so it must be short and private.
+    pub run_dir: PathBuf,
+    pub runtime: RuntimeChoice,
+    /// `loge-worker:latest` unless said otherwise.
+    pub worker_image: Option<String>,
+    pub worker_binary: PathBuf,
+    pub launcher_binary: PathBuf,
+    pub idle_stop: Duration,
+    pub allow_reduced_isolation: bool,
+    /// `unix:///path`; the system's usual socket unless said otherwise.
+    pub docker_host: Option<String>,
+}
+
+pub const DEFAULT_WORKER_IMAGE: &str = "loge-worker:latest";
+
+/// What a loge takes from the machine at the moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// Per cent of one core: 50.0 is half a core.
+    pub cpu_percent: f64,
+    pub memory_bytes: u64,
+    pub pids: u32,
+}
+
+/// One loge as the dashboard shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogeView {
+    pub tenant: Tenant,
+    pub runtime: RuntimeKind,
+    pub state: LogeState,
+    /// `None` while there is no link; `Some(false)` after missed pings.
+    pub healthy: Option<bool>,
+    pub container_id: Option<String>,
+    /// Image id, or the worker binary's path.
+    pub image: String,
+    pub limits: LogeLimits,
+    pub usage: Option<Usage>,
+    pub started_at: Option<UnixMs>,
+    pub restarts: u32,
+    /// Streams and jobs at this moment.
+    pub active: u32,
+}
+
+/// One wall of the isolation, and whether it stands here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsolationItem {
+    pub name: String,
+    pub reached: bool,
+    pub detail: String,
+}
+
+/// Which runtime works, which one was asked for, why, and what would make it better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeInfo {
+    pub kind: RuntimeKind,
+    pub wanted: RuntimeChoice,
+    pub version: Option<String>,
+    pub detail: String,
+    pub isolation: Vec<IsolationItem>,
+    pub advice: Option<String>,
+}
+
+/// Why this room cannot open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenLogesError {
+    #[error("cannot prepare the folder for sockets {path}")]
+    RunDir { path: PathBuf, source: std::io::Error },
+    #[error("{path} is too long for a folder of sockets: at most {limit} bytes")]
+    RunDirTooLong { path: PathBuf, limit: usize },
+    #[error("the process sandbox was chosen and cannot work: {process}")]
+    ProcessUnfit { process: String },
+    #[error("neither runtime can work. Docker: {docker}. Process sandbox: {process}")]
+    NoRuntime { docker: String, process: String },
+    #[error("Docker was chosen and cannot be used")]
+    Docker(#[source] RuntimeError),
+}
+
+/// How asking for a range can end without one.
+#[derive(Debug, thiserror::Error)]
+pub enum RangeError {
+    /// The loge is not there (yet).
+    #[error("no loge: {0}")]
+    Away(Failure),
+    /// This loge already works on as many requests as it may.
+    #[error("this loge has its hands full")]
+    Busy,
+    #[error("the file is not there")]
+    NotFound,
+    #[error("the file is not the one in the database")]
+    Changed,
+    #[error("the worker refused the request")]
+    Refused,
+    #[error("the worker could not read the file")]
+    Unreadable,
+    /// The worker broke off, was too slow, or broke the protocol.
+    #[error("the worker failed: {0}")]
+    Broke(String),
+}
+
+impl RangeError {
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Away(failure) => failure.clone(),
+            Self::Busy => Failure::new(Code::HouseFull, "Too many streams at once for one person.")
+                .retry_after(Duration::from_secs(2)),
+            Self::NotFound => Failure::of(Code::FileMissing),
+            Self::Changed => Failure::of(Code::FileChanged),
+            Self::Refused => Failure::of(Code::NotFound),
+            Self::Unreadable => Failure::new(Code::FileMissing, "The disk of this title cannot be read at the moment."),
+            Self::Broke(_) => Failure::of(Code::LogeBroke).retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// How a job can end without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("no loge: {0}")]
+    Away(Failure),
+    #[error("this loge has its hands full")]
+    Busy,
+    /// The worker's verdict; the text is untrusted and short, for the log.
+    #[error("the job ended with {status:?}: {text}")]
+    Ended { status: contract::Status, text: String },
+    /// The time limit passed without an answer.
+    #[error("the job took longer than allowed")]
+    TimedOut,
+    #[error("the worker failed: {0}")]
+    Broke(String),
+}
+
+impl JobError {
+    /// The worker's verdict, where it gave one.
+    pub fn status(&self) -> Option<contract::Status> {
+        match self {
+            Self::Ended { status, .. } => Some(*status),
+            Self::TimedOut => Some(contract::Status::Limit),
+            Self::Away(_) | Self::Busy | Self::Broke(_) => None,
+        }
+    }
+    /// Whether the same job may go well later, because the file had no say in the failure.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Busy)
+    }
+}
