@@ -38,6 +38,7 @@ const steps = [
   { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--locked", "--quiet"], house.env) },
   { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--locked", "--quiet", "-p", "loge-loges", "-p", "loge-tests"], house.env) },
   { name: "cargo test, desktop", for: ["desktop"], run: () => cargo(["test", "--locked", "--quiet", "-p", "loge"], house.env) },
+  { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
   { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },
   { name: "cargo deny", for: ["rust"], run: deny },
