@@ -17,7 +17,7 @@ const shared = (name) => anyFile([`/usr/lib/${multiarch}`, "/usr/lib"], name);
 const groups = {
   build: {
     why: "to compile Loge",
-    packages: { "build-essential": program("cc"), "pkg-config": program("pkg-config"), "musl-tools": program("musl-gcc") },
+    packages: { "build-essential": program("cc"), "pkg-config": program("pkg-config") },
   },
   media: { why: "to look into films and to make posters", packages: { ffmpeg: () => which("ffmpeg") !== null && which("ffprobe") !== null } },
   desktop: {
@@ -40,6 +40,7 @@ const groups = {
       chromium: program("chromium"),
       xvfb: program("Xvfb"),
       dbus: program("dbus-daemon"),
+      "x11-utils": program("xwininfo"),
       "webkit2gtk-driver": program("WebKitWebDriver"),
       "python3-dbus": debianPython("dbus"),
       "python3-gi": debianPython("gi"),
