@@ -1,0 +1,22 @@
+// What a viewer downloads before the first page shows must stay small: the house may stream to a ten-year-old tablet.
+// Counts the entry script with everything it imports at once, and all of its styles, compressed. Fonts and lazy pages come later.
+import { readFileSync, readdirSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+
+const BUDGET = { first: 75_000, lazy: 60_000 };
+const dist = new URL("../dist/", import.meta.url);
+const read = (name) => readFileSync(new URL(name, dist));
+const size = (name) => gzipSync(read(name), { level: 9 }).length;
+const html = read("index.html").toString();
+const first = new Set([...html.matchAll(/(?:src|href)="\/(assets\/[^"]+\.(?:js|css))"/g)].map((m) => m[1]));
+const scripts = readdirSync(new URL("assets/", dist)).filter((name) => /\.(js|css)$/.test(name)).map((name) => `assets/${name}`);
+
+let total = 0;
+for (const name of first) total += size(name);
+const heavy = scripts.filter((name) => !first.has(name) && size(name) > BUDGET.lazy);
+console.log(`first load ${(total / 1000).toFixed(1)} kB of ${BUDGET.first / 1000} kB, ${scripts.length} files`);
+if (total > BUDGET.first || heavy.length > 0) {
+  for (const name of total > BUDGET.first ? first : heavy) console.error(`  ${name}: ${(size(name) / 1000).toFixed(1)} kB`);
+  console.error("The bundle is over its budget.");
+  process.exit(1);
+}

@@ -1,0 +1,322 @@
+// The shapes of the HTTP API, as the server documents them at /api/openapi.json.
+
+export type Role = "admin" | "viewer";
+export type LibraryKind = "movies" | "shows" | "home";
+export type LibraryState = "ready" | "scanning" | "offline";
+export type FolderState = "online" | "offline" | "unreadable";
+export type Playability = "direct" | "needs_preparing" | "broken" | "unknown";
+export type Method = "direct" | "remux" | "rendition" | "transcode";
+export type Theme = "system" | "dark" | "light";
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+  total?: number;
+}
+
+export interface ServerInfo {
+  name: string;
+  version: string;
+  setup_required: boolean;
+}
+export interface User {
+  id: string;
+  username: string;
+  role: Role;
+}
+export interface Login {
+  access_token: string;
+  expires_in: number;
+  user: User;
+}
+export interface Me extends User {
+  session_id: string;
+}
+export interface Preferences {
+  theme: Theme;
+  language?: string | null;
+  autoplay_next: boolean;
+}
+export interface OwnSession {
+  id: string;
+  device: string;
+  created_at: string;
+  last_seen_at: string;
+  address: string;
+  current: boolean;
+}
+
+export interface LibraryFolder {
+  id: string;
+  path: string;
+  state: FolderState;
+}
+export interface Library {
+  id: string;
+  name: string;
+  kind: LibraryKind;
+  state: LibraryState;
+  title_count: number;
+  /** Only for admins. */
+  folders?: LibraryFolder[];
+  last_scan_at?: string | null;
+}
+export interface FolderCheck {
+  path: string;
+  exists: boolean;
+  is_directory: boolean;
+  readable: boolean;
+  videos_found: number;
+  counting: boolean;
+  blocked_by?: string | null;
+  fix?: string | null;
+  warning?: string | null;
+}
+export interface FolderEntry {
+  name: string;
+  path: string;
+  readable: boolean;
+}
+export interface FolderList {
+  path: string;
+  parent?: string | null;
+  entries: FolderEntry[];
+}
+
+export interface Progress {
+  position_s: number;
+  finished: boolean;
+}
+export interface TitleCard {
+  id: string;
+  library_id: string;
+  name: string;
+  year?: number | null;
+  duration_s: number;
+  width: number;
+  height: number;
+  container: string;
+  video_codec: string;
+  audio_codec: string;
+  size_bytes: number;
+  playability: Playability;
+  added_at: string;
+  poster_url: string | null;
+  progress?: Progress | null;
+  missing: boolean;
+}
+export interface TitleFile {
+  id: string;
+  container: string;
+  size_bytes: number;
+  duration_s: number;
+  width: number;
+  height: number;
+  video_codec: string;
+  audio_codec: string;
+  bitrate: number;
+  playability: Playability;
+  defect?: string | null;
+  missing: boolean;
+  path?: string | null;
+}
+export interface AudioTrack {
+  index: number;
+  codec: string;
+  channels: number;
+  language?: string | null;
+  title?: string | null;
+}
+export interface SubtitleTrack {
+  index: number;
+  codec: string;
+  language?: string | null;
+  title?: string | null;
+}
+export interface Chapter {
+  start_s: number;
+  end_s?: number | null;
+  title?: string | null;
+}
+export interface Title extends TitleCard {
+  files: TitleFile[];
+  audio_tracks: AudioTrack[];
+  subtitles: SubtitleTrack[];
+  chapters: Chapter[];
+}
+export interface HistoryEntry {
+  title: TitleCard;
+  position_s: number;
+  finished: boolean;
+  updated_at: string;
+}
+export interface Capabilities {
+  containers?: string[];
+  video_codecs?: string[];
+  audio_codecs?: string[];
+}
+export interface Play {
+  play_id: string;
+  method: Method;
+  url: string;
+  mime: string;
+  reasons: { code: string; text: string }[];
+  qualities: { id: string; label: string; height: number }[];
+  audio_tracks: AudioTrack[];
+  subtitles: SubtitleTrack[];
+  resume_at_s: number;
+  duration_s: number;
+}
+export type ProgressEvent = "play" | "time" | "pause" | "seek" | "ended" | "close";
+
+export interface AdminUser {
+  id: string;
+  username: string;
+  role: Role;
+  disabled: boolean;
+  created_at: string;
+  last_seen_at?: string | null;
+  libraries: string[];
+  online: boolean;
+}
+export interface Invite {
+  id: string;
+  libraries: string[];
+  created_at?: string;
+  expires_at: string;
+}
+export interface NewInvite {
+  id: string;
+  token: string;
+  url: string;
+  expires_at: string;
+}
+export interface Session {
+  id: string;
+  user_id: string;
+  username: string;
+  device: string;
+  address: string;
+  created_at: string;
+  last_seen_at: string;
+}
+export interface Stream {
+  play_id: string;
+  user_id: string;
+  username: string;
+  title_id: string;
+  title_name: string;
+  poster_url?: string | null;
+  method: Method;
+  started_at: string;
+  position_s: number;
+  duration_s: number;
+  bytes_sent: number;
+  rate_bps: number;
+  address: string;
+  paused: boolean;
+}
+export interface Limits {
+  memory_bytes: number;
+  cpus: number;
+  pids: number;
+}
+export interface Usage {
+  cpu_percent: number;
+  cpu_of_quota_percent: number;
+  memory_bytes: number;
+  pids: number;
+}
+export interface Container {
+  user_id: string;
+  username: string;
+  runtime: "docker" | "process";
+  state: "absent" | "starting" | "ready" | "stopping" | "failed";
+  health: "healthy" | "unhealthy" | "unknown";
+  container_id?: string | null;
+  image: string;
+  limits: Limits;
+  usage: Usage | null;
+  started_at?: string | null;
+  restarts: number;
+  reason?: string | null;
+  isolation: string[];
+}
+export interface Runtime {
+  kind: "docker" | "process";
+  wanted: "auto" | "docker" | "process";
+  detail: string;
+  version?: string | null;
+  isolation: { name: string; reached: boolean; detail: string }[];
+  advice?: string | null;
+}
+export interface Vitals {
+  at: string;
+  cpu_percent: number;
+  cpus: number[];
+  load1: number;
+  memory: { total_bytes: number; used_bytes: number; available_bytes: number };
+  temperature: { celsius?: number | null; state: "ok" | "hot" | "no_sensor" };
+  disks: { mount: string; total_bytes: number; free_bytes: number; role: "data" | "library" }[];
+  network: { rx_bps: number; tx_bps: number; link_bps?: number | null };
+  server: { rss_bytes: number; cpu_percent: number; uptime_s: number; open_fds: number };
+  viewers: { now: number; max: number };
+  loges: { user_id: string; cpu_percent: number; memory_bytes: number }[];
+  sentence: { level: "good" | "attention" | "trouble"; text: string; href?: string | null };
+}
+export interface VitalsPoint {
+  at: string;
+  cpu_percent: number;
+  memory_bytes: number;
+  temperature_c?: number | null;
+  net_rx_bps: number;
+  net_tx_bps: number;
+  disk_free_bytes: number;
+}
+export interface VitalsReply {
+  now: Vitals;
+  history: { step_s: number; points: VitalsPoint[] };
+}
+export interface Job {
+  id: string;
+  kind: "scan" | "posters";
+  library_id?: string | null;
+  name: string;
+  state: "queued" | "running" | "paused" | "done" | "failed" | "cancelled";
+  progress: number;
+  done: number;
+  total: number;
+  rate?: number | null;
+  eta_s?: number | null;
+  current?: string | null;
+  error?: string | null;
+  created_at: string;
+  started_at?: string | null;
+  finished_at?: string | null;
+}
+export interface Alert {
+  id: string;
+  level: "attention" | "trouble";
+  code: string;
+  text: string;
+  since: string;
+  href?: string | null;
+}
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actor: string;
+  action: string;
+  target?: string | null;
+  result: string;
+  address?: string | null;
+}
+export type LogLine = Record<string, unknown>;
+export interface Settings {
+  server_name: string;
+  max_viewers: number;
+  idle_stop_minutes: number;
+  scan_on_start: boolean;
+  per_user_rate_bps: number | null;
+  allow_reduced_isolation: boolean;
+}
