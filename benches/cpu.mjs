@@ -1,0 +1,36 @@
+// CPU seconds of processes, from /proc. The kernel counts in ticks of 10 ms, so samples are large.
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+
+const ticks = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+
+function stat(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / ticks };
+  } catch {
+    return null; // it ended
+  }
+}
+
+/** A process and everything below it. */
+export function tree(pid) {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  const parents = new Map(all.map((p) => [p, stat(p)?.parent]));
+  const found = [pid];
+  for (let i = 0; i < found.length; i++) found.push(...all.filter((p) => parents.get(p) === found[i]));
+  return found;
+}
+
+/** Processes whose program has this name. */
+export const named = (name) =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/comm`, "latin1").trim() === name;
+    } catch {
+      return false;
+    }
+  }).map(Number);
+
+export const cpuSeconds = (pids) => pids.reduce((sum, pid) => sum + (stat(pid)?.cpu ?? 0), 0);

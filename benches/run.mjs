@@ -1,0 +1,18 @@
+// `npm run bench -- stream [--rounds N] [--runtime docker|process] [--json FILE]`
+// Side-by-side measurements on this machine: what is judged are ratios taken in one run.
+import { parseArgs } from "node:util";
+import { main, Refusal } from "../scripts/lib/say.mjs";
+import { benchStream } from "./stream.mjs";
+
+const benches = { stream: benchStream };
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { rounds: { type: "string", default: "5" }, runtime: { type: "string", default: "docker" }, json: { type: "string" } },
+  });
+  const bench = benches[positionals[0] ?? "stream"];
+  if (!bench) throw new Refusal(`there is no such benchmark; there is: ${Object.keys(benches).join(", ")}`);
+  await bench({ rounds: Number(values.rounds), runtime: values.runtime, json: values.json });
+  return 0;
+});

@@ -1,0 +1,133 @@
+// A real house for browser tests: the real server on a free port, with films of its own.
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+/** Runtimes this machine can test; docker wants an engine and an image, which `npm test` provides. */
+export const runtimes =
+  process.env.DOCKER_HOST && process.env.LOGE_WORKER_IMAGE ? ["docker", "process"] : ["process"];
+
+const need = (name) => process.env[name] ?? assertSet(name);
+function assertSet(name) {
+  throw new Error(`${name} is not set; run these tests with: npm test -- --only browser`);
+}
+
+/** Waits for a condition. The patience is for slow machines, never part of what is tested. */
+export async function eventually(what, look, patience = 60_000) {
+  const until = Date.now() + patience;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > until) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Opens a house; `close` stops it and proves that nothing is left. */
+export async function openHouse(runtime) {
+  const data = mkdtempSync(join(tmpdir(), "loge-b-"));
+  const env = { ...process.env, LOGE_LOG: process.env.LOGE_TEST_LOG ?? "warn" };
+  delete env.XDG_RUNTIME_DIR;
+  const child = spawn(need("LOGE_SERVER"), ["serve", "--listen", "127.0.0.1:0", "--runtime", runtime, "--data-dir", data], {
+    cwd: data,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
+  const house = { data, child, url: null, setupCode: null };
+  const lines = createInterface({ input: child.stdout });
+  await new Promise((resolve, reject) => {
+    ended.then((code) => reject(new Error(`the house closed with ${code} while opening`)));
+    lines.on("line", (line) => {
+      if (line.startsWith("listening on ")) house.url = line.slice("listening on ".length);
+      if (line.startsWith("setup code: ")) {
+        house.setupCode = line.slice("setup code: ".length);
+        resolve();
+      }
+    });
+  });
+  house.close = async () => {
+    child.kill("SIGTERM");
+    const code = await ended;
+    const left = processesAbout(data);
+    const run = existsSync(join(data, "run"));
+    rmSync(data, { recursive: true, force: true });
+    if (code !== 0) throw new Error(`the house ended with ${code}`);
+    if (left.length > 0) throw new Error(`processes left behind: ${left.join(", ")}`);
+    if (run) throw new Error("the run folder was left behind");
+  };
+  return house;
+}
+
+function processesAbout(data) {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => {
+      try {
+        return ["cmdline", "environ"].some((file) => readFileSync(`/proc/${pid}/${file}`, "latin1").includes(data));
+      } catch {
+        return false; // it ended while we looked
+      }
+    });
+}
+
+/** A folder with films every browser plays, and one that none does. */
+export function makeFilms() {
+  const root = mkdtempSync(join(tmpdir(), "loge-bf-"));
+  const films = join(root, "films");
+  const hidden = join(root, "private");
+  for (const folder of [films, hidden]) mkdirSync(folder);
+  for (const folder of [root, films, hidden]) chmodSync(folder, 0o755);
+  const make = (path, seconds, codecs) => {
+    const done = spawnSync(
+      "ffmpeg",
+      ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=960x540:r=24", "-f", "lavfi", "-i", "sine=frequency=220", "-t", String(seconds), ...codecs.split(" "), path],
+      { stdio: ["ignore", "inherit", "inherit"] },
+    );
+    if (done.status !== 0) throw new Error(`ffmpeg could not make ${path}`);
+  };
+  make(join(films, "The Lantern Room (2021).mp4"), 90, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 24 -c:a aac -movflags +faststart");
+  make(join(films, "Night Ferry (2019).webm"), 10, "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 600k -c:a libopus");
+  make(join(films, "Old Reel (1998).avi"), 5, "-c:v mpeg4 -q:v 5 -c:a libmp3lame");
+  make(join(hidden, "Secret Garden (2020).mp4"), 5, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac");
+  return { root, films, hidden, remove: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+export function openBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--autoplay-policy=no-user-gesture-required",
+    ],
+  });
+}
+
+/** The API as the page's own user, without the page. */
+export async function signIn(url, username, password) {
+  const answer = await fetch(`${url}/api/v1/auth/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username, password }),
+  });
+  if (answer.status !== 200) throw new Error(`sign-in of ${username}: ${answer.status} ${await answer.text()}`);
+  const { access_token } = await answer.json();
+  return async (method, path, body) => {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${access_token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, json: text.startsWith("{") ? JSON.parse(text) : null };
+  };
+}

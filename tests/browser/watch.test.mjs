@@ -1,0 +1,189 @@
+// From the first page of a new house to a moving picture, as people do it.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { eventually, makeFilms, openBrowser, openHouse, runtimes, signIn } from "./support/house.mjs";
+
+const OWNER = { name: "Olga", password: "a long night at the opera" };
+const VIEWER = { name: "Ana", password: "curtain up at eight" };
+
+let films;
+let browser;
+before(async () => {
+  films = makeFilms();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  films?.remove();
+});
+
+for (const runtime of runtimes) {
+  describe(`a house with the ${runtime} runtime`, { concurrency: false }, () => {
+    let house;
+    let owner;
+    let lantern;
+    before(async () => {
+      house = await openHouse(runtime);
+    });
+    after(async () => {
+      await house?.close();
+    });
+
+    test("the first run leads through code, owner and library", async () => {
+      const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+      const problems = watchForProblems(page, house.url);
+      await page.goto(house.url);
+      await page.getByLabel("Setup code").fill(house.setupCode);
+      await page.getByRole("button", { name: /continue|next/i }).click();
+      await page.getByLabel("Name", { exact: true }).fill(OWNER.name);
+      await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
+      await page.getByRole("button", { name: /continue|next|create/i }).click();
+      await page.getByLabel("Name", { exact: true }).fill("Films");
+      await page.getByLabel("Folder", { exact: true }).fill(films.films);
+      await page.getByText(/3 (videos|films)/i).first().waitFor();
+      await page.getByRole("button", { name: /add|continue|next/i }).last().click();
+      await page.getByRole("button", { name: /open|done|finish|enter/i }).last().click();
+      owner = await signIn(house.url, OWNER.name, OWNER.password);
+      const titles = await eventually("three titles", async () => {
+        const { json } = await owner("GET", "/titles");
+        return json.total === 3 && json.items.filter((t) => t.poster_url).length === 3 ? json.items : null;
+      });
+      lantern = titles.find((t) => t.name === "The Lantern Room");
+      assert.equal(lantern.playability, "direct");
+      assert.deepEqual(problems, []);
+      await page.context().close();
+    });
+
+    test("a viewer signs in, and a container of their own appears", async () => {
+      const { json: libraries } = await owner("GET", "/libraries");
+      const hidden = await owner("POST", "/libraries", { name: "Private", kind: "movies", folders: [films.hidden] });
+      assert.equal(hidden.status, 201);
+      const made = await owner("POST", "/admin/users", { username: VIEWER.name, password: VIEWER.password, role: "viewer" });
+      assert.equal(made.status, 201);
+      const granted = await owner("PUT", `/admin/users/${made.json.id}/grants`, { libraries: [libraries.items[0].id] });
+      assert.equal(granted.status, 204);
+
+      const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+      const problems = watchForProblems(page, house.url);
+      await enter(page, house.url);
+      const mine = () => owner("GET", "/admin/containers").then(({ json }) => json.items.find((c) => c.user_id === made.json.id));
+      const container = await eventually("Ana's container", async () => {
+        const found = await mine();
+        return found?.state === "ready" ? found : null;
+      });
+      assert.equal(container.limits.memory_bytes, 512 * 1024 * 1024);
+      assert.equal(container.limits.cpus, 0.5);
+      assert.equal(container.runtime, runtime);
+
+      await page.goto(`${house.url}/title/${lantern.id}`);
+      await page.getByRole("button", { name: /^(play|resume)/i }).or(page.getByRole("link", { name: /^(play|resume)/i })).first().click();
+      await page.locator("video").waitFor();
+      const first = await eventually("a moving picture", () => look(page, (seen) => seen.frames > 10 && seen.time > 0.4));
+      await eventually("it to go on", () => look(page, (seen) => seen.frames > first.frames + 10 && seen.time > first.time));
+      assert.equal(first.width, 960);
+
+      await page.evaluate(() => {
+        document.querySelector("video").currentTime = 60;
+      });
+      await eventually("the seek", () => look(page, (seen) => !seen.seeking && seen.time > 60.3));
+      await page.keyboard.press("k");
+      await eventually("the pause", () => look(page, (seen) => seen.paused));
+      const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
+      await eventually("the position to be kept", async () => {
+        const { json } = await viewer("GET", `/titles/${lantern.id}`);
+        return json.progress?.position_s > 59;
+      });
+      await page.close();
+
+      // Coming back: the film goes on where it was left.
+      const again = await page.context().newPage();
+      await again.goto(`${house.url}/watch/${lantern.id}`);
+      await again.locator("video").waitFor();
+      await eventually("the film to go on at its place", () => look(again, (seen) => seen.time > 59 && seen.frames > 5));
+
+      // The other library does not exist for her.
+      const { json: seen } = await viewer("GET", "/libraries");
+      assert.deepEqual(seen.items.map((l) => l.name), ["Films"]);
+      const { json: all } = await viewer("GET", "/titles");
+      assert.ok(all.items.every((t) => t.name !== "Secret Garden"));
+      assert.deepEqual(problems, []);
+      await again.context().close();
+    });
+
+    test("the bytes a browser gets are the bytes of the file", async () => {
+      const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
+      const { json: play } = await viewer("POST", `/titles/${lantern.id}/play`, {});
+      const got = Buffer.from(await (await fetch(new URL(play.url, house.url))).arrayBuffer());
+      const want = readFileSync(join(films.films, "The Lantern Room (2021).mp4"));
+      const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
+      assert.equal(hash(got), hash(want));
+    });
+
+    test("a film no browser plays says so in words", async () => {
+      const page = await (await browser.newContext()).newPage();
+      await enter(page, house.url);
+      const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
+      const { json } = await viewer("GET", "/titles?playability=needs_preparing");
+      await page.goto(`${house.url}/watch/${json.items[0].id}`);
+      await page.getByText(/preparing/i).first().waitFor();
+      await page.context().close();
+    });
+
+    test("after logout the container is gone", async () => {
+      const { json: users } = await owner("GET", "/admin/users");
+      const ana = users.items.find((u) => u.username === VIEWER.name);
+      const { json: sessions } = await owner("GET", "/admin/sessions");
+      for (const session of sessions.items.filter((s) => s.user_id === ana.id)) {
+        const ended = await owner("DELETE", `/admin/sessions/${session.id}`);
+        assert.equal(ended.status, 204);
+      }
+      await eventually("the container to go", async () => {
+        const { json } = await owner("GET", "/admin/containers");
+        const found = json.items.find((c) => c.user_id === ana.id);
+        return !found || found.state === "absent";
+      });
+    });
+  });
+}
+
+async function enter(page, url) {
+  await page.goto(url);
+  await page.getByLabel("Name", { exact: true }).fill(VIEWER.name);
+  await page.getByLabel("Password", { exact: true }).fill(VIEWER.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("The Lantern Room").first().waitFor();
+}
+
+/** What the player shows, once it satisfies `enough`. */
+async function look(page, enough) {
+  const seen = await page.evaluate(() => {
+    const video = document.querySelector("video");
+    return (
+      video && {
+        time: video.currentTime,
+        frames: video.getVideoPlaybackQuality().totalVideoFrames,
+        width: video.videoWidth,
+        seeking: video.seeking,
+        paused: video.paused,
+      }
+    );
+  });
+  return seen && enough(seen) ? seen : null;
+}
+
+/** Errors in the page, and requests that leave the house. Filled while the page lives. */
+function watchForProblems(page, url) {
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    // A refused call is logged by the browser itself; the page handles it.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) problems.push(`console: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) problems.push(`left the house: ${request.url()}`);
+  });
+  return problems;
+}
