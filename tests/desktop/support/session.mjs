@@ -72,7 +72,9 @@ export async function openSession() {
     // Settings in memory, not in a database file of the run folder.
     GSETTINGS_BACKEND: 'memory',
     LIBGL_ALWAYS_SOFTWARE: '1',
-    ...(process.env.LOGE_LOG ? { LOGE_LOG: process.env.LOGE_LOG } : {})
+    ...Object.fromEntries(
+      ['LOGE_WORKER', 'LOGE_LAUNCHER', 'LOGE_LOG'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
+    )
   }
 
   return {
