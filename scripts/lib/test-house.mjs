@@ -14,7 +14,8 @@ import { Refusal, say, warn } from "./say.mjs";
 /** `programs` are the built ones: worker, launcher, server and, when there is one, desktop. */
 export async function openTestHouse(programs) {
   const source = await fetchSampleMedia();
-  const folder = mkdtempSync(join(tmpdir(), "loge-test-"));
+  // Short names: what tests make below it holds Unix sockets, whose paths end at 107 bytes.
+  const folder = mkdtempSync(join(tmpdir(), "loge-"));
   const engine = await engineForTests();
   const close = async () => {
     if (engine.dir) await stopEngine(engine.dir);
@@ -22,7 +23,7 @@ export async function openTestHouse(programs) {
   };
   try {
     chmodSync(folder, 0o755);
-    const temporary = join(folder, "tmp");
+    const temporary = join(folder, "t");
     mkdirSync(temporary);
     chmodSync(temporary, 0o1777);
     mkdirSync(join(folder, "bin"), { mode: 0o755 });
