@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -105,6 +105,12 @@ test('the window shows the dashboard, signed in, and keeps its doors shut', asyn
     writeFileSync(path.join(screenshots, 'dashboard.png'), await window.screenshot())
 
     assert.equal(await invoke(window, 'get_autostart'), 'ok: false')
+    assert.equal(await invoke(window, 'set_autostart', { enabled: true }), 'ok: null')
+    assert.equal(await invoke(window, 'get_autostart'), 'ok: true')
+    const entry = path.join(session.env.XDG_CONFIG_HOME, 'autostart/loge.desktop')
+    assert.match(readFileSync(entry, 'utf8'), /^Exec=.*loge.* --hidden$/m)
+    assert.equal(await invoke(window, 'set_autostart', { enabled: false }), 'ok: null')
+    assert.equal(existsSync(entry), false)
     assert.match(await invoke(window, 'copy_text', { text: 'x'.repeat(5000) }), /^no: .*too long/)
     assert.equal(await invoke(window, 'copy_text', { text: 'http://192.168.1.5:8096' }), 'ok: null')
     for (const [command, payload] of [
@@ -162,6 +168,29 @@ test('the window shows the dashboard, signed in, and keeps its doors shut', asyn
   assert.deepEqual(session.leftovers(), [])
 })
 
+test('closing the window hides it while the tray can bring it back', async () => {
+  const program = startDesktop(session, desktop, args())
+  try {
+    const [, origin] = await program.printed(/^listening on (http:\S+)$/)
+    await eventually('the window shows', () => mapState() === 'IsViewable')
+    await host.waitForRow('Pause scanning', (row) => row.enabled)
+    const id = windowStats().match(/Window id: (0x[0-9a-f]+)/)[1]
+    const asked = spawnSync('/usr/bin/python3', [path.join(import.meta.dirname, 'support/close_window.py'), id], {
+      env: session.env,
+      encoding: 'utf8'
+    })
+    assert.equal(asked.status, 0, asked.stderr)
+    await eventually('the window is hidden', () => mapState() === 'IsUnMapped')
+    assert.equal((await fetch(`${origin}/healthz`)).status, 200, 'the house stays open')
+    await host.click('Open dashboard')
+    await eventually('the window is back', () => mapState() === 'IsViewable')
+    await host.click('Quit Loge')
+    assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
+  } finally {
+    await program.end()
+  }
+})
+
 test('started hidden, raised by a second launch, stopped by a signal', async () => {
   const program = startDesktop(session, desktop, args({ more: ['--hidden'] }))
   try {
@@ -176,6 +205,34 @@ test('started hidden, raised by a second launch, stopped by a signal', async () 
   } finally {
     await program.end()
   }
+})
+
+test('the window comes back in the size it had', async () => {
+  const file = path.join(session.env.XDG_CONFIG_HOME, 'app.loge.desktop/.window-state.json')
+  const kept = JSON.parse(readFileSync(file, 'utf8'))
+  writeFileSync(file, JSON.stringify({ ...kept, main: { ...kept.main, width: 1010, height: 707 } }))
+  const program = startDesktop(session, desktop, args())
+  try {
+    await program.printed(/^listening on /)
+    await eventually('the window has its size', () => /Width: 1010\s+Height: 707/.test(windowStats()))
+  } finally {
+    await program.end()
+  }
+})
+
+test('the folder picker opens once, and an open one does not hold up quitting', async () => {
+  const window = await openWindow(session, desktop, args())
+  try {
+    await eventually('the house is open', async () => (await window.url()).startsWith('http:'))
+    await window.script(`window.picked = 'open'
+      window.__TAURI_INTERNALS__.invoke('pick_folder').then((path) => { window.picked = path })`)
+    await eventually('the dialog shows', () => mapState('Choose a folder of films') === 'IsViewable')
+    assert.match(await invoke(window, 'pick_folder'), /^no: .*already open/)
+    assert.equal(await window.script('return window.picked'), 'open')
+  } finally {
+    await window.close()
+  }
+  assert.deepEqual(session.leftovers(), [])
 })
 
 test('a taken port is explained, and the next one is a click away', async () => {
@@ -260,8 +317,12 @@ function invoke(window, command, payload = {}) {
 }
 
 /** How X sees the window; null before it was ever shown. */
-function mapState() {
-  const asked = spawnSync('xwininfo', ['-name', 'Loge', '-stats'], { env: session.env, encoding: 'utf8' })
+function mapState(title = 'Loge') {
+  return windowStats(title).match(/Map State: (\w+)/)?.[1] ?? null
+}
+
+function windowStats(title = 'Loge') {
+  const asked = spawnSync('xwininfo', ['-name', title, '-stats'], { env: session.env, encoding: 'utf8' })
   if (asked.error) throw asked.error
-  return asked.stdout.match(/Map State: (\w+)/)?.[1] ?? null
+  return asked.stdout
 }
