@@ -1,7 +1,7 @@
 // Where whole-house tests live: one folder that holds their media, their programs and their
 // temporary files, reachable for the sandbox's user (a home folder often is not), and a Docker
 // engine beside it. When the tests are over, the folder proves that nothing was left behind.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { findEngine, startEngine, stopEngine } from "../engine.mjs";
@@ -11,8 +11,11 @@ import { call } from "./docker-api.mjs";
 import { mustCapture } from "./run.mjs";
 import { Refusal, say, warn } from "./say.mjs";
 
+const OWNER = "test-run.pid";
+
 /** `programs` are the built ones: worker, launcher, server and, when there is one, desktop. */
 export async function openTestHouse(programs) {
+  sweepAbandoned();
   const source = await fetchSampleMedia();
   // Short names: what tests make below it holds Unix sockets, whose paths end at 107 bytes.
   const folder = mkdtempSync(join(tmpdir(), "loge-"));
@@ -23,6 +26,7 @@ export async function openTestHouse(programs) {
   };
   try {
     chmodSync(folder, 0o755);
+    writeFileSync(join(folder, OWNER), String(process.pid));
     const temporary = join(folder, "t");
     mkdirSync(temporary);
     chmodSync(temporary, 0o1777);
@@ -51,6 +55,14 @@ export async function openTestHouse(programs) {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Folders of runs that were killed before they could clear up. */
+function sweepAbandoned() {
+  for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith("loge-"))) {
+    const owner = readSafely(join(tmpdir(), name, OWNER));
+    if (owner && !existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
