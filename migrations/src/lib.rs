@@ -1,0 +1,24 @@
+//! The history of the schema, written once for SQLite and PostgreSQL.
+//!
+//! A migration is a letter from the past: plain SQL that imports nothing that can change. Every
+//! step runs in one transaction and goes up and down.
+
+use sea_orm_migration::prelude::{MigrationTrait, async_trait};
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
+
+mod m2026_11_24_000001_spine;
+
+/// All steps, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m2026_11_24_000001_spine::Migration)]
+    }
+}
+
+/// Names of all steps this version knows; a database with others was made by a newer one.
+pub fn known_steps() -> Vec<String> {
+    Migrator::migrations().iter().map(|m| m.name().to_owned()).collect()
+}

@@ -1,0 +1,38 @@
+//! The only speaker of SQL.
+//!
+//! Owns: the database file or connection, every query, every transaction. Takes and returns the
+//! words of `domain`; rows and statements never leave.
+//! Promises: what a method acknowledged is on the disk and survives a kill; a transaction begins
+//! and ends inside one method; SQLite and PostgreSQL behave alike and run the same tests.
+//! Costs: a write on SQLite waits for its turn at the one writer and for one `fsync`.
+//! Never here: HTTP, policy about who may ask, hashing of passwords, reading media.
+
+mod audit;
+mod cursor;
+mod entities;
+mod error;
+mod facts;
+mod invites;
+mod jobs;
+mod libraries;
+mod open;
+mod progress;
+mod scan;
+mod search;
+mod sessions;
+mod settings;
+mod titles;
+mod users;
+
+pub use audit::{AuditBroken, AuditEntry, AuditRow};
+pub use error::StoreError;
+pub use invites::{Invite, NewInvite};
+pub use jobs::JobRow;
+pub use libraries::{Folder, Library, NewLibrary};
+pub use open::{Database, OpenError, Store};
+pub use progress::Progress;
+pub use scan::{KnownFile, ScanChange, ScanSummary};
+pub use sessions::{NewSession, Rotation, SESSION_IDLE_MS, Session};
+pub use settings::Settings;
+pub use titles::{FileRow, FileSummary, Page, TitleQuery, TitleRow, TitleSort};
+pub use users::{Change, NewUser, Preferences, User};

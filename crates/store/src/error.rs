@@ -1,0 +1,86 @@
+//! How a question to the database can fail.
+
+use domain::{Code, Failure};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("reading {what} failed")]
+    Read { what: &'static str, source: DbErr },
+    #[error("writing {what} failed")]
+    Write { what: &'static str, source: DbErr },
+    /// Something with that name or key is there already.
+    #[error("{what} exists already")]
+    Conflict { what: &'static str },
+    /// The change would leave the house without an owner who can sign in.
+    #[error("the last owner of the house cannot go")]
+    LastAdmin,
+    /// A page was asked for with a cursor we did not make, or made for another order.
+    #[error("the cursor belongs to another list")]
+    BadCursor,
+    /// A row holds what this version never writes.
+    #[error("a row of {what} holds {value:?}, which means nothing here")]
+    Unreadable { what: &'static str, value: String },
+    #[error("a copy can only be made of a database in a file")]
+    NoCopy,
+}
+
+impl StoreError {
+    /// The disk (or the quota of the database) is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => is_full(source),
+            _ => false,
+        }
+    }
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
+    /// What a person is told.
+    pub fn failure(&self) -> Failure {
+        Failure::of(match self {
+            _ if self.is_full() => Code::DiskFull,
+            Self::Read { .. } | Self::Write { .. } | Self::NoCopy => Code::StorageFailed,
+            Self::Conflict { .. } => Code::Conflict,
+            Self::LastAdmin => Code::LastAdmin,
+            Self::BadCursor => Code::BadRequest,
+            Self::Unreadable { .. } => Code::Internal,
+        })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        error.failure()
+    }
+}
+
+/// For `map_err`: what was being read.
+pub(crate) fn reading(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
+    move |source| StoreError::Read { what, source }
+}
+
+/// For `map_err`: what was being written. A broken uniqueness is a conflict and no failure.
+pub(crate) fn writing(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
+    move |source| match source.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => StoreError::Conflict { what },
+        _ => StoreError::Write { what, source },
+    }
+}
+
+pub(crate) fn unreadable(what: &'static str, value: &str) -> StoreError {
+    StoreError::Unreadable { what, value: value.to_owned() }
+}
+
+/// Whether a row could not be written because what it points to is gone.
+pub(crate) fn is_dangling(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
+}
+
+fn is_full(error: &DbErr) -> bool {
+    let (DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e)) = error else { return false };
+    let RuntimeErr::SqlxError(e) = e else { return false };
+    // SQLITE_FULL; disk_full and out-of-space classes of PostgreSQL.
+    e.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+}

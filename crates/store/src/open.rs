@@ -1,0 +1,252 @@
+//! Opening the database: checks first, then the schema, then two ways in.
+//!
+//! SQLite has a writer pool of exactly one connection, which is the queue of writers, and a small
+//! pool of readers that see a consistent snapshot beside it (WAL). PostgreSQL has one pool.
+
+use crate::error::{StoreError, reading, writing};
+use base::Clock;
+use migration::{Migrator, MigratorTrait, SchemaManager};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Where the house keeps its memory.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file of ours; made when it is not there.
+    Sqlite(PathBuf),
+    /// `postgres://…`
+    Url(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database {place} cannot be opened")]
+    Connect { place: String, source: DbErr },
+    #[error("only a PostgreSQL address is understood as database URL")]
+    UnknownUrl,
+    #[error("SQLite {found} is too old: 3.51.3 or newer is needed, older ones can lose data in WAL mode")]
+    OldSqlite { found: String },
+    #[error("the database is damaged: {detail}. Restore a backup, or keep the file and start with a new data folder")]
+    Damaged { detail: String },
+    #[error(
+        "the database was made by a newer Loge (it has the schema step {step}). Start that version, or restore a backup made by this one"
+    )]
+    NewerSchema { step: String },
+    #[error("checking the database failed")]
+    Check { source: DbErr },
+    #[error("bringing the database to this version's schema failed; nothing was changed")]
+    Migrate { source: DbErr },
+}
+
+/// The open database. Cloning gives another handle on the same one.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    file: Option<PathBuf>,
+}
+
+/// Decisions that read before they write and must not run twice at once. SQLite has one writer
+/// anyway; PostgreSQL takes the advisory lock of this number until the transaction ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Turn {
+    /// Nothing is decided: each statement is right by itself.
+    Any = 0,
+    People = 0x6c6f_0001,
+    Sessions = 0x6c6f_0002,
+    Audit = 0x6c6f_0003,
+    Library = 0x6c6f_0004,
+    Progress = 0x6c6f_0005,
+}
+
+impl Store {
+    /// Opens, checks and migrates.
+    ///
+    /// # Errors
+    /// [`OpenError`] with a text for the owner. The database is unchanged then.
+    pub async fn open(database: Database, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        match database {
+            Database::Sqlite(path) => Self::open_sqlite(path, clock).await,
+            Database::Url(url) => Self::open_postgres(&url, clock).await,
+        }
+    }
+
+    async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let place = path.display().to_string();
+        let connect = |source| OpenError::Connect { place: place.clone(), source };
+        let writer = sea_orm::Database::connect(sqlite_options(&path, 1)).await.map_err(connect)?;
+        let checked = async {
+            refuse_old_sqlite(&writer).await?;
+            quick_check(&writer).await?;
+            migrate(&writer).await
+        };
+        if let Err(e) = checked.await {
+            let _ = writer.close().await;
+            return Err(e);
+        }
+        let connect = |source| OpenError::Connect { place: place.clone(), source };
+        let reader = sea_orm::Database::connect(sqlite_options(&path, 4)).await.map_err(connect)?;
+        Ok(Self(Arc::new(Shared { writer, reader, clock, file: Some(path) })))
+    }
+
+    async fn open_postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(OpenError::UnknownUrl);
+        }
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(30))
+            .statement_timeout(Duration::from_secs(30))
+            .set_application_name("loge")
+            .sqlx_logging(false);
+        // The URL may hold a password, so the text names only the kind.
+        let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
+        let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
+        migrate(&pool).await?;
+        Ok(Self(Arc::new(Shared { writer: pool.clone(), reader: pool, clock, file: None })))
+    }
+
+    /// Closes the connections; the write-ahead log is folded into the file.
+    pub async fn close(self) {
+        if self.0.file.is_some() {
+            let _ = self.0.reader.clone().close().await;
+            let _ = self.0.writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        }
+        let _ = self.0.writer.clone().close().await;
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.0.reader.execute_unprepared("SELECT 1").await.map_err(reading("anything"))?;
+        Ok(())
+    }
+
+    /// A consistent copy beside the running house. Needs as much free space as the database has;
+    /// the copy is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the database is PostgreSQL, which brings its own tools.
+    pub async fn vacuum_into(&self, to: &Path) -> Result<(), StoreError> {
+        if self.0.file.is_none() {
+            return Err(StoreError::NoCopy);
+        }
+        let Some(text) = to.to_str() else { return Err(StoreError::NoCopy) };
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [text.into()]);
+        self.0.writer.execute_raw(statement).await.map_err(writing("the copy"))?;
+        let path = to.to_owned();
+        // VACUUM INTO does not wait for the disk by itself.
+        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(path).and_then(|f| f.sync_all())).await;
+        match synced {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
+            Err(e) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
+        }
+    }
+
+    pub(crate) fn read(&self) -> &DatabaseConnection {
+        &self.0.reader
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Begins a write. Dropping it without [`commit`] undoes everything, also when the caller's
+    /// future is dropped in the middle.
+    pub(crate) async fn write(&self, turn: Turn, what: &'static str) -> Result<DatabaseTransaction, StoreError> {
+        let failed = |source| StoreError::Write { what, source };
+        // IMMEDIATE: another process (the command line) may write too, and a lock taken late
+        // cannot be waited for.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.0.writer.begin_with_options(options).await.map_err(failed)?;
+        if !matches!(turn, Turn::Any) && transaction.get_database_backend() == DbBackend::Postgres {
+            let lock = format!("SELECT pg_advisory_xact_lock({})", turn as i64);
+            transaction.execute_unprepared(&lock).await.map_err(failed)?;
+        }
+        Ok(transaction)
+    }
+}
+
+pub(crate) async fn commit(transaction: DatabaseTransaction, what: &'static str) -> Result<(), StoreError> {
+    transaction.commit().await.map_err(|source| StoreError::Write { what, source })
+}
+
+fn sqlite_options(path: &Path, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new("sqlite::memory:");
+    let path = path.to_owned();
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            // By path and not by URL: a `?` or `%` in a folder name is just a character.
+            sqlite
+                .filename(&path)
+                .in_memory(false)
+                .shared_cache(false)
+                .create_if_missing(true)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                // Pragmas run in the order they are set, and sqlx sets `busy_timeout` first: two
+                // processes that switch to WAL at once must wait for each other.
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+                .pragma("journal_size_limit", "67108864")
+                .pragma("temp_store", "MEMORY")
+                .pragma("trusted_schema", "OFF")
+        });
+    options
+}
+
+async fn refuse_old_sqlite(db: &DatabaseConnection) -> Result<(), OpenError> {
+    let found = single_text(db, "SELECT sqlite_version()").await.map_err(|source| OpenError::Check { source })?;
+    let numbers: Vec<u32> = found.split('.').filter_map(|n| n.parse().ok()).collect();
+    if numbers.as_slice() < [3, 51, 3].as_slice() { Err(OpenError::OldSqlite { found }) } else { Ok(()) }
+}
+
+async fn quick_check(db: &DatabaseConnection) -> Result<(), OpenError> {
+    let detail = single_text(db, "PRAGMA quick_check(1)").await.map_err(|source| OpenError::Check { source })?;
+    if detail == "ok" { Ok(()) } else { Err(OpenError::Damaged { detail }) }
+}
+
+async fn single_text(db: &DatabaseConnection, sql: &str) -> Result<String, DbErr> {
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound(sql.into()))?.try_get_by_index(0)
+}
+
+async fn migrate(db: &DatabaseConnection) -> Result<(), OpenError> {
+    let check = |source| OpenError::Check { source };
+    if SchemaManager::new(db).has_table("seaql_migrations").await.map_err(check)? {
+        let known = migration::known_steps();
+        let sql = Statement::from_string(
+            db.get_database_backend(),
+            "SELECT version FROM seaql_migrations ORDER BY version DESC",
+        );
+        for row in db.query_all_raw(sql).await.map_err(check)? {
+            let step: String = row.try_get_by_index(0).map_err(check)?;
+            if !known.contains(&step) {
+                return Err(OpenError::NewerSchema { step });
+            }
+        }
+    }
+    Migrator::up(db, None).await.map_err(|source| OpenError::Migrate { source })
+}

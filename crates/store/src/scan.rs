@@ -1,0 +1,376 @@
+//! What a scan reads and writes. A batch of changes is one transaction: a crash loses it whole
+//! or not at all, and the next scan finds the rest.
+
+use crate::{
+    entities::{file, title},
+    error::{StoreError, reading, unreadable, writing},
+    facts,
+    open::{Store, Turn, commit},
+    search,
+};
+use base::UnixMs;
+use domain::{
+    FileId, FolderId, LibraryId, TitleId,
+    facts::{Defect, FileFacts},
+    naming, playback,
+};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, sea_query::Expr,
+};
+use std::collections::BTreeSet;
+
+/// What is known of a file, as far as a scan compares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    pub id: FileId,
+    pub title: TitleId,
+    pub path: Vec<u8>,
+    pub size_bytes: u64,
+    pub mtime_ns: i64,
+    pub inode: u64,
+    /// Somebody looked inside, and what they saw can be read.
+    pub probed: bool,
+    pub missing: bool,
+    pub defect: Option<Defect>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScanChange {
+    /// A file nobody knew; it becomes a title. One that is known under that path is updated.
+    Found {
+        path: Vec<u8>,
+        size_bytes: u64,
+        mtime_ns: i64,
+        inode: u64,
+        name: String,
+        year: Option<u16>,
+        facts: Result<FileFacts, Defect>,
+    },
+    /// New content under a known path.
+    Updated { file: FileId, size_bytes: u64, mtime_ns: i64, inode: u64, facts: Result<FileFacts, Defect> },
+    /// The same content under another path; identity and history stay.
+    Moved { file: FileId, path: Vec<u8>, name: String, year: Option<u16> },
+    /// A missing file is there again, unchanged.
+    Back { file: FileId },
+    /// A mark, never a deletion.
+    Missing { file: FileId },
+}
+
+/// What a batch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScanSummary {
+    pub found: u64,
+    pub updated: u64,
+    pub moved: u64,
+    pub back: u64,
+    pub missing: u64,
+    /// Titles that look different now.
+    pub titles: Vec<TitleId>,
+}
+
+/// What the bytes say, as it is written down.
+struct Content {
+    size_bytes: u64,
+    mtime_ns: i64,
+    inode: u64,
+    facts: Result<FileFacts, Defect>,
+}
+
+const FILES: &str = "files";
+
+impl Store {
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn files_of_folder(&self, folder: &FolderId) -> Result<Vec<KnownFile>, StoreError> {
+        let rows = file::Entity::find()
+            .filter(file::Column::FolderId.eq(folder.as_str()))
+            .order_by_asc(file::Column::Path)
+            .all(self.read())
+            .await
+            .map_err(reading(FILES))?;
+        rows.into_iter().map(to_known).collect()
+    }
+
+    /// Writes a batch of one folder in one transaction. Changes to files that are gone meanwhile
+    /// (their library was deleted during the scan) are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing of the batch is kept then.
+    pub async fn apply_scan(
+        &self,
+        library: &LibraryId,
+        folder: &FolderId,
+        changes: Vec<ScanChange>,
+    ) -> Result<ScanSummary, StoreError> {
+        let transaction = self.write(Turn::Library, FILES).await?;
+        let there = crate::entities::folder::Entity::find_by_id(folder.as_str())
+            .filter(crate::entities::folder::Column::LibraryId.eq(library.as_str()))
+            .one(&transaction)
+            .await
+            .map_err(reading("folders"))?;
+        if there.is_none() {
+            return Ok(ScanSummary::default());
+        }
+        let batch = Batch { store: self, transaction: &transaction, library, folder, now: self.clock().now() };
+        let mut summary = ScanSummary::default();
+        let mut touched = BTreeSet::new();
+        for change in changes {
+            if let Some((title, what)) = batch.apply(change).await? {
+                touched.insert(title);
+                match what {
+                    Did::Found => summary.found += 1,
+                    Did::Updated => summary.updated += 1,
+                    Did::Moved => summary.moved += 1,
+                    Did::Back => summary.back += 1,
+                    Did::Missing => summary.missing += 1,
+                }
+            }
+        }
+        for title in &touched {
+            summarise(&transaction, title).await?;
+        }
+        commit(transaction, FILES).await?;
+        summary.titles = touched
+            .iter()
+            .map(|id| TitleId::parse(id).map_err(|_| unreadable("titles", id)))
+            .collect::<Result<_, _>>()?;
+        Ok(summary)
+    }
+}
+
+enum Did {
+    Found,
+    Updated,
+    Moved,
+    Back,
+    Missing,
+}
+
+struct Batch<'a> {
+    store: &'a Store,
+    transaction: &'a DatabaseTransaction,
+    library: &'a LibraryId,
+    folder: &'a FolderId,
+    now: UnixMs,
+}
+
+impl Batch<'_> {
+    /// The title it touched, or `None` when there was nothing to do it to.
+    async fn apply(&self, change: ScanChange) -> Result<Option<(String, Did)>, StoreError> {
+        match change {
+            ScanChange::Found { path, size_bytes, mtime_ns, inode, name, year, facts } => {
+                let content = Content { size_bytes, mtime_ns, inode, facts };
+                if let Some(known) = self.at_path(&path).await? {
+                    return Ok(Some((self.update(known, content).await?, Did::Updated)));
+                }
+                Ok(Some((self.insert(path, &name, year, &content).await?, Did::Found)))
+            }
+            ScanChange::Updated { file, size_bytes, mtime_ns, inode, facts } => {
+                let Some(row) = self.known(&file).await? else { return Ok(None) };
+                let content = Content { size_bytes, mtime_ns, inode, facts };
+                Ok(Some((self.update(row, content).await?, Did::Updated)))
+            }
+            ScanChange::Moved { file, path, name, year } => self.moved(&file, path, &name, year).await,
+            ScanChange::Back { file } => self.mark(&file, None, Did::Back).await,
+            ScanChange::Missing { file } => self.mark(&file, Some(self.now.0), Did::Missing).await,
+        }
+    }
+
+    async fn known(&self, id: &FileId) -> Result<Option<file::Model>, StoreError> {
+        file::Entity::find_by_id(id.as_str())
+            .filter(file::Column::FolderId.eq(self.folder.as_str()))
+            .one(self.transaction)
+            .await
+            .map_err(reading(FILES))
+    }
+
+    async fn at_path(&self, path: &[u8]) -> Result<Option<file::Model>, StoreError> {
+        file::Entity::find()
+            .filter(file::Column::FolderId.eq(self.folder.as_str()))
+            .filter(file::Column::Path.eq(path.to_vec()))
+            .one(self.transaction)
+            .await
+            .map_err(reading(FILES))
+    }
+
+    async fn insert(
+        &self,
+        path: Vec<u8>,
+        name: &str,
+        year: Option<u16>,
+        content: &Content,
+    ) -> Result<String, StoreError> {
+        let title_id = TitleId::from_random(self.store.clock().random_id());
+        let file_id = FileId::from_random(self.store.clock().random_id());
+        // The summary columns are filled by `summarise` before the transaction ends.
+        let row = title::ActiveModel {
+            id: Set(title_id.as_str().into()),
+            library_id: Set(self.library.as_str().into()),
+            name: Set(name.into()),
+            sort_key: Set(naming::sort_key(name)),
+            search_key: Set(search::fold(name)),
+            year: Set(year.map(i64::from)),
+            added_at: Set(self.now.0),
+            poster: Set(None),
+            poster_failed: Set(false),
+            missing: Set(false),
+            best_file_id: Set(None),
+            container: Set(String::new()),
+            duration_ms: Set(0),
+            width: Set(0),
+            height: Set(0),
+            video_codec: Set(None),
+            audio_codec: Set(None),
+            size_bytes: Set(0),
+            playability: Set(playback::Playability::Unknown.as_str().into()),
+        };
+        title::Entity::insert(row).exec_without_returning(self.transaction).await.map_err(writing("titles"))?;
+        let row = file::ActiveModel {
+            id: Set(file_id.as_str().into()),
+            title_id: Set(title_id.as_str().into()),
+            library_id: Set(self.library.as_str().into()),
+            folder_id: Set(self.folder.as_str().into()),
+            path: Set(path),
+            size_bytes: Set(content.size_bytes.cast_signed()),
+            mtime_ns: Set(content.mtime_ns),
+            inode: Set(content.inode.cast_signed()),
+            facts: Set(content.facts.as_ref().ok().and_then(facts::write)),
+            defect: Set(content.facts.as_ref().err().map(|d| d.as_str().into())),
+            missing_since: Set(None),
+            probed_at: Set(Some(self.now.0)),
+        };
+        file::Entity::insert(row).exec_without_returning(self.transaction).await.map_err(writing(FILES))?;
+        Ok(title_id.as_str().into())
+    }
+
+    async fn update(&self, row: file::Model, content: Content) -> Result<String, StoreError> {
+        let title_id = row.title_id.clone();
+        let other_bytes = row.size_bytes != content.size_bytes.cast_signed() || row.mtime_ns != content.mtime_ns;
+        let mut row = row.into_active_model();
+        row.size_bytes = Set(content.size_bytes.cast_signed());
+        row.mtime_ns = Set(content.mtime_ns);
+        row.inode = Set(content.inode.cast_signed());
+        row.facts = Set(content.facts.as_ref().ok().and_then(facts::write));
+        row.defect = Set(content.facts.as_ref().err().map(|d| d.as_str().into()));
+        row.missing_since = Set(None);
+        row.probed_at = Set(Some(self.now.0));
+        row.update(self.transaction).await.map_err(writing(FILES))?;
+        if other_bytes {
+            // Another picture, and another chance for one that failed.
+            title::Entity::update_many()
+                .col_expr(title::Column::Poster, Expr::value(None::<String>))
+                .col_expr(title::Column::PosterFailed, Expr::value(false))
+                .filter(title::Column::Id.eq(title_id.as_str()))
+                .exec(self.transaction)
+                .await
+                .map_err(writing("titles"))?;
+        }
+        Ok(title_id)
+    }
+
+    async fn moved(
+        &self,
+        file: &FileId,
+        path: Vec<u8>,
+        name: &str,
+        year: Option<u16>,
+    ) -> Result<Option<(String, Did)>, StoreError> {
+        let Some(row) = self.known(file).await? else { return Ok(None) };
+        // Somebody else's place: left to the next scan, which sees both as they are then.
+        if self.at_path(&path).await?.is_some_and(|other| other.id != row.id) {
+            return Ok(None);
+        }
+        let title_id = row.title_id.clone();
+        let mut row = row.into_active_model();
+        row.path = Set(path);
+        row.missing_since = Set(None);
+        row.update(self.transaction).await.map_err(writing(FILES))?;
+        title::Entity::update_many()
+            .col_expr(title::Column::Name, Expr::value(name))
+            .col_expr(title::Column::SortKey, Expr::value(naming::sort_key(name)))
+            .col_expr(title::Column::SearchKey, Expr::value(search::fold(name)))
+            .col_expr(title::Column::Year, Expr::value(year.map(i64::from)))
+            .filter(title::Column::Id.eq(title_id.as_str()))
+            .exec(self.transaction)
+            .await
+            .map_err(writing("titles"))?;
+        Ok(Some((title_id, Did::Moved)))
+    }
+
+    async fn mark(
+        &self,
+        file: &FileId,
+        missing_since: Option<i64>,
+        did: Did,
+    ) -> Result<Option<(String, Did)>, StoreError> {
+        let Some(row) = self.known(file).await? else { return Ok(None) };
+        let title_id = row.title_id.clone();
+        let mut row = row.into_active_model();
+        row.missing_since = Set(missing_since);
+        row.update(self.transaction).await.map_err(writing(FILES))?;
+        Ok(Some((title_id, did)))
+    }
+}
+
+/// Writes what lists show of a title: its best file in short, and whether anything of it is there.
+async fn summarise(transaction: &DatabaseTransaction, title_id: &str) -> Result<(), StoreError> {
+    let files = file::Entity::find()
+        .filter(file::Column::TitleId.eq(title_id))
+        .order_by_asc(file::Column::Id)
+        .all(transaction)
+        .await
+        .map_err(reading(FILES))?;
+    // There before missing, sound before broken, more picture before less.
+    let best = files.iter().max_by_key(|f| {
+        let height = f.facts.as_deref().and_then(facts::read).and_then(|f| f.video).map_or(0, |v| v.height);
+        (f.missing_since.is_none(), f.defect.is_none(), height, std::cmp::Reverse(f.id.clone()))
+    });
+    let Some(best) = best else { return Ok(()) };
+    let known = best.facts.as_deref().and_then(facts::read);
+    let defect = best.defect.as_deref().and_then(Defect::parse);
+    let video = known.as_ref().and_then(|f| f.video.as_ref());
+    let audio = known.as_ref().and_then(|f| f.audio.iter().find(|a| a.default).or_else(|| f.audio.first()));
+    let container = known.as_ref().map_or_else(|| ending(&best.path), |f| f.container.as_str().to_owned());
+    let duration_ms = known.as_ref().map_or(0, |f| f.duration_ms);
+    let playability = playback::playability(known.as_ref(), defect);
+    title::Entity::update_many()
+        .col_expr(title::Column::Missing, Expr::value(files.iter().all(|f| f.missing_since.is_some())))
+        .col_expr(title::Column::BestFileId, Expr::value(best.id.as_str()))
+        .col_expr(title::Column::Container, Expr::value(container))
+        .col_expr(title::Column::DurationMs, Expr::value(i64::try_from(duration_ms).unwrap_or(i64::MAX)))
+        .col_expr(title::Column::Width, Expr::value(video.map_or(0, |v| i64::from(v.width))))
+        .col_expr(title::Column::Height, Expr::value(video.map_or(0, |v| i64::from(v.height))))
+        .col_expr(title::Column::VideoCodec, Expr::value(video.map(|v| v.codec.clone())))
+        .col_expr(title::Column::AudioCodec, Expr::value(audio.map(|a| a.codec.clone())))
+        .col_expr(title::Column::SizeBytes, Expr::value(best.size_bytes))
+        .col_expr(title::Column::Playability, Expr::value(playability.as_str()))
+        .filter(title::Column::Id.eq(title_id))
+        .exec(transaction)
+        .await
+        .map_err(writing("titles"))?;
+    Ok(())
+}
+
+/// What the file calls itself while nobody could look inside.
+fn ending(path: &[u8]) -> String {
+    let ending = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
+    std::str::from_utf8(ending)
+        .ok()
+        .and_then(domain::facts::Container::from_extension)
+        .map_or_else(String::new, |c| c.as_str().to_owned())
+}
+
+fn to_known(row: file::Model) -> Result<KnownFile, StoreError> {
+    Ok(KnownFile {
+        id: FileId::parse(&row.id).map_err(|_| unreadable(FILES, &row.id))?,
+        title: TitleId::parse(&row.title_id).map_err(|_| unreadable(FILES, &row.title_id))?,
+        path: row.path,
+        size_bytes: row.size_bytes.cast_unsigned(),
+        mtime_ns: row.mtime_ns,
+        inode: row.inode.cast_unsigned(),
+        probed: row.defect.is_some() || row.facts.as_deref().is_some_and(|text| facts::read(text).is_some()),
+        missing: row.missing_since.is_some(),
+        defect: row.defect.as_deref().and_then(Defect::parse),
+    })
+}

@@ -1,0 +1,155 @@
+//! What the owner decided about the house, and about single loges.
+
+use crate::{
+    entities::{loge_limit, setting},
+    error::{StoreError, is_dangling, reading, unreadable, writing},
+    open::{Store, Turn, commit},
+    users::Change,
+};
+use domain::{InstallId, LogeLimits, UserId};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, sea_query::OnConflict};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub server_name: String,
+    pub max_viewers: u32,
+    /// A loge that nobody uses is stopped after this.
+    pub idle_stop_minutes: u32,
+    pub scan_on_start: bool,
+    /// `None`: no limit.
+    pub per_user_rate_bps: Option<u64>,
+    /// Whether loges may run where the machine cannot give all walls.
+    pub allow_reduced_isolation: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_name: "Loge".into(),
+            max_viewers: 8,
+            idle_stop_minutes: 15,
+            scan_on_start: true,
+            per_user_rate_bps: None,
+            allow_reduced_isolation: true,
+        }
+    }
+}
+
+const SETTINGS: &str = "settings";
+const HOUSE: &str = "house";
+const INSTALL: &str = "install_id";
+
+impl Store {
+    /// What the owner set, and the defaults for the rest.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn settings(&self) -> Result<Settings, StoreError> {
+        load(self.read()).await
+    }
+
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_settings(&self, settings: &Settings) -> Result<(), StoreError> {
+        let transaction = self.write(Turn::Any, SETTINGS).await?;
+        save(&transaction, settings).await?;
+        commit(transaction, SETTINGS).await
+    }
+
+    /// Made once; labels on containers carry it.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn install_id(&self) -> Result<InstallId, StoreError> {
+        let parse = |text: &str| InstallId::parse(text).map_err(|_| unreadable(SETTINGS, text));
+        if let Some(text) = value(self.read(), INSTALL).await? {
+            return parse(&text);
+        }
+        let fresh = InstallId::from_random(self.clock().random_id());
+        let transaction = self.write(Turn::Any, SETTINGS).await?;
+        let row = setting::ActiveModel { name: Set(INSTALL.into()), content: Set(fresh.as_str().into()) };
+        // Two servers on one new database may both come here; the first one's id stays.
+        let first_wins = OnConflict::column(setting::Column::Name).do_nothing().to_owned();
+        setting::Entity::insert(row)
+            .on_conflict(first_wins)
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(writing(SETTINGS))?;
+        let kept = value(&transaction, INSTALL).await?;
+        commit(transaction, SETTINGS).await?;
+        kept.map_or(Ok(fresh), |text| parse(&text))
+    }
+
+    /// Limits of one person's loge; the promise of the house unless the owner set others.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn loge_limits(&self, user: &UserId) -> Result<LogeLimits, StoreError> {
+        let row = loge_limit::Entity::find_by_id(user.as_str()).one(self.read()).await.map_err(reading("limits"))?;
+        Ok(row.map_or(LogeLimits::DEFAULT, |r| LogeLimits {
+            memory_bytes: r.memory_bytes.cast_unsigned(),
+            cpu_millis: u32::try_from(r.cpu_millis).unwrap_or(LogeLimits::DEFAULT.cpu_millis),
+            pids: u32::try_from(r.pids).unwrap_or(LogeLimits::DEFAULT.pids),
+        }))
+    }
+
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_loge_limits(&self, user: &UserId, limits: LogeLimits) -> Result<Change, StoreError> {
+        use loge_limit::{ActiveModel, Column, Entity};
+        let transaction = self.write(Turn::Any, "limits").await?;
+        let row = ActiveModel {
+            user_id: Set(user.as_str().into()),
+            memory_bytes: Set(limits.memory_bytes.cast_signed()),
+            cpu_millis: Set(i64::from(limits.cpu_millis)),
+            pids: Set(i64::from(limits.pids)),
+        };
+        let newer = OnConflict::column(Column::UserId)
+            .update_columns([Column::MemoryBytes, Column::CpuMillis, Column::Pids])
+            .to_owned();
+        match Entity::insert(row).on_conflict(newer).exec_without_returning(&transaction).await {
+            Ok(_) => {}
+            Err(e) if is_dangling(&e) => return Ok(Change::Missing),
+            Err(e) => return Err(writing("limits")(e)),
+        }
+        commit(transaction, "limits").await?;
+        Ok(Change::Done)
+    }
+}
+
+pub(crate) async fn set_server_name(transaction: &DatabaseTransaction, name: &str) -> Result<(), StoreError> {
+    let settings = Settings { server_name: name.into(), ..load(transaction).await? };
+    save(transaction, &settings).await
+}
+
+/// One named value as text.
+pub(crate) async fn value(db: &impl ConnectionTrait, name: &str) -> Result<Option<String>, StoreError> {
+    let row = setting::Entity::find_by_id(name).one(db).await.map_err(reading(SETTINGS))?;
+    Ok(row.map(|r| r.content))
+}
+
+pub(crate) async fn set_value(transaction: &DatabaseTransaction, name: &str, text: String) -> Result<(), StoreError> {
+    let row = setting::ActiveModel { name: Set(name.into()), content: Set(text) };
+    let newer = OnConflict::column(setting::Column::Name).update_column(setting::Column::Content).to_owned();
+    setting::Entity::insert(row)
+        .on_conflict(newer)
+        .exec_without_returning(transaction)
+        .await
+        .map_err(writing(SETTINGS))?;
+    Ok(())
+}
+
+async fn load(db: &impl ConnectionTrait) -> Result<Settings, StoreError> {
+    match value(db, HOUSE).await? {
+        None => Ok(Settings::default()),
+        Some(text) => serde_json::from_str(&text).map_err(|_| unreadable(SETTINGS, &text)),
+    }
+}
+
+async fn save(transaction: &DatabaseTransaction, settings: &Settings) -> Result<(), StoreError> {
+    // Numbers, booleans and text: this cannot fail, and an empty object would mean the defaults.
+    let text = serde_json::to_string(settings).unwrap_or_else(|_| "{}".into());
+    set_value(transaction, HOUSE, text).await
+}
