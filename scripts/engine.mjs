@@ -15,7 +15,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { call, ping, socketOf } from "./lib/docker-api.mjs";
-import { capture, until, which } from "./lib/run.mjs";
+import { alive, capture, until, which } from "./lib/run.mjs";
 import { main, Refusal, say } from "./lib/say.mjs";
 
 const PREFIX = "loge-engine-";
@@ -219,7 +219,7 @@ async function sweepAbandoned() {
     if (!name.startsWith(PREFIX)) continue;
     const home = join(tmpdir(), name);
     const owner = readJson(join(home, "engine.json"))?.owner;
-    if (owner && !existsSync(`/proc/${owner}`)) {
+    if (owner && !alive(owner)) {
       say(`clearing away an engine that a stopped run left in ${home}`);
       await clear(home);
     }

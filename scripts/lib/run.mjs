@@ -1,6 +1,6 @@
 // Starting programs: with their output shown, or captured, and never through a shell.
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Refusal } from "./say.mjs";
 
@@ -62,6 +62,15 @@ export function which(program) {
     }
   }
   return null;
+}
+
+/** Does this process run? A zombie, which has no command line any more, does not. */
+export function alive(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+  } catch {
+    return false;
+  }
 }
 
 /** Waits until `condition` answers something truthy and returns that, or null when the time is up. */

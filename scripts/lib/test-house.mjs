@@ -8,7 +8,7 @@ import { findEngine, startEngine, stopEngine } from "../engine.mjs";
 import { fetchSampleMedia } from "../fetch-sample-media.mjs";
 import { ensureWorkerImage } from "../worker-image.mjs";
 import { call } from "./docker-api.mjs";
-import { mustCapture } from "./run.mjs";
+import { alive, mustCapture } from "./run.mjs";
 import { Refusal, say, warn } from "./say.mjs";
 
 const OWNER = "test-run.pid";
@@ -62,7 +62,7 @@ export async function openTestHouse(programs) {
 function sweepAbandoned() {
   for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith("loge-"))) {
     const owner = readSafely(join(tmpdir(), name, OWNER));
-    if (owner && !existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (owner && !alive(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
