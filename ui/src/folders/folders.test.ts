@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import type { FolderCheck } from "../api/types";
 import { verdict } from "./folders";
 
-const check = (over: Partial<FolderCheck>): FolderCheck => ({ path: "/srv/films", exists: true, is_directory: true, readable: true, videos_found: 3, counting: false, ...over });
+const check = (over: Partial<FolderCheck>): FolderCheck => ({
+  path: "/srv/films",
+  exists: true,
+  is_directory: true,
+  readable: true,
+  videos_found: 3,
+  counting: false,
+  ...over,
+});
 
 describe("a folder", () => {
   it("counts what it found, honestly", () => {

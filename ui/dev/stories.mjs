@@ -1,0 +1,76 @@
+// Every page and state worth looking at. `act` brings a page into the state; it runs after the page has settled.
+const text = (page, name) => page.getByRole("button", { name, exact: false }).first();
+
+export const STORIES = [
+  { name: "setup", path: "/setup", scenario: "setup", as: "nobody" },
+  { name: "signin", path: "/signin", as: "nobody" },
+  { name: "invite", path: "/invite/abc123", as: "nobody" },
+  { name: "home", path: "/", as: "viewer" },
+  { name: "home-empty", path: "/", scenario: "empty", as: "owner" },
+  { name: "library", path: "/library/lib-films", as: "viewer" },
+  { name: "library-10000", path: "/library/lib-films", scenario: "10000", as: "owner" },
+  { name: "search-nothing", path: "/search?q=zzzz", as: "viewer" },
+  { name: "title", path: "/title/t1", as: "viewer" },
+  { name: "title-needs-preparing", path: "/title/t49", as: "owner" },
+  { name: "title-broken", path: "/title/t43", as: "owner" },
+  { name: "title-missing", path: "/title/none", as: "viewer" },
+  { name: "account", path: "/account", as: "viewer" },
+  { name: "watch", path: "/watch/t1", as: "viewer", settle: 1500 },
+  { name: "watch-refused", path: "/watch/t43", as: "owner" },
+
+  { name: "admin", path: "/admin" },
+  { name: "admin-trouble", path: "/admin", scenario: "trouble" },
+  { name: "admin-empty", path: "/admin", scenario: "empty" },
+  { name: "admin-starting", path: "/admin", scenario: "starting" },
+  { name: "admin-10000", path: "/admin", scenario: "10000" },
+  { name: "admin-table", path: "/admin", act: (page) => page.keyboard.press("t") },
+  { name: "admin-cores", path: "/admin", act: (page) => text(page, "Per core").click() },
+  { name: "admin-1h", path: "/admin", act: (page) => text(page, "1 h").click() },
+  { name: "admin-sheet", path: "/admin", act: (page) => page.getByRole("button", { name: /^Ana, / }).click() },
+  { name: "admin-sheet-failed", path: "/admin", scenario: "trouble", act: (page) => page.getByRole("button", { name: /^Jonas, / }).click() },
+  { name: "users", path: "/admin/users" },
+  { name: "users-one", path: "/admin/users", scenario: "empty" },
+  { name: "users-sheet", path: "/admin/users?user=u-theo" },
+  {
+    name: "users-new",
+    path: "/admin/users",
+    act: async (page) => {
+      await text(page, "New user").click();
+      await page.getByRole("button", { name: "Suggest a password" }).click();
+    },
+  },
+  {
+    name: "users-invite",
+    path: "/admin/users",
+    act: async (page) => {
+      await text(page, "Invite").click();
+      await page.getByRole("button", { name: "Make the link" }).click();
+    },
+  },
+  { name: "containers", path: "/admin/containers" },
+  { name: "containers-trouble", path: "/admin/containers", scenario: "trouble" },
+  { name: "containers-sheet", path: "/admin/containers?user=u-jonas", scenario: "trouble" },
+  { name: "libraries", path: "/admin/libraries" },
+  { name: "libraries-trouble", path: "/admin/libraries", scenario: "trouble" },
+  { name: "libraries-empty", path: "/admin/libraries", scenario: "empty" },
+  {
+    name: "libraries-add",
+    path: "/admin/libraries",
+    act: async (page) => {
+      await text(page, "Add library").click();
+      await page.getByPlaceholder("/srv/media/films").fill("/home/mara/Videos");
+      await page.getByText("This opens it").waitFor();
+    },
+  },
+  {
+    name: "libraries-browse",
+    path: "/admin/libraries",
+    act: async (page) => {
+      await text(page, "Add library").click();
+      await text(page, "Choose").click();
+    },
+  },
+  { name: "settings", path: "/admin/settings" },
+  { name: "settings-trouble", path: "/admin/settings", scenario: "trouble" },
+  { name: "nowhere", path: "/there-is-no-such-page", as: "viewer" },
+];

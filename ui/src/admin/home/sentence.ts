@@ -1,0 +1,22 @@
+// The one line that answers "is everything fine?". The server words it; only a lost connection is worded here.
+import type { Vitals } from "../../api/types";
+
+export type Level = "good" | "attention" | "trouble" | "waiting";
+
+export interface Sentence {
+  level: Level;
+  text: string;
+  href?: string;
+}
+
+const STALE_MS = 10_000;
+
+export function sentenceOf(vitals: Vitals | null, connected: boolean, now: number): Sentence {
+  if (!vitals) return { level: "waiting", text: connected ? "Looking around the house…" : "Waiting for the house to answer…" };
+  const age = now - Date.parse(vitals.at);
+  if (!connected && age > STALE_MS) {
+    return { level: "attention", text: `The house has not answered for ${Math.round(age / 1000)} s. Streams may still be running; trying again by itself.` };
+  }
+  const { level, text, href } = vitals.sentence;
+  return href ? { level, text, href } : { level, text };
+}

@@ -1,0 +1,19 @@
+import { describe, expect, it } from "vitest";
+import { passwordRemark, suggestPassword } from "./password";
+
+describe("passwords", () => {
+  it("suggests what can be read aloud and is never the same", () => {
+    const many = new Set(Array.from({ length: 200 }, () => suggestPassword()));
+    expect(many.size).toBe(200);
+    for (const one of many) expect(one).toMatch(/^[a-z]+(-[a-z]+){3}-\d\d$/);
+  });
+  it("uses the chance it is given", () => {
+    expect(suggestPassword(() => 0)).toBe("amber-amber-amber-amber-10");
+  });
+  it("says what is missing before the house has to", () => {
+    expect(passwordRemark("")).toBe("");
+    expect(passwordRemark("short77")).toBe("1 more character");
+    expect(passwordRemark("long enough")).toBe("");
+    expect(passwordRemark("x".repeat(129))).toContain("128");
+  });
+});
