@@ -1,0 +1,221 @@
+// One sitting in front of one title: asks for a stream, keeps it alive, and heals it when the house or the loge restarts.
+import { api } from "../api/client";
+import { failureOf, sayFailure } from "../api/errors";
+import type { Play } from "../api/types";
+import { capabilities } from "./capabilities";
+import { backoff, judge, StallWatch } from "./healing";
+import { ProgressReporter } from "./progress";
+
+export interface Refusal {
+  title: string;
+  text: string;
+  action: "again" | "back";
+}
+
+/** A decoder that refuses this often at the same place will not change its mind. */
+const MOST_DECODE_FAILURES = 4;
+const SAY_AFTER_MS = 1500;
+
+export class Playback {
+  readonly titleId: string;
+  readonly reporter: ProgressReporter;
+  #video: HTMLVideoElement | null = null;
+  #play = $state.raw<Play | null>(null);
+  #refusal = $state.raw<Refusal | null>(null);
+  #notice = $state("");
+  #opening = $state(true);
+  #attempt = 0;
+  #decodeFailures = 0;
+  #position = 0;
+  #wantsToPlay = true;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #speak: ReturnType<typeof setTimeout> | undefined;
+  #stop = new AbortController();
+  readonly #stall = new StallWatch();
+
+  constructor(titleId: string) {
+    this.titleId = titleId;
+    this.reporter = new ProgressReporter(
+      (report, keepalive) => api.put<void>(`/titles/${encodeURIComponent(titleId)}/progress`, report, { keepalive }),
+      () => performance.now(),
+    );
+  }
+
+  get play() {
+    return this.#play;
+  }
+  get refusal() {
+    return this.#refusal;
+  }
+  /** A sentence for the picture while something is being waited for. */
+  get notice() {
+    return this.#notice;
+  }
+  get opening() {
+    return this.#opening;
+  }
+  get position() {
+    return this.#position;
+  }
+
+  /** Takes over the video element. `from` is where to begin; without it the house says where somebody was. */
+  start(video: HTMLVideoElement, from: number | null): () => void {
+    this.#video = video;
+    void this.#open(from);
+    const watch = setInterval(() => this.#look(), 1000);
+    const leaving = () => this.#close();
+    // Phones freeze a page instead of unloading it; what is not said now may never be said.
+    const hidden = () => {
+      if (document.visibilityState === "hidden" && !video.ended) this.reporter.report("time", this.#position);
+    };
+    const back = () => this.#opening && this.again();
+    window.addEventListener("pagehide", leaving);
+    document.addEventListener("visibilitychange", hidden);
+    window.addEventListener("online", back);
+    return () => {
+      clearInterval(watch);
+      window.removeEventListener("pagehide", leaving);
+      document.removeEventListener("visibilitychange", hidden);
+      window.removeEventListener("online", back);
+      this.#close();
+      this.reporter.end();
+      this.#stop.abort();
+      clearTimeout(this.#timer);
+      clearTimeout(this.#speak);
+      this.#video = null;
+      // Without this the browser goes on fetching a film that nobody sees.
+      video.removeAttribute("src");
+      video.load();
+    };
+  }
+
+  /** The one button of every refusal: once more, at the same place. */
+  again = () => {
+    this.#attempt = 0;
+    this.#decodeFailures = 0;
+    this.#refusal = null;
+    void this.#open(this.#position > 0 ? this.#position : null);
+  };
+
+  refuse(refusal: Refusal) {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#speak);
+    this.#notice = "";
+    this.#opening = false;
+    this.#refusal = refusal;
+    this.#video?.pause();
+  }
+
+  // Events of the video element.
+  moved() {
+    const video = this.#video;
+    if (!video || this.#opening || video.seeking) return;
+    if (video.currentTime > this.#position + 1) this.#decodeFailures = 0;
+    this.#position = video.currentTime;
+    if (!video.paused) this.reporter.moved(this.#position);
+  }
+  playing() {
+    this.#wantsToPlay = true;
+    this.#attempt = 0;
+    this.#settled();
+    this.reporter.report("play", this.#position);
+  }
+  paused() {
+    const video = this.#video;
+    if (!video || this.#opening || video.ended) return;
+    this.#wantsToPlay = false;
+    this.reporter.report("pause", video.currentTime);
+  }
+  sought() {
+    const video = this.#video;
+    if (!video || this.#opening) return;
+    this.#position = video.currentTime;
+    this.reporter.report("seek", this.#position);
+  }
+  ended() {
+    this.#wantsToPlay = false;
+    this.reporter.report("ended", this.#video?.duration ?? this.#position);
+  }
+  failed() {
+    const video = this.#video;
+    if (!video?.error || this.#refusal) return;
+    const decoder = video.error.code === MediaError.MEDIA_ERR_DECODE || video.error.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+    if (decoder) this.#decodeFailures += 1;
+    if (this.#decodeFailures >= MOST_DECODE_FAILURES) {
+      this.refuse({
+        title: "This browser cannot go on here",
+        text: "The stream arrives, but this browser cannot turn it into a picture. Another browser may, and trying again helps when it was only a moment.",
+        action: "again",
+      });
+      return;
+    }
+    this.#heal(backoff(this.#decodeFailures), "The picture stopped. Going on at the same place…");
+  }
+
+  async #open(from: number | null) {
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+    const stop = new AbortController();
+    this.#stop = stop;
+    this.#opening = true;
+    try {
+      const asked = await capabilities();
+      const play = await api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: asked }, { signal: stop.signal });
+      const video = this.#video;
+      if (stop.signal.aborted || !video) return;
+      this.#play = play;
+      this.reporter.play(play.play_id);
+      const begin = from ?? play.resume_at_s;
+      this.#position = begin;
+      video.src = play.url;
+      const ready = () => {
+        if (begin > 0.5) video.currentTime = begin;
+        this.#opening = false;
+        if (this.#wantsToPlay) void video.play().catch(() => this.#settled());
+        else this.#settled();
+      };
+      video.addEventListener("loadedmetadata", ready, { once: true, signal: stop.signal });
+      video.load();
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      const verdict = judge(failureOf(error), this.#attempt, sayFailure(error));
+      if (verdict.kind === "refuse") this.refuse(verdict);
+      else this.#heal(verdict.ms, verdict.say);
+    }
+  }
+
+  #heal(ms: number, say: string) {
+    this.#opening = true;
+    this.#attempt += 1;
+    clearTimeout(this.#timer);
+    // A hiccup of a second is nobody's business.
+    if (this.#notice) this.#notice = say;
+    else {
+      clearTimeout(this.#speak);
+      this.#speak = setTimeout(() => {
+        this.#notice = say;
+      }, SAY_AFTER_MS);
+    }
+    const from = this.#position > 0 ? this.#position : null;
+    this.#timer = setTimeout(() => void this.#open(from), ms);
+  }
+
+  #look() {
+    const video = this.#video;
+    if (!video || this.#refusal) return;
+    // While a stream is being opened the picture may not come at all: then the timer of that try is what counts.
+    const waiting = this.#opening ? this.#play !== null && video.src !== "" && video.readyState < 1 && !video.error : !video.paused && !video.ended;
+    const position = this.#opening ? this.#position : video.currentTime;
+    if (this.#stall.check(position, waiting, performance.now())) this.#heal(0, "The picture stopped. Going on at the same place…");
+  }
+
+  #settled() {
+    clearTimeout(this.#speak);
+    this.#notice = "";
+    this.#opening = false;
+  }
+
+  #close() {
+    if (this.#video && !this.#video.ended && this.#play) this.reporter.close(this.#position);
+  }
+}
