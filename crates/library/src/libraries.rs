@@ -1,0 +1,404 @@
+//! The room's public face, and the one task that runs its jobs.
+
+use crate::{
+    control::Wish,
+    folders::{self, FolderListing, FolderReport, SandboxUser},
+    job::JobView,
+    posters::{Posters, PostersError, poster_path},
+    prober::Prober,
+    queue::{Queue, Taken},
+    scan::{Scan, ScanError},
+    watch::{self, FolderWatch},
+};
+use base::{Bus, Clock, Event, Lifecycle};
+use domain::{Code, Failure, FolderId, JobId, JobKind, JobState, LibraryId, LibraryKind, TitleId};
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::{Library, NewLibrary, Store, StoreError};
+use tokio::{sync::mpsc, time::Instant};
+use tracing::{error, info, warn};
+
+#[derive(Debug, Clone)]
+pub struct LibraryConfig {
+    pub posters_dir: PathBuf,
+    /// Folders that are never part of a library: the data folder, the run folder.
+    pub forbidden: Vec<PathBuf>,
+    pub sandbox_user: SandboxUser,
+    /// Files looked into at the same time.
+    pub probe_concurrency: usize,
+    pub scan_on_start: bool,
+}
+
+/// Handle on the room; cloning is cheap.
+#[derive(Clone)]
+pub struct Libraries(Arc<Shared>);
+
+struct Shared {
+    config: LibraryConfig,
+    store: Store,
+    prober: Arc<dyn Prober>,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+    queue: Queue,
+    refolder: tokio::sync::Notify,
+}
+
+impl Libraries {
+    /// Puts the jobs of an earlier run back into the queue and starts the room's tasks.
+    ///
+    /// # Errors
+    /// When the jobs cannot be read.
+    pub async fn open(
+        config: LibraryConfig,
+        store: Store,
+        prober: Arc<dyn Prober>,
+        clock: Arc<dyn Clock>,
+        bus: Bus,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, StoreError> {
+        let queue = Queue::new(store.clone(), clock.clone(), bus.clone());
+        store.requeue_interrupted().await?;
+        for row in store.jobs(50).await?.into_iter().rev() {
+            queue.restore(row);
+        }
+        let room =
+            Self(Arc::new(Shared { config, store, prober, clock, bus, queue, refolder: tokio::sync::Notify::new() }));
+        if room.0.config.scan_on_start {
+            for library in room.0.store.libraries().await? {
+                room.0.queue.add(JobKind::Scan, Some(library.id)).await;
+            }
+        }
+        let (jobs, soft) = (room.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("library jobs", async move {
+            tokio::select! {
+                () = soft.cancelled() => {}
+                () = jobs.work() => {}
+            }
+        });
+        let (folders, soft) = (room.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("library folders", async move {
+            tokio::select! {
+                () = soft.cancelled() => {}
+                () = folders.watch_folders() => {}
+            }
+        });
+        Ok(room)
+    }
+
+    /// Looks at a folder that may become part of a library. Takes up to two seconds.
+    pub async fn check_folder(&self, path: &Path) -> FolderReport {
+        let (path, user, forbidden) = (path.to_path_buf(), self.0.config.sandbox_user, self.0.config.forbidden.clone());
+        tokio::task::spawn_blocking(move || folders::check(&path, user, &forbidden)).await.unwrap_or_default()
+    }
+
+    /// # Errors
+    /// When the path is no folder that can be listed.
+    pub async fn browse(&self, path: &Path) -> Result<FolderListing, Failure> {
+        let (path, user) = (path.to_path_buf(), self.0.config.sandbox_user);
+        tokio::task::spawn_blocking(move || folders::browse(&path, user))
+            .await
+            .unwrap_or_else(|_| Err(Failure::of(Code::Internal)))
+    }
+
+    /// Makes a library and asks for its first scan.
+    ///
+    /// # Errors
+    /// When a folder cannot be one, or belongs to another library already.
+    pub async fn create(&self, name: &str, kind: LibraryKind, paths: &[PathBuf]) -> Result<(Library, JobId), Failure> {
+        let name = checked_name(name)?;
+        let folders = self.accept(None, paths).await?;
+        let id = LibraryId::from_random(self.0.clock.random_id());
+        let new = NewLibrary { id, name, kind, folders };
+        let library = self.0.store.create_library(&new).await.map_err(|e| e.failure())?;
+        self.0.bus.publish(Event::Library { library: library.id.clone() });
+        self.0.refolder.notify_one();
+        let job = self.0.queue.add(JobKind::Scan, Some(library.id.clone())).await;
+        Ok((library, job))
+    }
+
+    /// Renames a library, changes its folders, or both. Titles of folders that leave go with them.
+    ///
+    /// # Errors
+    /// When there is no such library or a folder cannot be one.
+    pub async fn update(
+        &self,
+        id: &LibraryId,
+        name: Option<&str>,
+        paths: Option<&[PathBuf]>,
+    ) -> Result<Library, Failure> {
+        let old = self.library(id).await?;
+        if let Some(name) = name {
+            self.0.store.rename_library(id, &checked_name(name)?).await.map_err(|e| e.failure())?;
+        }
+        if let Some(paths) = paths {
+            let folders = self.accept(Some(&old), paths).await?;
+            self.0.store.set_folders(id, folders).await.map_err(|e| e.failure())?;
+            self.0.refolder.notify_one();
+            self.0.queue.add(JobKind::Scan, Some(id.clone())).await;
+        }
+        self.0.bus.publish(Event::Library { library: id.clone() });
+        self.library(id).await
+    }
+
+    /// Forgets a library, its titles and what people watched of them. No file is touched.
+    ///
+    /// # Errors
+    /// When there is no such library.
+    pub async fn remove(&self, id: &LibraryId) -> Result<(), Failure> {
+        self.library(id).await?;
+        self.0.queue.cancel_of(id).await;
+        self.0.store.delete_library(id).await.map_err(|e| e.failure())?;
+        self.0.refolder.notify_one();
+        self.0.bus.publish(Event::Library { library: id.clone() });
+        Ok(())
+    }
+
+    /// Asks for a scan; a scan that waits already is the answer.
+    ///
+    /// # Errors
+    /// When there is no such library.
+    pub async fn scan(&self, id: &LibraryId) -> Result<JobId, Failure> {
+        self.library(id).await?;
+        Ok(self.0.queue.add(JobKind::Scan, Some(id.clone())).await)
+    }
+
+    async fn library(&self, id: &LibraryId) -> Result<Library, Failure> {
+        self.0.store.library(id).await.map_err(|e| e.failure())?.ok_or_else(|| Failure::of(Code::NotFound))
+    }
+
+    /// Every folder checked, none twice, none inside another one; folders the library had keep their id.
+    async fn accept(&self, old: Option<&Library>, paths: &[PathBuf]) -> Result<Vec<(FolderId, PathBuf)>, Failure> {
+        if paths.is_empty() || paths.len() > 32 {
+            return Err(Failure::new(Code::InvalidField, "A library has 1 to 32 folders."));
+        }
+        let libraries = self.0.store.libraries().await.map_err(|e| e.failure())?;
+        let own = old.map(|l| l.id.clone());
+        let taken: Vec<PathBuf> = libraries
+            .iter()
+            .filter(|l| Some(&l.id) != own.as_ref())
+            .flat_map(|l| l.folders.iter().map(|f| f.path.clone()))
+            .collect();
+        let kept: HashMap<PathBuf, FolderId> =
+            old.iter().flat_map(|l| l.folders.iter().map(|f| (f.path.clone(), f.id.clone()))).collect();
+        let mut accepted: Vec<(FolderId, PathBuf)> = Vec::new();
+        for path in paths {
+            // A folder the library already has may be on a disk that is away just now.
+            let path = if kept.contains_key(path) {
+                path.clone()
+            } else {
+                let (given, forbidden) = (path.clone(), self.0.config.forbidden.clone());
+                tokio::task::spawn_blocking(move || folders::accept(&given, &forbidden))
+                    .await
+                    .unwrap_or_else(|_| Err(Failure::of(Code::Internal)))?
+            };
+            let overlaps = |other: &PathBuf| path.starts_with(other) || other.starts_with(&path);
+            if taken.iter().any(overlaps) || accepted.iter().any(|(_, p)| overlaps(p)) {
+                return Err(Failure::of(Code::FolderTaken));
+            }
+            let id = kept.get(&path).cloned().unwrap_or_else(|| FolderId::from_random(self.0.clock.random_id()));
+            accepted.push((id, path));
+        }
+        Ok(accepted)
+    }
+
+    /// Newest first.
+    pub fn jobs(&self) -> Vec<JobView> {
+        self.0.queue.list()
+    }
+    /// # Errors
+    /// When there is no such job or it is over.
+    pub async fn pause(&self, job: &JobId) -> Result<(), Failure> {
+        self.0.queue.wish(job, Wish::Pause).await
+    }
+    /// # Errors
+    /// When there is no such job or it is over.
+    pub async fn resume(&self, job: &JobId) -> Result<(), Failure> {
+        self.0.queue.wish(job, Wish::Run).await
+    }
+    /// # Errors
+    /// When there is no such job.
+    pub async fn cancel(&self, job: &JobId) -> Result<(), Failure> {
+        self.0.queue.wish(job, Wish::Cancel).await
+    }
+    /// Holds or frees all jobs together; holds for the run of the server.
+    pub fn pause_all(&self, paused: bool) {
+        self.0.queue.pause_all(paused);
+    }
+    pub fn all_paused(&self) -> bool {
+        self.0.queue.all_paused()
+    }
+    /// Any library, or this one.
+    pub fn is_scanning(&self, library: Option<&LibraryId>) -> bool {
+        self.0.queue.is_scanning(library)
+    }
+
+    /// The JPEG of a title, if one was made. The caller has checked the right to see it.
+    pub async fn poster(&self, title: &TitleId) -> Option<Vec<u8>> {
+        tokio::fs::read(poster_path(&self.0.config.posters_dir, title)).await.ok()
+    }
+
+    async fn work(self) {
+        loop {
+            match self.0.queue.take().await {
+                Some(taken) => self.run(taken).await,
+                None => self.0.queue.wake.notified().await,
+            }
+        }
+    }
+
+    async fn run(&self, taken: Taken) {
+        let id = taken.id.clone();
+        let kind = taken.kind;
+        let work = async {
+            match taken.kind {
+                JobKind::Scan => self.run_scan(taken).await,
+                JobKind::Posters => self.run_posters(taken).await,
+            }
+        };
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        tokio::pin!(work);
+        let (state, error) = loop {
+            tokio::select! {
+                ended = &mut work => break ended,
+                // Progress is told once a second at most, however many files a second there are.
+                _ = ticks.tick() => self.0.queue.tell(&id),
+            }
+        };
+        if let Some(error) = &error {
+            error!(job.id = %id, "{} {id} ended early: {error}", kind.as_str());
+        }
+        self.0.queue.finish(&id, state, error).await;
+    }
+
+    async fn run_scan(&self, taken: Taken) -> (JobState, Option<String>) {
+        let Some(library) = taken.library else { return (JobState::Failed, Some("no library".into())) };
+        info!(library.id = %library, "scan of library {library} begins");
+        let scan = Scan {
+            store: self.0.store.clone(),
+            prober: self.0.prober.clone(),
+            clock: self.0.clock.clone(),
+            bus: self.0.bus.clone(),
+            control: taken.control,
+            progress: taken.progress,
+            concurrency: self.0.config.probe_concurrency,
+        };
+        match scan.run(&library).await {
+            Ok(()) => {
+                self.0.queue.add(JobKind::Posters, None).await;
+                (JobState::Done, None)
+            }
+            Err(ScanError::Cancelled | ScanError::LibraryGone) => (JobState::Cancelled, None),
+            Err(e) => (JobState::Failed, Some(chain(&e))),
+        }
+    }
+
+    async fn run_posters(&self, taken: Taken) -> (JobState, Option<String>) {
+        let posters = Posters {
+            store: self.0.store.clone(),
+            prober: self.0.prober.clone(),
+            bus: self.0.bus.clone(),
+            dir: self.0.config.posters_dir.clone(),
+            control: taken.control,
+            progress: taken.progress,
+        };
+        match posters.run().await {
+            Ok(()) => (JobState::Done, None),
+            Err(PostersError::Cancelled) => (JobState::Cancelled, None),
+            Err(e) => (JobState::Failed, Some(chain(&e))),
+        }
+    }
+
+    /// Asks for scans when folders change, when a disk comes back, and now and then.
+    async fn watch_folders(self) {
+        let (changed, mut changes) = mpsc::channel::<PathBuf>(256);
+        let mut watcher = FolderWatch::new(changed);
+        let mut folders = self.folders().await;
+        watcher.set(&folders.iter().map(|(_, path, _)| path.clone()).collect::<Vec<_>>());
+        let mut due: HashMap<LibraryId, Instant> = HashMap::new();
+        let mut look = tokio::time::interval(Duration::from_secs(10));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut slow = tokio::time::interval_at(Instant::now() + watch::SLOW, watch::SLOW);
+        loop {
+            let next = due.values().min().copied();
+            tokio::select! {
+                Some(path) = changes.recv() => {
+                    if let Some((library, ..)) = folders.iter().find(|(_, folder, _)| path.starts_with(folder)) {
+                        due.insert(library.clone(), Instant::now() + watch::QUIET);
+                    }
+                }
+                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    let now = Instant::now();
+                    let ready: Vec<LibraryId> = due.iter().filter(|(_, at)| **at <= now).map(|(l, _)| l.clone()).collect();
+                    for library in ready {
+                        due.remove(&library);
+                        self.0.queue.add(JobKind::Scan, Some(library)).await;
+                    }
+                }
+                () = self.0.refolder.notified() => {
+                    folders = self.folders().await;
+                    watcher.set(&folders.iter().map(|(_, path, _)| path.clone()).collect::<Vec<_>>());
+                }
+                _ = look.tick() => {
+                    folders = self.folders().await;
+                    for library in libraries_whose_disk_moved(&folders).await {
+                        due.entry(library).or_insert_with(Instant::now);
+                    }
+                }
+                _ = slow.tick() => {
+                    for (library, ..) in &folders {
+                        due.entry(library.clone()).or_insert_with(Instant::now);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn folders(&self) -> Vec<(LibraryId, PathBuf, bool)> {
+        match self.0.store.all_folders().await {
+            Ok(list) => list.into_iter().map(|f| (f.library, f.path, f.state == domain::FolderState::Online)).collect(),
+            Err(e) => {
+                warn!(error = %e, "the folders could not be read; watching goes on with none");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Libraries with a folder that went away or came back since it was last judged. A hanging disk
+/// costs one blocking thread, not the watch.
+async fn libraries_whose_disk_moved(folders: &[(LibraryId, PathBuf, bool)]) -> HashSet<LibraryId> {
+    let mut moved = HashSet::new();
+    for (library, path, online) in folders {
+        let path = path.clone();
+        let there = tokio::task::spawn_blocking(move || watch::is_there(&path));
+        let there = matches!(tokio::time::timeout(Duration::from_secs(5), there).await, Ok(Ok(true)));
+        if there != *online {
+            moved.insert(library.clone());
+        }
+    }
+    moved
+}
+
+fn checked_name(name: &str) -> Result<String, Failure> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+        return Err(Failure::new(Code::InvalidField, "A library has a name of 1 to 80 characters."));
+    }
+    Ok(name.into())
+}
+
+/// The whole chain of causes in one line, for the log and for the owner.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text
+}

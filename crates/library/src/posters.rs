@@ -1,0 +1,145 @@
+//! Pictures for titles: asked of the house loge one by one, newest titles first, kept as files
+//! below the data folder. A title whose picture fails is marked and not tried again until its
+//! file changes.
+
+use crate::{
+    control::Control,
+    job::Progress,
+    prober::{MediaFile, ProbeFailure, Prober},
+};
+use base::{Bus, Event};
+use domain::TitleId;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::{FileRow, Store, StoreError};
+use tracing::{info, warn};
+
+/// Wide enough for a card on a sharp screen and for a blurred stage behind a title.
+const WIDTH: u32 = 640;
+const MAX_BYTES: usize = 400 << 10;
+const BATCH: u32 = 50;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PostersError {
+    #[error("cancelled")]
+    Cancelled,
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    #[error("pictures could not be made: {0}")]
+    ProberAway(String),
+    #[error("writing a picture failed")]
+    Write(#[from] io::Error),
+}
+
+pub(crate) struct Posters {
+    pub(crate) store: Store,
+    pub(crate) prober: Arc<dyn Prober>,
+    pub(crate) bus: Bus,
+    pub(crate) dir: PathBuf,
+    pub(crate) control: Control,
+    pub(crate) progress: Progress,
+}
+
+impl Posters {
+    pub(crate) async fn run(&self) -> Result<(), PostersError> {
+        let mut made = 0_u64;
+        loop {
+            let waiting = self.store.titles_without_poster(BATCH).await?;
+            if waiting.is_empty() {
+                info!(made, "{made} pictures made");
+                return Ok(());
+            }
+            self.progress.set_total(made + waiting.len() as u64);
+            for (title, file) in waiting {
+                self.control.checkpoint().await.map_err(|_| PostersError::Cancelled)?;
+                self.one(&title, &file).await?;
+                made += 1;
+                self.progress.add_done(1);
+            }
+        }
+    }
+
+    async fn one(&self, title: &TitleId, file: &FileRow) -> Result<(), PostersError> {
+        let media = MediaFile { folder: file.folder.clone(), path: file.path.clone(), size_bytes: file.size_bytes };
+        let duration_ms = file.facts.as_ref().map_or(0, |f| f.duration_ms);
+        let made = match self.prober.poster(&media, moment(duration_ms), WIDTH).await {
+            // Some files cannot be entered in the middle; their beginning is better than nothing.
+            Err(ProbeFailure::Defect(_)) => self.prober.poster(&media, 0, WIDTH).await,
+            other => other,
+        };
+        match made {
+            Ok(bytes) if is_jpeg(&bytes) && bytes.len() <= MAX_BYTES => {
+                let mut hasher = DefaultHasher::new();
+                bytes.hash(&mut hasher);
+                let hash = format!("{:016x}", hasher.finish());
+                write(&poster_path(&self.dir, title), &bytes)?;
+                self.store.set_poster(title, &hash).await?;
+                self.bus.publish(Event::Poster { title: title.clone(), library: file.library.clone() });
+            }
+            Ok(_) | Err(ProbeFailure::Defect(_) | ProbeFailure::Changed) => {
+                self.store.set_poster_failed(title).await?;
+            }
+            Err(ProbeFailure::Unavailable(why)) => {
+                warn!("no picture for now: {why}");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                return Err(PostersError::ProberAway(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tenth into the film: past logos and black, before anything is given away.
+fn moment(duration_ms: u64) -> u64 {
+    (duration_ms / 10).min(10 * 60_000)
+}
+
+/// The worker is not trusted to send a picture: what does not begin and end like a JPEG is
+/// never written, and what is written is only ever served as `image/jpeg`.
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.len() > 100 && bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.ends_with(&[0xff, 0xd9])
+}
+
+/// Where a title's picture lies. The id is our own random text, so the path is ours alone.
+pub(crate) fn poster_path(dir: &Path, title: &TitleId) -> PathBuf {
+    let name = title.as_str();
+    dir.join(&name[..2]).join(format!("{name}.jpg"))
+}
+
+/// Written beside and renamed, so that a reader never sees half a picture.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pictures_are_kept() {
+        let mut good = vec![0xff, 0xd8, 0xff, 0xe0];
+        good.resize(200, 0);
+        good.extend([0xff, 0xd9]);
+        assert!(is_jpeg(&good));
+        for bad in [&b"<svg onload=alert(1)>"[..], &good[..150], &[0xff, 0xd8, 0xff, 0xd9][..]] {
+            assert!(!is_jpeg(bad));
+        }
+    }
+
+    #[test]
+    fn the_moment_lies_inside_the_film() {
+        assert_eq!(moment(0), 0);
+        assert_eq!(moment(5_400_000), 540_000);
+        assert_eq!(moment(90_000_000), 600_000);
+    }
+}

@@ -1,0 +1,35 @@
+//! The port through which files are looked into. The house loge implements it; this room never
+//! opens a media file itself.
+
+use async_trait::async_trait;
+use domain::{FolderId, facts::Defect, facts::FileFacts};
+
+/// A file as the walk saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaFile {
+    pub folder: FolderId,
+    /// Relative to the folder, raw bytes.
+    pub path: Vec<u8>,
+    pub size_bytes: u64,
+}
+
+/// Why there are no facts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeFailure {
+    /// The file itself is the reason; asking again gives the same.
+    #[error("the file is {}", .0.as_str())]
+    Defect(Defect),
+    /// It vanished or changed while it was looked at; the next walk sees it anew.
+    #[error("the file changed while it was looked at")]
+    Changed,
+    /// Nobody can look just now.
+    #[error("the house loge cannot look now: {0}")]
+    Unavailable(String),
+}
+
+#[async_trait]
+pub trait Prober: Send + Sync + 'static {
+    async fn probe(&self, file: &MediaFile) -> Result<FileFacts, ProbeFailure>;
+    /// One JPEG of the frame near `at_ms`, at most `width` pixels wide.
+    async fn poster(&self, file: &MediaFile, at_ms: u64, width: u32) -> Result<Vec<u8>, ProbeFailure>;
+}
