@@ -1,7 +1,7 @@
 //! The system calls that Rust cannot check. Everything unsafe in the launcher is here.
 
 use rustix::{io::Errno, process::Pid, thread::UnshareFlags};
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Every namespace but the one for users.
 pub const NAMESPACES: UnshareFlags = UnshareFlags::NEWNS
@@ -58,5 +58,22 @@ pub fn adopt(fd: RawFd) -> std::fs::File {
     // SAFETY: nobody else in this process uses the number; if it is not open, using it fails.
     unsafe {
         std::fs::File::from_raw_fd(fd)
+    }
+}
+
+/// A descriptor that becomes readable when this process is asked to end, instead of ending it.
+/// Only after the fork: the worker must not inherit blocked signals.
+pub fn end_requests() -> rustix::io::Result<OwnedFd> {
+    #[expect(unsafe_code, reason = "signals as a descriptor have no safe form")]
+    // SAFETY: the set is initialised by `sigemptyset` before it is read and outlives both calls;
+    // the descriptor is new and owned by nobody else.
+    unsafe {
+        let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);
+        checked(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()).into())?;
+        let fd = checked(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(|_| Errno::BADF)?))
     }
 }

@@ -62,8 +62,10 @@ pub fn build(args: &Args) -> Result<(), ViewError> {
     // Outer folders first, so that an inner one lands on top.
     paths.sort_by_key(|(path, _)| path.components().count());
     for (path, flags) in paths {
-        if path.exists() {
-            bind(root, path, flags)?;
+        match bind(root, path, flags) {
+            // A disk that is away, or a folder we may not enter: the worker says so when asked.
+            Err(_) if args.read.iter().any(|read| read == path) => {}
+            outcome => outcome?,
         }
     }
     processes(root)?;

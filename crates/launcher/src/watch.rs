@@ -1,5 +1,6 @@
 //! The outer process: it waits for its parent's end and for its child's, whichever comes first.
 
+use crate::raw;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
@@ -28,13 +29,16 @@ impl Parent {
 
     /// Returns when nothing of the loge is left, with the worker's exit code.
     pub fn wait_for_either(&self, inner: Pid) -> ExitCode {
-        if let (Some(parent), Ok(child)) = (&self.0, pidfd_open(inner, PidfdFlags::empty())) {
+        let child = pidfd_open(inner, PidfdFlags::empty());
+        if let (Ok(child), Ok(requests)) = (child, raw::end_requests()) {
             loop {
-                let mut fds = [PollFd::new(parent, PollFlags::IN), PollFd::new(&child, PollFlags::IN)];
+                let mut fds = vec![PollFd::new(&child, PollFlags::IN), PollFd::new(&requests, PollFlags::IN)];
+                fds.extend(self.0.iter().map(|parent| PollFd::new(parent, PollFlags::IN)));
                 match poll(&mut fds, None) {
                     Err(Errno::INTR) => continue,
-                    Ok(_) if fds[0].revents().is_empty() => {}
-                    // The server is gone, or nothing can be known any more: nobody is served.
+                    Ok(_) if fds[1..].iter().all(|fd| fd.revents().is_empty()) => {}
+                    // The server is gone or wants this loge to end, or nothing can be known any
+                    // more: nobody is served.
                     Ok(_) | Err(_) => drop(kill_process(inner, Signal::KILL)),
                 }
                 break;

@@ -215,7 +215,7 @@ fn the_view_and_all_namespaces_stand_here() {
     #[expect(clippy::disallowed_methods, reason = "asks the machine")]
     let allowed = Command::new("unshare").args(["-Urmpf", "true"]).stderr(Stdio::null()).status();
     if !allowed.is_ok_and(|status| status.success()) {
-        println!("skipped: this machine allows no user namespaces");
+        eprintln!("skipped: this machine allows no user namespaces");
         return;
     }
     let site = Site::new(Who::Me);
@@ -233,7 +233,7 @@ fn groups_are_cleared_away() {
         assert!(!Path::new(group.as_str().unwrap()).exists(), "{group}");
     }
     if !reached(&report, "cgroup_memory") {
-        println!("no control group could be made here: {report}");
+        eprintln!("no control group could be made here: {report}");
         return;
     }
     // Control: while it runs, the group is there and holds it.
@@ -244,7 +244,7 @@ fn groups_are_cleared_away() {
     sleeper.launcher.wait().unwrap();
     // The launcher was killed and could not tidy up; the next one does.
     eventually("its processes are gone", || {
-        std::fs::read_to_string(format!("{group}/cgroup.procs")).is_ok_and(|p| p.is_empty())
+        std::fs::read_to_string(format!("{group}/cgroup.procs")).map_or(true, |p| p.is_empty())
     });
     site.attempt(Who::Me, &[("pid", "")]);
     assert!(!Path::new(&group).exists());
@@ -353,6 +353,51 @@ fn the_whole_loge_dies_with_the_server() {
 }
 
 #[test]
+fn a_request_to_end_leaves_nothing() {
+    let site = Site::new(Who::Me);
+    let mut sleeper = Sleeper::start(&site, Who::Me);
+    let launcher = rustix::process::Pid::from_child(&sleeper.launcher);
+    rustix::process::kill_process(launcher, rustix::process::Signal::TERM).unwrap();
+    sleeper.launcher.wait().unwrap();
+    assert!(!is_running(sleeper.worker));
+    for group in sleeper.report["cgroups"].as_array().unwrap() {
+        assert!(!Path::new(group.as_str().unwrap()).exists(), "{group}");
+    }
+}
+
+#[test]
+fn without_a_wall_that_must_stand_there_is_no_worker() {
+    let site = Site::new(Who::Me);
+    let without = Path::new(env!("CARGO_BIN_EXE_loge-launch")).with_file_name("examples").join("without-landlock");
+    for reduced in [false, true] {
+        let launch = site.command(Who::Me, &site.path("inside"), &["read", &site.path("others")]);
+        #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
+        let mut command = Command::new(&without);
+        command.arg(launch.get_program()).args(reduced.then_some("--allow-reduced")).args(launch.get_args());
+        let output = command.env("LOGE_NONCE", "00").output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(!reached(&report, "landlock") && reached(&report, "seccomp"), "{report}");
+        if reduced {
+            assert_eq!((output.status.code(), report["fatal"].is_null()), (Some(0), true), "{report}");
+        } else {
+            assert_eq!((output.status.code(), report["fatal"].as_str()), (Some(78), Some("not reached: landlock")));
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("read "), "the worker ran");
+        }
+    }
+}
+
+#[test]
+fn a_library_that_is_away_does_not_cost_the_view() {
+    let site = Site::new(Who::Me);
+    std::fs::remove_dir_all(site.path("films")).unwrap();
+    let (report, verdicts) =
+        site.attempt(Who::Me, &[("read", &site.path("films")), ("connect", &site.path("gate.sock"))]);
+    assert_ne!(verdicts[&format!("read {}", site.path("films"))], 0);
+    assert_eq!(verdicts[&format!("connect {}", site.path("gate.sock"))], 0);
+    assert_eq!(reached(&report, "view"), reached(&report, "own_mounts"), "{report}");
+}
+
+#[test]
 fn bad_command_lines_and_missing_workers_say_so() {
     let site = Site::new(Who::Me);
     #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
@@ -378,7 +423,7 @@ fn how_long_the_walls_take() {
         })
         .collect();
     all.sort();
-    println!("from start to the worker's connection: median {:?}, slowest {:?}", all[7], all[14]);
+    eprintln!("from start to the worker's connection: median {:?}, slowest {:?}", all[7], all[14]);
     // A person waits for this; the figure itself belongs to the machine.
     assert!(all[7] < Duration::from_secs(2), "{all:?}");
 }

@@ -135,7 +135,7 @@ fn a_film_is_probed_pictured_and_sent_from_behind_the_walls() {
     let users: &[bool] = if rustix::process::geteuid().is_root() { &[false, true] } else { &[false] };
     for as_nobody in users {
         let mut house = House::open(*as_nobody);
-        println!("from start to hello: {:?}", house.took);
+        eprintln!("from start to hello: {:?}", house.took);
         house.order(&ToWorker::Welcome);
         let mut data = house.dial();
         let film = std::fs::read(house.home.path().join("films/film.mp4")).unwrap();
