@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,8 @@ pub struct House {
     pub lifecycle: Lifecycle,
     pub run_dir: PathBuf,
     pub idle_stop_ms: AtomicU64,
+    /// Set by the shutdown: nobody gets a loge any more.
+    pub closed: AtomicBool,
 }
 
 impl House {

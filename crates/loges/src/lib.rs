@@ -102,6 +102,7 @@ impl Loges {
             lifecycle: lifecycle.clone(),
             run_dir: config.run_dir,
             idle_stop_ms: u64::try_from(config.idle_stop.as_millis()).unwrap_or(u64::MAX).into(),
+            closed: false.into(),
         };
         let loges = Self { house: Arc::new(house), tenants: Arc::default() };
         // What an earlier run left is reaped, not adopted: its nonce was in that run's memory
@@ -256,6 +257,7 @@ impl Loges {
 
     /// Stops and removes every loge. Draining is the caller's.
     pub async fn shutdown(&self) {
+        self.house.closed.store(true, Ordering::SeqCst);
         let mut leaving = Vec::new();
         for owned in self.all() {
             let (reply, gone) = oneshot::channel();
@@ -291,24 +293,21 @@ impl Loges {
         ready: oneshot::Receiver<Result<Arc<Link>, Failure>>,
         until: Instant,
     ) -> Result<Arc<Link>, Failure> {
-        if self.house.lifecycle.is_stopping() && self.known(tenant).is_none() {
-            return Err(Failure::of(Code::ShuttingDown));
-        }
-        if self.owned(tenant).commands.send(command).await.is_err() {
-            return Err(Failure::of(Code::ShuttingDown));
-        }
+        let closing = || Failure::of(Code::ShuttingDown);
+        let owned = self.owned(tenant).ok_or_else(closing)?;
+        owned.commands.send(command).await.map_err(|_| closing())?;
         match timeout_at(until, ready).await {
             Ok(Ok(outcome)) => outcome,
             // Its owner is gone without an answer, which the stop of the house explains.
-            Ok(Err(_)) => Err(Failure::of(Code::ShuttingDown)),
+            Ok(Err(_)) => Err(closing()),
             Err(_) => Err(Failure::of(Code::LogeStarting).retry_after(Duration::from_secs(2))),
         }
     }
 
     fn tell(&self, tenant: &Tenant, command: Command) {
-        if !self.house.lifecycle.is_stopping() {
+        if let Some(owned) = self.owned(tenant) {
             // A full inbox means that this loge has enough to do; the next request asks again.
-            let _ = self.owned(tenant).commands.try_send(command);
+            let _ = owned.commands.try_send(command);
         }
     }
 
@@ -322,10 +321,18 @@ impl Loges {
         self.lock().values().cloned().collect()
     }
 
-    fn owned(&self, tenant: &Tenant) -> Owned {
+    /// The owner of this tenant's loge, made at the first wish. `None` once the house closes:
+    /// what runs may go on during the drain, nothing new begins.
+    fn owned(&self, tenant: &Tenant) -> Option<Owned> {
         let mut tenants = self.lock();
+        if self.house.closed.load(Ordering::SeqCst) {
+            return None;
+        }
         if let Some(owned) = tenants.get(tenant).filter(|owned| !owned.commands.is_closed()) {
-            return owned.clone();
+            return Some(owned.clone());
+        }
+        if self.house.lifecycle.is_stopping() {
+            return None;
         }
         // The house has slot 0; everybody else the smallest that is free.
         let slot = match tenant {
@@ -335,7 +342,7 @@ impl Loges {
         let (commands, seen) = supervisor::spawn(&self.house, tenant.clone(), slot);
         let owned = Owned { slot, commands, seen };
         tenants.insert(tenant.clone(), owned.clone());
-        owned
+        Some(owned)
     }
 
     /// Clears away whatever carries our label and belongs to no current generation.

@@ -285,7 +285,7 @@ impl Runtime for DockerRuntime {
             return Err(e);
         }
         self.read_stats(docker, &id);
-        Ok(Running { id, image, isolation: Vec::new() })
+        Ok(Running { id, image })
     }
 
     async fn stop(&self, id: &str, grace: Duration) -> Result<(), RuntimeError> {

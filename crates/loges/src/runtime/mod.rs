@@ -13,7 +13,7 @@ mod process_usage;
 use crate::{
     link::PeerSlot,
     plan::Found,
-    words::{IsolationItem, Mount, RuntimeInfo, Usage},
+    words::{Mount, RuntimeInfo, Usage},
 };
 use async_trait::async_trait;
 use domain::{Code, Failure, InstallId, LogeLimits, RuntimeKind, Tenant};
@@ -44,8 +44,6 @@ pub struct Running {
     pub id: String,
     /// Image id or path of the worker binary.
     pub image: String,
-    /// Reached isolation of this one loge; empty where it is the same for all.
-    pub isolation: Vec<IsolationItem>,
 }
 
 /// How a loge ended by itself.
@@ -114,8 +112,6 @@ pub enum RuntimeError {
     Sandbox { detail: String },
     #[error("this runtime cannot do that to a running loge")]
     NotLive,
-    #[error("reading from the loge failed")]
-    Read(#[source] std::io::Error),
 }
 
 impl RuntimeError {
@@ -140,7 +136,7 @@ impl RuntimeError {
             Self::Sandbox { .. } => {
                 "A newer kernel (5.13 or later, with Landlock) or Docker gives full isolation.".into()
             }
-            Self::Refused { .. } | Self::NotLive | Self::Read(_) => return None,
+            Self::Refused { .. } | Self::NotLive => return None,
         })
     }
 

@@ -23,7 +23,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::{Child, Command},
-    sync::{oneshot, watch},
+    sync::watch,
     time::timeout,
 };
 
@@ -31,9 +31,6 @@ const LOG_LINES: usize = 500;
 /// The launcher reports before it becomes the worker; nothing in it waits for anything.
 const REPORT_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_REPORT: u64 = 16 << 10;
-/// What ffmpeg needs to run: its libraries, and the tables that say where they are.
-const LIBRARY_FOLDERS: [&str; 5] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"];
-const LIBRARY_TABLES: [&str; 3] = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/ld.so.conf"];
 
 pub struct ProcessRuntime {
     worker: PathBuf,
@@ -41,7 +38,6 @@ pub struct ProcessRuntime {
     ffmpeg: PathBuf,
     ffprobe: PathBuf,
     allow_reduced: bool,
-    spawner: Spawner,
     running: Mutex<HashMap<String, Arc<Sandbox>>>,
     info: Mutex<RuntimeInfo>,
 }
@@ -63,7 +59,6 @@ impl ProcessRuntime {
         for path in [&config.worker_binary, &config.launcher_binary] {
             std::fs::metadata(path).map_err(|source| RuntimeError::Program { path: path.clone(), source })?;
         }
-        let spawner = Spawner::new().map_err(RuntimeError::Read)?;
         let info = RuntimeInfo {
             kind: RuntimeKind::Process,
             wanted: config.runtime,
@@ -78,7 +73,6 @@ impl ProcessRuntime {
             ffmpeg: program("ffmpeg"),
             ffprobe: program("ffprobe"),
             allow_reduced: config.allow_reduced_isolation,
-            spawner,
             running: Mutex::default(),
             info: Mutex::new(info),
         })
@@ -98,14 +92,9 @@ impl ProcessRuntime {
         for mount in &spec.mounts {
             put("--ro", mount.path.clone().into());
         }
-        for path in LIBRARY_TABLES.iter().filter(|path| Path::new(path).exists()) {
-            put("--ro", path.into());
-        }
+        // The launcher itself adds the system's libraries.
         for path in [&self.worker, &self.ffmpeg, &self.ffprobe] {
             put("--exec-ro", path.clone().into());
-        }
-        for path in LIBRARY_FOLDERS.iter().filter(|path| Path::new(path).is_dir()) {
-            put("--exec-ro", path.into());
         }
         put("--work", work.into());
         put("--memory", spec.limits.memory_bytes.to_string().into());
@@ -120,7 +109,7 @@ impl ProcessRuntime {
         args
     }
 
-    #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the process runtime")]
+    #[expect(clippy::disallowed_methods, reason = "this is the process runtime")]
     fn command(&self, spec: &StartSpec, work: &Path) -> Command {
         let points: Vec<env::MountPoint> = spec
             .mounts
@@ -164,7 +153,7 @@ impl Runtime for ProcessRuntime {
         let work = spec.socket.with_file_name("work");
         std::fs::create_dir_all(&work).map_err(|source| RuntimeError::Program { path: work.clone(), source })?;
         let failed = |source| RuntimeError::Program { path: self.launcher.clone(), source };
-        let mut child = self.spawner.spawn(self.command(&spec, &work)).await.map_err(failed)?;
+        let mut child = self.command(&spec, &work).spawn().map_err(failed)?;
         let pid = child.id().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         spec.peer.set(PeerRule { uid: None, within: Within::Process(pid) });
 
@@ -194,35 +183,32 @@ impl Runtime for ProcessRuntime {
             line
         };
         let line = timeout(REPORT_DEADLINE, report).await.unwrap_or_default();
-        match parse_report(&line) {
-            Some(report) => {
-                let mut info = self.info.lock().unwrap_or_else(PoisonError::into_inner);
-                info.isolation.clone_from(&report);
-                Ok(Running { id, image: self.worker.display().to_string(), isolation: report })
-            }
-            None => {
-                // It ended before it reported: its last words say why.
-                let _ = timeout(Duration::from_secs(1), self.exited(&id)).await;
-                let said = self.logs(&id, 3).await.unwrap_or_default().join(" / ");
-                self.stop(&id, Duration::ZERO).await?;
-                self.remove(&id).await?;
-                Err(RuntimeError::Sandbox {
-                    detail: if said.is_empty() { "the launcher said nothing".into() } else { said },
-                })
-            }
+        let report = parse_report(&line).unwrap_or_default();
+        if !report.isolation.is_empty() {
+            let mut info = self.info.lock().unwrap_or_else(PoisonError::into_inner);
+            info.isolation.clone_from(&report.isolation);
         }
+        if report.fatal.is_none() && !report.isolation.is_empty() {
+            return Ok(Running { id, image: self.worker.display().to_string() });
+        }
+        // Without a report its last words say why.
+        let _ = timeout(Duration::from_secs(1), self.exited(&id)).await;
+        let said = self.logs(&id, 3).await.unwrap_or_default().join(" / ");
+        self.stop(&id, Duration::ZERO).await?;
+        self.remove(&id).await?;
+        let said = if said.is_empty() { "the launcher said nothing".to_owned() } else { said };
+        Err(RuntimeError::Sandbox { detail: report.fatal.unwrap_or(said) })
     }
 
     async fn stop(&self, id: &str, grace: Duration) -> Result<(), RuntimeError> {
         let Some(sandbox) = self.sandbox(id) else { return Ok(()) };
         let mut exit = sandbox.exit.clone();
-        if !grace.is_zero() {
-            signal(sandbox.pid, rustix::process::Signal::TERM);
-            if timeout(grace, exit.wait_for(Option::is_some)).await.is_ok() {
-                return Ok(());
-            }
+        // The kind part was said over the link. A signal would end the launcher, and the worker
+        // with it in the middle of its goodbye.
+        if !grace.is_zero() && timeout(grace, exit.wait_for(Option::is_some)).await.is_ok() {
+            return Ok(());
         }
-        signal(sandbox.pid, rustix::process::Signal::KILL);
+        kill(sandbox.pid);
         let _ = timeout(Duration::from_secs(5), exit.wait_for(Option::is_some)).await;
         Ok(())
     }
@@ -270,18 +256,18 @@ impl Runtime for ProcessRuntime {
 impl Drop for ProcessRuntime {
     fn drop(&mut self) {
         for sandbox in self.running().values() {
-            signal(sandbox.pid, rustix::process::Signal::KILL);
+            kill(sandbox.pid);
         }
     }
 }
 
 /// The launcher leads a session of its own, so its group is everything it started. Before it
 /// gets that far the group does not exist and the process itself is meant.
-fn signal(pid: u32, signal: rustix::process::Signal) {
-    use rustix::process::{Pid, kill_process, kill_process_group};
+fn kill(pid: u32) {
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    let _ = kill_process_group(pid, signal);
-    let _ = kill_process(pid, signal);
+    let _ = kill_process_group(pid, Signal::KILL);
+    let _ = kill_process(pid, Signal::KILL);
 }
 
 async fn wait(mut child: Child, pid: u32, ended: watch::Sender<Option<Exit>>) {
@@ -313,12 +299,20 @@ async fn keep_lines(stderr: impl AsyncRead + Unpin, sandbox: Arc<Sandbox>) {
     }
 }
 
-/// One line of JSON: `{"isolation":[{"name","reached","detail"}…]}`. It comes from our own
-/// launcher before any media was touched, and is bounded all the same.
-fn parse_report(line: &[u8]) -> Option<Vec<IsolationItem>> {
+#[derive(Default)]
+struct Report {
+    isolation: Vec<IsolationItem>,
+    fatal: Option<String>,
+}
+
+/// The launcher's one line of JSON. It was written before any media was touched, and is bounded
+/// all the same. `None` for anything else.
+fn parse_report(line: &[u8]) -> Option<Report> {
     #[derive(serde::Deserialize)]
-    struct Report {
+    struct Line {
         isolation: Vec<Item>,
+        #[serde(default)]
+        fatal: Option<String>,
     }
     #[derive(serde::Deserialize)]
     struct Item {
@@ -327,9 +321,9 @@ fn parse_report(line: &[u8]) -> Option<Vec<IsolationItem>> {
         #[serde(default)]
         detail: String,
     }
-    let report: Report = serde_json::from_slice(line).ok()?;
+    let line: Line = serde_json::from_slice(line).ok()?;
     let item = |i: Item| IsolationItem { name: i.name, reached: i.reached, detail: i.detail };
-    Some(report.isolation.into_iter().take(64).map(item).collect())
+    Some(Report { isolation: line.isolation.into_iter().take(64).map(item).collect(), fatal: line.fatal })
 }
 
 fn program(name: &str) -> PathBuf {
@@ -340,29 +334,20 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| Path::new("/usr/bin").join(name))
 }
 
-/// A thread that starts children and lives as long as the runtime. The launcher dies with the
-/// *thread* that started it (`PR_SET_PDEATHSIG`), so that thread must not be one of a pool.
-struct Spawner(std::sync::mpsc::Sender<Order>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-type Order = (Box<Command>, oneshot::Sender<io::Result<Child>>);
-
-impl Spawner {
-    fn new() -> io::Result<Self> {
-        let handle = tokio::runtime::Handle::current();
-        let (orders, inbox) = std::sync::mpsc::channel::<Order>();
-        std::thread::Builder::new().name("loge-spawner".into()).spawn(move || {
-            let _inside = handle.enter();
-            while let Ok((mut command, reply)) = inbox.recv() {
-                let _ = reply.send(command.spawn());
-            }
-        })?;
-        Ok(Self(orders))
-    }
-
-    async fn spawn(&self, command: Command) -> io::Result<Child> {
-        let gone = || io::Error::other("the spawning thread is gone");
-        let (reply, child) = oneshot::channel();
-        self.0.send((Box::new(command), reply)).map_err(|_| gone())?;
-        child.await.map_err(|_| gone())?
+    #[test]
+    fn the_report_says_what_was_reached_and_why_not() {
+        let report = parse_report(
+            br#"{"isolation":[{"name":"seccomp","reached":true,"detail":"filter"},{"name":"landlock","reached":false}],
+                "cgroups":[],"fatal":"no Landlock"}"#,
+        )
+        .unwrap();
+        assert_eq!(report.fatal.as_deref(), Some("no Landlock"));
+        assert_eq!(report.isolation.iter().map(|i| i.reached).collect::<Vec<_>>(), [true, false]);
+        assert!(parse_report(b"loge-launch: unknown argument").is_none());
+        assert!(parse_report(b"").is_none());
     }
 }

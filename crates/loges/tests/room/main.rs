@@ -1,0 +1,6 @@
+//! The room through its public door, with scripted workers in place of real ones: what happens
+//! when they behave, when they do not, and when they cannot be started.
+
+mod house;
+mod life;
+mod manners;
