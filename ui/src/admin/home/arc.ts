@@ -54,7 +54,7 @@ export function centreOut(count: number): number[] {
 
 function horseshoe(count: number, width: number, height: number): Plan {
   for (let box = 148; box >= 26; box -= 2) {
-    const found = fit(count, width, height, box);
+    const found = placed(count, width, height, box);
     if (found) {
       const { places, balconies } = found;
       return {
@@ -83,7 +83,7 @@ function stageBetween(places: readonly Place[], width: number, height: number): 
   return best;
 }
 
-function fit(count: number, width: number, height: number, box: number): Pick<Plan, "places" | "balconies"> | null {
+function placed(count: number, width: number, height: number, box: number): Pick<Plan, "places" | "balconies"> | null {
   const arch = opening(box);
   const tall = arch + parapet(box);
   const half = (width - 2 * EDGE - box) / 2;

@@ -13,6 +13,11 @@ describe("the sentence", () => {
   it("repeats what the house says", () => {
     expect(sentenceOf(vitals, true, later(1))).toEqual({ level: "good", text: "All is well." });
   });
+  it("keeps numbers with their units and passes the cause on", () => {
+    const said = sentenceOf({ at, sentence: { level: "good", text: "3 of 6 seats, CPU 41 %, 54 °C, 2 min.", href: "/admin" } } as Vitals, true, later(0));
+    expect(said.text).toBe("3 of 6 seats, CPU 41\u00a0%, 54\u00a0°C, 2\u00a0min.");
+    expect(said.href).toBe("/admin");
+  });
   it("does not call a short blink a loss", () => {
     expect(sentenceOf(vitals, false, later(4)).level).toBe("good");
   });

@@ -18,5 +18,7 @@ export function sentenceOf(vitals: Vitals | null, connected: boolean, now: numbe
     return { level: "attention", text: `The house has not answered for ${Math.round(age / 1000)} s. Streams may still be running; trying again by itself.` };
   }
   const { level, text, href } = vitals.sentence;
-  return href ? { level, text, href } : { level, text };
+  // A number and its unit stay on one line.
+  const whole = text.replace(/(\d) (?=(?:%|°C|[kMGT]?B|s|min|h|d)(?![A-Za-z]))/g, "$1\u00a0");
+  return href ? { level, text: whole, href } : { level, text: whole };
 }
