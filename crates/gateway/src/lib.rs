@@ -1,2 +1,170 @@
+//! The only listener on the LAN: the HTTP API, the pages, and the last step of every film byte.
+//!
+//! Owns: the accept loop, the router with a policy on every route, all response headers, the
+//! registry of running plays, the stream path.
+//! Promises: nothing is answered before its policy was checked; foreign things answer like
+//! missing ones; a stream whose right ended is cut within five seconds; film bytes are exact or
+//! the connection is reset.
+//! Never here: SQL, parsing of media, a descriptor from a worker, a decision about playback
+//! (that is `domain::playback`), trust in a header about who the peer is.
+
+pub mod api;
+mod cookies;
+pub mod edge;
+mod input;
 pub mod listen;
+mod metrics;
+pub mod openapi;
+pub mod policy;
+pub mod problem;
+pub mod rooms;
+pub mod routes;
 pub mod stream;
+pub mod streams;
+mod ui;
+mod view;
+mod watch;
+
+pub use edge::HostNames;
+pub use listen::ListenLimits;
+pub use openapi::document;
+pub use rooms::{LogeRoom, OpenRange};
+pub use streams::Streams;
+
+use accounts::{Accounts, Peer, Principal};
+use axum::{Router, middleware};
+use base::{Bus, Clock, Lifecycle};
+use domain::{Code, Tenant};
+use library::Libraries;
+use problem::Problem;
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use store::{AuditEntry, Store};
+use vitals::Vitals;
+
+/// Everything the calls need; made once.
+pub struct House {
+    pub store: Store,
+    pub accounts: Accounts,
+    pub loges: Arc<dyn LogeRoom>,
+    pub libraries: Libraries,
+    pub vitals: Vitals,
+    pub streams: Streams,
+    pub bus: Bus,
+    pub clock: Arc<dyn Clock>,
+    pub lifecycle: Lifecycle,
+    pub names: HostNames,
+    /// Lets a scraper read `/metrics` without a session.
+    pub scrape_token: Option<String>,
+    /// Where `base::telemetry` writes its lines.
+    pub log_file: Option<PathBuf>,
+    pub document: String,
+}
+
+impl House {
+    /// Into the audit log. A log that cannot be written is told in the other one.
+    async fn note(&self, who: &Principal, from: Peer, action: &str, target: Option<&str>, result: &str) {
+        let entry = AuditEntry {
+            actor: who.user.to_string(),
+            action: action.into(),
+            target: target.map(str::to_string),
+            result: result.into(),
+            address: Some(from.address.to_string()),
+        };
+        if let Err(e) = self.store.append_audit(entry).await {
+            tracing::error!(error = &e as &dyn std::error::Error, "the audit log could not be written: {e}");
+        }
+    }
+
+    /// Folders of libraries changed: loges that stand may need other mounts. Returns at once.
+    fn mounts_changed(&self) {
+        for loge in self.loges.list() {
+            let (loges, tenant): (_, Tenant) = (self.loges.clone(), loge.tenant);
+            self.lifecycle.spawn("remount", async move { loges.remount(&tenant).await });
+        }
+        self.streams.doubt();
+    }
+}
+
+/// What the composition root brings along.
+pub struct GatewayConfig {
+    /// Bound already, so that a taken port is noticed before anything else starts.
+    pub listener: std::net::TcpListener,
+    pub limits: ListenLimits,
+    /// Names besides `localhost` and the machine's own under which pages may call this house.
+    pub names: Vec<String>,
+    /// Addresses besides the one a connection arrives at: port forwarding, a reverse proxy.
+    pub addresses: Vec<std::net::IpAddr>,
+    pub store: Store,
+    pub accounts: Accounts,
+    pub loges: Arc<dyn LogeRoom>,
+    pub libraries: Libraries,
+    pub vitals: Vitals,
+    /// Made by the caller, because the vitals want to know how many people watch.
+    pub streams: Streams,
+    pub bus: Bus,
+    pub clock: Arc<dyn Clock>,
+    pub scrape_token: Option<String>,
+    pub log_file: Option<PathBuf>,
+}
+
+/// A gateway that listens.
+#[derive(Clone)]
+pub struct GatewayHandle {
+    address: SocketAddr,
+    streams: Streams,
+}
+
+impl GatewayHandle {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+}
+
+pub struct Gateway;
+
+impl Gateway {
+    /// Listens until the lifecycle's soft stop, then finishes what runs.
+    ///
+    /// # Errors
+    /// When the socket cannot be used.
+    pub fn start(config: GatewayConfig, lifecycle: &Lifecycle) -> io::Result<GatewayHandle> {
+        metrics::install();
+        config.listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(config.listener)?;
+        let address = listener.local_addr()?;
+        let (router, document, _) = api::all().split();
+        let house = Arc::new(House {
+            store: config.store,
+            accounts: config.accounts,
+            loges: config.loges,
+            libraries: config.libraries,
+            vitals: config.vitals,
+            streams: config.streams.clone(),
+            bus: config.bus,
+            clock: config.clock,
+            lifecycle: lifecycle.clone(),
+            names: HostNames::new(address.port(), config.names, config.addresses),
+            scrape_token: config.scrape_token,
+            log_file: config.log_file,
+            document: openapi::to_json(&document),
+        });
+        let events = house.bus.subscribe();
+        lifecycle.spawn("gateway events", watch::run(house.clone(), events));
+        let app = assemble(router, house);
+        lifecycle.spawn("listener", listen::serve(listener, app, config.limits, lifecycle.clone()));
+        Ok(GatewayHandle { address, streams: config.streams })
+    }
+}
+
+/// The router with its edges.
+fn assemble(router: Router<Arc<House>>, house: Arc<House>) -> Router {
+    router
+        .fallback(ui::fallback)
+        .method_not_allowed_fallback(|| async { Problem::of(Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(house.clone(), edge::around))
+        .with_state(house)
+}

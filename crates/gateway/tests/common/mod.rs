@@ -1,6 +1,8 @@
 //! A worker that answers ranges over Unix streams, and a client that sees every byte on the wire.
 #![expect(dead_code, reason = "each test file uses its own part")]
 
+pub mod house;
+
 use loge_gateway::stream::{Flow, Lease, Meter, Pace, Source};
 use std::{
     io,

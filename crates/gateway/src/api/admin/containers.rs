@@ -1,0 +1,256 @@
+//! The loges, which people see as containers: state, use against limits, and three levers.
+
+use crate::{
+    House,
+    input::{Ask, Input},
+    policy::{Caller, Policy, Who},
+    problem::{Answer, Problem},
+    routes::Routes,
+    view::{List, at},
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::{LogeLimits, LogeState, Tenant, UserId};
+use loges::LogeView;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Admin, routes!(list))
+        .add(Policy::Admin, routes!(restart))
+        .add(Policy::Admin, routes!(stop))
+        .add(Policy::Admin, routes!(limits))
+        .add(Policy::Admin, routes!(logs))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Limits {
+    memory_bytes: u64,
+    /// Cores.
+    cpus: f64,
+    pids: u32,
+}
+
+impl From<LogeLimits> for Limits {
+    fn from(limits: LogeLimits) -> Self {
+        Self { memory_bytes: limits.memory_bytes, cpus: limits.cpus(), pids: limits.pids }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct Usage {
+    /// Of one core.
+    cpu_percent: f64,
+    /// Of what this container may take.
+    cpu_of_quota_percent: f64,
+    memory_bytes: u64,
+    pids: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Container {
+    /// `house` for the server's own.
+    user_id: String,
+    username: String,
+    /// `docker` or `process`.
+    runtime: String,
+    /// `absent`, `starting`, `ready`, `stopping` or `failed`.
+    state: String,
+    /// `healthy`, `unhealthy` or `unknown`.
+    health: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<String>,
+    image: String,
+    limits: Limits,
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    restarts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Walls that stand.
+    isolation: Vec<String>,
+}
+
+fn view(loge: LogeView, username: String, isolation: Vec<String>) -> Container {
+    let usage = loge.usage.map(|u| Usage {
+        cpu_percent: u.cpu_percent,
+        cpu_of_quota_percent: u.cpu_percent / loge.limits.cpus().max(0.001),
+        memory_bytes: u.memory_bytes,
+        pids: u.pids,
+    });
+    Container {
+        user_id: loge.tenant.to_string(),
+        username,
+        runtime: loge.runtime.as_str().into(),
+        state: loge.state.as_str().into(),
+        health: loge.healthy.map_or("unknown", |h| if h { "healthy" } else { "unhealthy" }).into(),
+        container_id: loge.container_id,
+        image: loge.image,
+        limits: loge.limits.into(),
+        usage,
+        started_at: loge.started_at.map(at),
+        restarts: loge.restarts,
+        reason: match loge.state {
+            LogeState::Failed { reason, .. } => Some(reason),
+            _ => None,
+        },
+        isolation,
+    }
+}
+
+async fn names(house: &House) -> Answer<HashMap<String, String>> {
+    Ok(house.store.users().await?.into_iter().map(|u| (u.id.to_string(), u.username)).collect())
+}
+
+fn name_of(names: &HashMap<String, String>, tenant: &Tenant) -> String {
+    match tenant {
+        Tenant::House => "House".into(),
+        Tenant::User(id) => names.get(id.as_str()).cloned().unwrap_or_default(),
+    }
+}
+
+fn walls(house: &House) -> Vec<String> {
+    house.loges.runtime().isolation.into_iter().filter(|i| i.reached).map(|i| i.name).collect()
+}
+
+/// Every loge, the house's own included.
+#[utoipa::path(get, path = "/api/v1/admin/containers", tag = "machine", responses((status = 200, body = List<Container>)))]
+async fn list(State(house): State<Arc<House>>) -> Answer<Json<List<Container>>> {
+    let (names, walls) = (names(&house).await?, walls(&house));
+    let items = house
+        .loges
+        .list()
+        .into_iter()
+        .map(|loge| {
+            let name = name_of(&names, &loge.tenant);
+            view(loge, name, walls.clone())
+        })
+        .collect();
+    Ok(Json(List::whole(items)))
+}
+
+/// `house`, or somebody who exists.
+async fn tenant(house: &House, text: &str) -> Answer<Tenant> {
+    if text == "house" {
+        return Ok(Tenant::House);
+    }
+    let user: UserId = text.parse().map_err(|_| Problem::missing())?;
+    house.store.user(&user).await?.ok_or_else(Problem::missing)?;
+    Ok(Tenant::User(user))
+}
+
+/// Stop it and start it again.
+#[utoipa::path(post, path = "/api/v1/admin/containers/{user_id}/restart", tag = "machine",
+    params(("user_id" = String, Path)), responses((status = 202)))]
+async fn restart(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Path(user): Path<String>,
+) -> Answer<StatusCode> {
+    let tenant = tenant(&house, &user).await?;
+    house.loges.restart(&tenant).await?;
+    house.note(&who, peer, "container.restart", Some(&user), "ok").await;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Stop it; the next play starts it again.
+#[utoipa::path(post, path = "/api/v1/admin/containers/{user_id}/stop", tag = "machine",
+    params(("user_id" = String, Path)), responses((status = 202)))]
+async fn stop(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Path(user): Path<String>,
+) -> Answer<StatusCode> {
+    let tenant = tenant(&house, &user).await?;
+    house.loges.stop(&tenant).await;
+    house.note(&who, peer, "container.stop", Some(&user), "ok").await;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LimitsForm {
+    memory_bytes: Option<u64>,
+    cpus: Option<f64>,
+    pids: Option<u32>,
+}
+
+/// Other limits, at once where the runtime can.
+#[utoipa::path(patch, path = "/api/v1/admin/containers/{user_id}/limits", tag = "machine",
+    params(("user_id" = String, Path)), request_body = LimitsForm, responses((status = 200, body = Container)))]
+async fn limits(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Path(user): Path<String>,
+    Input(form): Input<LimitsForm>,
+) -> Answer<Json<Container>> {
+    let tenant = tenant(&house, &user).await?;
+    let Tenant::User(id) = &tenant else {
+        return Err(Problem::new(domain::Code::Conflict, "The limits of the house's own container are fixed."));
+    };
+    let mut limits = house.store.loge_limits(id).await?;
+    if let Some(bytes) = form.memory_bytes {
+        limits.memory_bytes = bytes;
+    }
+    if let Some(cpus) = form.cpus {
+        limits.cpu_millis = (cpus * 1000.0).round().clamp(0.0, f64::from(u32::MAX)) as u32;
+    }
+    if let Some(pids) = form.pids {
+        limits.pids = pids;
+    }
+    let limits = limits.checked().map_err(|e| Problem::field("limits", &e.to_string()))?;
+    house.store.set_loge_limits(id, limits).await?;
+    house.loges.set_limits(id, limits).await?;
+    house.note(&who, peer, "container.limits", Some(&user), "ok").await;
+    let loge = house.loges.list().into_iter().find(|l| l.tenant == tenant);
+    let loge = loge.unwrap_or_else(|| LogeView {
+        tenant: tenant.clone(),
+        runtime: house.loges.runtime().kind,
+        state: LogeState::Absent,
+        healthy: None,
+        container_id: None,
+        image: String::new(),
+        limits,
+        usage: None,
+        started_at: None,
+        restarts: 0,
+        active: 0,
+    });
+    let name = name_of(&names(&house).await?, &tenant);
+    Ok(Json(view(LogeView { limits, ..loge }, name, walls(&house))))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct TailAsk {
+    /// How many lines from the end; 200 unless said, 2,000 at most.
+    tail: Option<usize>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LogText {
+    lines: Vec<String>,
+}
+
+/// What the worker in it said.
+#[utoipa::path(get, path = "/api/v1/admin/containers/{user_id}/logs", tag = "machine",
+    params(("user_id" = String, Path), TailAsk), responses((status = 200, body = LogText)))]
+async fn logs(
+    State(house): State<Arc<House>>,
+    Path(user): Path<String>,
+    Ask(ask): Ask<TailAsk>,
+) -> Answer<Json<LogText>> {
+    let tenant = tenant(&house, &user).await?;
+    let tail = ask.tail.unwrap_or(200).clamp(1, 2000);
+    Ok(Json(LogText { lines: house.loges.logs(&tenant, tail).await }))
+}

@@ -1,0 +1,51 @@
+//! Which walls the loges have on this machine.
+
+use crate::{House, policy::Policy, routes::Routes};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Admin, routes!(runtime))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Wall {
+    name: String,
+    reached: bool,
+    detail: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Runtime {
+    /// `docker` or `process`.
+    kind: String,
+    /// `auto`, `docker` or `process`.
+    wanted: String,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    isolation: Vec<Wall>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+/// The runtime, why it is this one, and what would make it better.
+#[utoipa::path(get, path = "/api/v1/admin/runtime", tag = "machine", responses((status = 200, body = Runtime)))]
+async fn runtime(State(house): State<Arc<House>>) -> Json<Runtime> {
+    let info = house.loges.runtime();
+    Json(Runtime {
+        kind: info.kind.as_str().into(),
+        wanted: info.wanted.as_str().into(),
+        detail: info.detail,
+        version: info.version,
+        isolation: info
+            .isolation
+            .into_iter()
+            .map(|i| Wall { name: i.name, reached: i.reached, detail: i.detail })
+            .collect(),
+        advice: info.advice,
+    })
+}

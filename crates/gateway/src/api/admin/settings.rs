@@ -1,0 +1,109 @@
+//! What the owner may set while the house runs.
+
+use crate::{
+    House,
+    input::{Input, text},
+    policy::{Caller, Policy, Who},
+    problem::{Answer, Problem},
+    routes::Routes,
+};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::{sync::Arc, time::Duration};
+use store::Settings;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Admin, routes!(read, change))
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Settings)]
+struct SettingsView {
+    server_name: String,
+    max_viewers: u32,
+    idle_stop_minutes: u32,
+    scan_on_start: bool,
+    /// Bytes per second for each person; null is no limit.
+    per_user_rate_bps: Option<u64>,
+    allow_reduced_isolation: bool,
+}
+
+impl From<Settings> for SettingsView {
+    fn from(s: Settings) -> Self {
+        Self {
+            server_name: s.server_name,
+            max_viewers: s.max_viewers,
+            idle_stop_minutes: s.idle_stop_minutes,
+            scan_on_start: s.scan_on_start,
+            per_user_rate_bps: s.per_user_rate_bps,
+            allow_reduced_isolation: s.allow_reduced_isolation,
+        }
+    }
+}
+
+/// The settings.
+#[utoipa::path(get, path = "/api/v1/admin/settings", tag = "machine", responses((status = 200, body = SettingsView)))]
+async fn read(State(house): State<Arc<House>>) -> Answer<Json<SettingsView>> {
+    Ok(Json(house.store.settings().await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SettingsChange {
+    server_name: Option<String>,
+    max_viewers: Option<u32>,
+    idle_stop_minutes: Option<u32>,
+    scan_on_start: Option<bool>,
+    /// Bytes per second; null takes the limit away.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u64>)]
+    per_user_rate_bps: Option<Option<u64>>,
+    allow_reduced_isolation: Option<bool>,
+}
+
+/// Tells `null` from absent.
+fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::<u64>::deserialize(from).map(Some)
+}
+
+/// Change some; what is not said stays.
+#[utoipa::path(patch, path = "/api/v1/admin/settings", tag = "machine", request_body = SettingsChange,
+    responses((status = 200, body = SettingsView)))]
+async fn change(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Input(form): Input<SettingsChange>,
+) -> Answer<Json<SettingsView>> {
+    let mut settings = house.store.settings().await?;
+    if let Some(name) = form.server_name {
+        settings.server_name = text("server_name", &name, 60)?;
+    }
+    if let Some(viewers) = form.max_viewers {
+        if !(1..=1000).contains(&viewers) {
+            return Err(Problem::field("max_viewers", "lies between 1 and 1000"));
+        }
+        settings.max_viewers = viewers;
+    }
+    if let Some(minutes) = form.idle_stop_minutes {
+        if !(1..=1440).contains(&minutes) {
+            return Err(Problem::field("idle_stop_minutes", "lies between 1 and 1440"));
+        }
+        settings.idle_stop_minutes = minutes;
+    }
+    if let Some(rate) = form.per_user_rate_bps {
+        if rate.is_some_and(|r| r < 64 << 10) {
+            return Err(Problem::field("per_user_rate_bps", "is at least 65536 bytes per second, or null"));
+        }
+        settings.per_user_rate_bps = rate;
+    }
+    settings.scan_on_start = form.scan_on_start.unwrap_or(settings.scan_on_start);
+    settings.allow_reduced_isolation = form.allow_reduced_isolation.unwrap_or(settings.allow_reduced_isolation);
+    house.store.set_settings(&settings).await?;
+    house.streams.set_rate(settings.per_user_rate_bps);
+    house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
+    house.note(&who, peer, "settings.change", None, "ok").await;
+    Ok(Json(settings.into()))
+}

@@ -1,0 +1,192 @@
+//! What changes, as it changes, for as long as the page is open. Ids and no secrets; each
+//! reader gets what their role and grants let them see, and is told to refetch when they fell
+//! behind.
+
+use crate::{
+    House,
+    policy::{Policy, Who},
+    problem::Answer,
+    routes::Routes,
+};
+use accounts::Principal;
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use base::{Event, Stamped};
+use bytes::Bytes;
+use domain::LibraryId;
+use futures_util::stream;
+use serde_json::{Value, json};
+use std::{
+    collections::{HashSet, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use utoipa_axum::routes;
+
+/// Keeps middle boxes and phones from closing a quiet connection.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Session, routes!(events))
+}
+
+/// Server-sent events. `Last-Event-ID` resumes; `resync` means: refetch what you show.
+#[utoipa::path(get, path = "/api/v1/events", tag = "house",
+    responses((status = 200, content_type = "text/event-stream", body = String)))]
+async fn events(State(house): State<Arc<House>>, Who(who): Who, headers: HeaderMap) -> Answer<Response> {
+    let last: Option<u64> = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+    // Subscribed before anything is read, so that no change falls in between.
+    let (missed, receiver) = match last {
+        Some(seq) => house.bus.resume(seq),
+        None => (Some(Vec::new()), house.bus.subscribe()),
+    };
+    let mut reader = Reader { house: house.clone(), grants: HashSet::new(), who, receiver, ready: VecDeque::new(), over: false };
+    reader.reload_grants().await?;
+    let hello = json!({ "type": "hello", "seq": house.bus.last_seq() });
+    reader.ready.push_back(block("hello", None, &hello));
+    match missed {
+        Some(missed) => {
+            for stamped in missed {
+                reader.take(stamped).await;
+            }
+        }
+        None => reader.resync(),
+    }
+    let body = Body::from_stream(stream::unfold(reader, |mut reader| async move {
+        let bytes = reader.next().await?;
+        Some((Ok::<_, Infallible>(bytes), reader))
+    }));
+    let mut response = body.into_response();
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    out.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+struct Reader {
+    house: Arc<House>,
+    who: Principal,
+    grants: HashSet<LibraryId>,
+    receiver: Receiver<Stamped>,
+    ready: VecDeque<Bytes>,
+    over: bool,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(bytes);
+            }
+            if self.over {
+                return None;
+            }
+            let soft = self.house.lifecycle.soft().clone();
+            let received = tokio::select! {
+                () = soft.cancelled() => return None,
+                received = tokio::time::timeout(HEARTBEAT, self.receiver.recv()) => received,
+            };
+            match received {
+                Err(_) => return Some(Bytes::from_static(b": here\n\n")),
+                Ok(Ok(stamped)) => self.take(stamped).await,
+                Ok(Err(RecvError::Lagged(_))) => {
+                    // Among what was lost may be the end of this very session.
+                    if !self.is_signed_in().await {
+                        return None;
+                    }
+                    let _ = self.reload_grants().await;
+                    self.resync();
+                }
+                Ok(Err(RecvError::Closed)) => return None,
+            }
+        }
+    }
+
+    async fn is_signed_in(&self) -> bool {
+        matches!(self.house.store.session(&self.who.session).await, Ok(Some(s)) if s.ended_at.is_none())
+    }
+
+    async fn reload_grants(&mut self) -> Answer<()> {
+        if !self.who.role.is_admin() {
+            self.grants = self.house.store.grants(&self.who.user).await?.into_iter().collect();
+        }
+        Ok(())
+    }
+
+    fn resync(&mut self) {
+        self.ready.push_back(block("resync", Some(self.house.bus.last_seq()), &json!({ "type": "resync" })));
+    }
+
+    fn sees(&self, library: &LibraryId) -> bool {
+        self.who.role.is_admin() || self.grants.contains(library)
+    }
+
+    /// Puts an event into words for this reader, or drops it.
+    async fn take(&mut self, stamped: Stamped) {
+        let admin = self.who.role.is_admin();
+        let seq = stamped.seq;
+        let (name, data): (&str, Value) = match stamped.event {
+            Event::Library { library } if self.sees(&library) => ("library", json!({ "library_id": library.as_str() })),
+            Event::Title { title, library } if self.sees(&library) => {
+                ("title", json!({ "title_id": title.as_str(), "library_id": library.as_str() }))
+            }
+            Event::Poster { title, library } if self.sees(&library) => {
+                ("poster", json!({ "title_id": title.as_str(), "library_id": library.as_str() }))
+            }
+            Event::Job { job } if admin => ("job", json!({ "job_id": job.as_str() })),
+            Event::Loge { user } if admin => {
+                ("loge", json!({ "user_id": user.as_ref().map_or("house", |u| u.as_str()) }))
+            }
+            Event::Streams if admin => ("streams", json!({})),
+            Event::Users if admin => ("users", json!({})),
+            Event::Alerts if admin => ("alert", json!({})),
+            Event::Vitals if admin => match super::admin::vitals::now(&self.house) {
+                Some(vitals) => match serde_json::to_value(vitals) {
+                    Ok(value) => ("vitals", value),
+                    Err(_) => return,
+                },
+                None => return,
+            },
+            Event::SessionEnded { session, .. } if session == self.who.session => {
+                self.over = true;
+                ("session_ended", json!({ "session_id": session.as_str() }))
+            }
+            Event::GrantsChanged { user } if user == self.who.user => {
+                let _ = self.reload_grants().await;
+                ("resync", json!({}))
+            }
+            Event::GrantsChanged { .. } if admin => ("users", json!({})),
+            Event::Message { user, text } if user == self.who.user => ("message", json!({ "text": text })),
+            Event::Library { .. }
+            | Event::Title { .. }
+            | Event::Poster { .. }
+            | Event::Job { .. }
+            | Event::Loge { .. }
+            | Event::Streams
+            | Event::Users
+            | Event::Alerts
+            | Event::Vitals
+            | Event::SessionEnded { .. }
+            | Event::GrantsChanged { .. }
+            | Event::Message { .. } => return,
+        };
+        let mut data = data;
+        if let Value::Object(fields) = &mut data {
+            fields.insert("type".into(), name.into());
+        }
+        self.ready.push_back(block(name, Some(seq), &data));
+    }
+}
+
+/// JSON has no raw line breaks, so one `data` line always suffices.
+fn block(name: &str, seq: Option<u64>, data: &Value) -> Bytes {
+    let id = seq.map_or(String::new(), |seq| format!("id: {seq}\n"));
+    format!("event: {name}\n{id}data: {data}\n\n").into()
+}

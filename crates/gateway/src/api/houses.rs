@@ -1,0 +1,116 @@
+//! What anyone on the LAN may know: that the house lives, whether it is ready, and its API.
+
+use crate::{
+    House, metrics,
+    policy::Policy,
+    problem::{Answer, Problem},
+    routes::Routes,
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use domain::Code;
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Anonymous, routes!(healthz))
+        .add(Policy::Anonymous, routes!(readyz))
+        .add(Policy::Scrape, routes!(scrape))
+        .add(Policy::Anonymous, routes!(server))
+        .add(Policy::Anonymous, routes!(openapi))
+        .add(Policy::Anonymous, routes!(docs))
+        .add(Policy::Anonymous, routes!(docs_index))
+        .add(Policy::Anonymous, routes!(docs_file))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Status {
+    status: &'static str,
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "house", responses((status = 200, body = Status)))]
+async fn healthz() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// The house takes viewers: the database answers and nothing is closing.
+#[utoipa::path(get, path = "/readyz", tag = "house", responses((status = 200, body = Status)))]
+async fn readyz(State(house): State<Arc<House>>) -> Answer<Json<Status>> {
+    let later = Duration::from_secs(2);
+    if house.lifecycle.is_stopping() {
+        return Err(Problem::of(Code::ShuttingDown).retry_after(later));
+    }
+    match tokio::time::timeout(Duration::from_secs(2), house.store.ping()).await {
+        Ok(Ok(())) => Ok(Json(Status { status: "ready" })),
+        _ => Err(Problem::of(Code::NotReady).retry_after(later)),
+    }
+}
+
+/// Counters and gauges as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "house", responses((status = 200, body = String, content_type = "text/plain")))]
+async fn scrape(State(house): State<Arc<House>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render(&house)).into_response()
+}
+
+#[derive(Serialize, ToSchema)]
+struct ServerInfo {
+    name: String,
+    version: &'static str,
+    /// No owner yet: the first-run pages are shown.
+    setup_required: bool,
+}
+
+/// Which house this is.
+#[utoipa::path(get, path = "/api/v1/server", tag = "house", responses((status = 200, body = ServerInfo)))]
+async fn server(State(house): State<Arc<House>>) -> Answer<Json<ServerInfo>> {
+    let settings = house.store.settings().await?;
+    let setup_required = !house.store.has_admin().await?;
+    Ok(Json(ServerInfo { name: settings.server_name, version: env!("CARGO_PKG_VERSION"), setup_required }))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "house", responses((status = 200, body = Object)))]
+async fn openapi(State(house): State<Arc<House>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], house.document.clone()).into_response()
+}
+
+/// This document, for people.
+#[utoipa::path(get, path = "/api/docs", tag = "house", responses((status = 303)))]
+async fn docs() -> Redirect {
+    Redirect::to("/api/docs/")
+}
+
+/// This document, for people.
+#[utoipa::path(get, path = "/api/docs/", tag = "house", responses((status = 200, content_type = "text/html")))]
+async fn docs_index() -> Answer<Response> {
+    swagger("")
+}
+
+/// Parts of the page above.
+#[utoipa::path(get, path = "/api/docs/{file}", tag = "house", params(("file" = String, Path)),
+    responses((status = 200)))]
+async fn docs_file(Path(file): Path<String>) -> Answer<Response> {
+    swagger(&file)
+}
+
+fn swagger(file: &str) -> Answer<Response> {
+    let config = utoipa_swagger_ui::Config::from("/api/openapi.json");
+    match utoipa_swagger_ui::serve(file, Arc::new(config)) {
+        Ok(Some(found)) => {
+            let mut response = ([(header::CONTENT_TYPE, found.content_type)], found.bytes.to_vec()).into_response();
+            if found.gzpipped {
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            Ok(response)
+        }
+        Ok(None) => Err(Problem::missing()),
+        Err(_) => Err(Problem::of(Code::Internal)),
+    }
+}

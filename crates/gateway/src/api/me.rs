@@ -1,0 +1,202 @@
+//! A person's own things. The acting person comes from the session and from nowhere else.
+
+use crate::{
+    House,
+    input::{Id, Input},
+    policy::{Caller, Policy, Who},
+    problem::{Answer, Problem},
+    routes::Routes,
+    view::{List, TitleCard, at, role, seconds},
+};
+use axum::{Json, extract::State, http::StatusCode};
+use domain::SessionId;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use store::Preferences;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Session, routes!(me))
+        .add(Policy::Session, routes!(preferences, set_preferences))
+        .add(Policy::Session, routes!(sessions))
+        .add(Policy::Session, routes!(end_session))
+        .add(Policy::Session, routes!(password))
+        .add(Policy::Session, routes!(continue_watching))
+        .add(Policy::Session, routes!(history))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Me {
+    id: String,
+    username: String,
+    role: String,
+    session_id: String,
+}
+
+/// Who I am.
+#[utoipa::path(get, path = "/api/v1/me", tag = "me", responses((status = 200, body = Me)))]
+async fn me(Who(who): Who) -> Json<Me> {
+    Json(Me {
+        id: who.user.to_string(),
+        username: who.username,
+        role: role(who.role),
+        session_id: who.session.to_string(),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+struct PreferencesView {
+    /// `system`, `dark` or `light`.
+    theme: String,
+    language: Option<String>,
+    autoplay_next: bool,
+}
+
+impl From<Preferences> for PreferencesView {
+    fn from(p: Preferences) -> Self {
+        Self { theme: p.theme, language: p.language, autoplay_next: p.autoplay_next }
+    }
+}
+
+/// How I like it.
+#[utoipa::path(get, path = "/api/v1/me/preferences", tag = "me", responses((status = 200, body = PreferencesView)))]
+async fn preferences(State(house): State<Arc<House>>, Who(who): Who) -> Answer<Json<PreferencesView>> {
+    Ok(Json(house.store.preferences(&who.user).await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PreferencesForm {
+    /// `system`, `dark` or `light`.
+    theme: Option<String>,
+    language: Option<String>,
+    autoplay_next: Option<bool>,
+}
+
+/// Change how I like it; what is not said stays.
+#[utoipa::path(patch, path = "/api/v1/me/preferences", tag = "me", request_body = PreferencesForm,
+    responses((status = 200, body = PreferencesView)))]
+async fn set_preferences(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Input(form): Input<PreferencesForm>,
+) -> Answer<Json<PreferencesView>> {
+    let mut preferences = house.store.preferences(&who.user).await?;
+    if let Some(theme) = form.theme {
+        if !["system", "dark", "light"].contains(&theme.as_str()) {
+            return Err(Problem::field("theme", "is system, dark or light"));
+        }
+        preferences.theme = theme;
+    }
+    if let Some(language) = form.language {
+        if language.len() > 35 || !language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(Problem::field("language", "is a language tag such as de or pt-BR"));
+        }
+        preferences.language = (!language.is_empty()).then_some(language);
+    }
+    if let Some(autoplay) = form.autoplay_next {
+        preferences.autoplay_next = autoplay;
+    }
+    house.store.set_preferences(&who.user, &preferences).await?;
+    Ok(Json(preferences.into()))
+}
+
+#[derive(Serialize, ToSchema)]
+struct OwnSession {
+    id: String,
+    device: Option<String>,
+    created_at: String,
+    last_seen_at: String,
+    address: Option<String>,
+    /// The one this call was made with.
+    current: bool,
+}
+
+/// Where I am signed in.
+#[utoipa::path(get, path = "/api/v1/me/sessions", tag = "me", responses((status = 200, body = List<OwnSession>)))]
+async fn sessions(State(house): State<Arc<House>>, Who(who): Who) -> Answer<Json<List<OwnSession>>> {
+    let sessions = house.store.sessions_of(&who.user).await?;
+    let items = sessions
+        .into_iter()
+        .map(|s| OwnSession {
+            current: s.id == who.session,
+            id: s.id.to_string(),
+            device: s.device,
+            created_at: at(s.created_at),
+            last_seen_at: at(s.last_seen_at),
+            address: s.address,
+        })
+        .collect();
+    Ok(Json(List::whole(items)))
+}
+
+/// Sign out one of my devices.
+#[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", tag = "me", params(("id" = String, Path)),
+    responses((status = 204)))]
+async fn end_session(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Id(id): Id<SessionId>,
+) -> Answer<StatusCode> {
+    let mine = house.store.sessions_of(&who.user).await?.iter().any(|s| s.id == id);
+    if !mine {
+        return Err(Problem::missing());
+    }
+    house.accounts.end_session(&id, &who.username).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordForm {
+    current: String,
+    new: String,
+}
+
+/// Change my password. All my other sessions end.
+#[utoipa::path(post, path = "/api/v1/me/password", tag = "me", request_body = PasswordForm,
+    responses((status = 204)))]
+async fn password(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Input(form): Input<PasswordForm>,
+) -> Answer<StatusCode> {
+    house.accounts.change_password(&who, &form.current, &form.new, peer).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What I have begun and not finished, newest first.
+#[utoipa::path(get, path = "/api/v1/me/continue", tag = "me", responses((status = 200, body = List<TitleCard>)))]
+async fn continue_watching(State(house): State<Arc<House>>, Who(who): Who) -> Answer<Json<List<TitleCard>>> {
+    let rows = house.store.continue_watching(&who.user, who.role, 20).await?;
+    Ok(Json(List::whole(rows.iter().map(Into::into).collect())))
+}
+
+#[derive(Serialize, ToSchema)]
+struct HistoryItem {
+    title: TitleCard,
+    position_s: f64,
+    finished: bool,
+    updated_at: String,
+}
+
+/// What I have watched, newest first.
+#[utoipa::path(get, path = "/api/v1/me/history", tag = "me", responses((status = 200, body = List<HistoryItem>)))]
+async fn history(State(house): State<Arc<House>>, Who(who): Who) -> Answer<Json<List<HistoryItem>>> {
+    let rows = house.store.history(&who.user, 100).await?;
+    let items = rows
+        .iter()
+        .filter_map(|row| {
+            let progress = row.progress.as_ref()?;
+            Some(HistoryItem {
+                title: row.into(),
+                position_s: seconds(progress.position_ms),
+                finished: progress.finished,
+                updated_at: at(progress.updated_at),
+            })
+        })
+        .collect();
+    Ok(Json(List::whole(items)))
+}

@@ -1,0 +1,29 @@
+//! The calls, one file per resource.
+
+pub mod admin;
+pub mod auth;
+pub mod events;
+pub mod houses;
+pub mod libraries;
+pub mod me;
+pub mod play;
+pub mod progress;
+pub mod stream;
+pub mod titles;
+
+use crate::routes::Routes;
+
+/// Every route of the house.
+pub fn all() -> Routes {
+    let routes = Routes::new();
+    let routes = houses::routes(routes);
+    let routes = auth::routes(routes);
+    let routes = me::routes(routes);
+    let routes = libraries::routes(routes);
+    let routes = titles::routes(routes);
+    let routes = play::routes(routes);
+    let routes = progress::routes(routes);
+    let routes = stream::routes(routes);
+    let routes = events::routes(routes);
+    admin::routes(routes)
+}

@@ -1,0 +1,183 @@
+//! The bytes. Every header comes from our own database; the worker adds nothing but content,
+//! and exactly as much of it as was announced.
+
+use crate::{
+    House,
+    policy::{Admitted, Caller, Policy},
+    problem::{Answer, Problem},
+    routes::Routes,
+    stream::{Flow, Lease, PortableBody, RegionBody, Slot, Source},
+    streams::{NewPlay, OpenConnection, Play, Served},
+};
+use accounts::TicketClaims;
+use axum::{
+    body::Body,
+    extract::{Extension, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::{Code, Tenant, playback};
+use media::{
+    conditional::{Preconditions, Verdict, etag},
+    mime::content_type,
+    range::RangeAnswer,
+};
+use std::{net::IpAddr, sync::Arc};
+use tokio::net::UnixStream;
+use utoipa_axum::routes;
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Ticket, routes!(file))
+}
+
+/// The film's bytes. One range at a time; also HEAD, `If-Range`, `If-None-Match`, `If-Match`.
+#[utoipa::path(get, path = "/stream/{ticket}/file", tag = "watching", params(("ticket" = String, Path)),
+    responses((status = 200), (status = 206), (status = 304), (status = 412), (status = 416)))]
+async fn file(
+    State(house): State<Arc<House>>,
+    Admitted(claims): Admitted,
+    Caller(peer): Caller,
+    slot: Option<Extension<Slot>>,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let play = join(&house, &claims, peer.address).await?;
+    let served = match play.served() {
+        Some(served) => served,
+        None => look_up(&house, &claims, &play).await?,
+    };
+    play.touch();
+    let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+    let asked = Preconditions {
+        if_match: text(header::IF_MATCH),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_range: text(header::IF_RANGE),
+        // More than one header is more than one range; a server may answer it whole.
+        range: text(header::RANGE).filter(|_| headers.get_all(header::RANGE).iter().count() == 1),
+    };
+    let (status, first, length) = match asked.verdict(&served.etag, served.size) {
+        Verdict::PreconditionFailed => {
+            return Ok(describe(StatusCode::PRECONDITION_FAILED.into_response(), &served));
+        }
+        Verdict::NotModified => return Ok(describe(StatusCode::NOT_MODIFIED.into_response(), &served)),
+        Verdict::Send(RangeAnswer::NotSatisfiable) => {
+            let all = HeaderValue::from_str(&format!("bytes */{}", served.size)).map_err(|_| fault())?;
+            return Err(Problem::of(Code::RangeNotSatisfiable).header(header::CONTENT_RANGE, all));
+        }
+        Verdict::Send(RangeAnswer::Whole) => (StatusCode::OK, 0, served.size),
+        Verdict::Send(RangeAnswer::Part { first, last }) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
+    };
+    let body = if method == Method::HEAD || length == 0 {
+        Body::empty()
+    } else {
+        body(&house, &claims, &play, &served, slot, first, length).await?
+    };
+    let mut response = describe((status, body).into_response(), &served);
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let part = format!("bytes {first}-{}/{}", first + length - 1, served.size);
+        out.insert(header::CONTENT_RANGE, HeaderValue::from_str(&part).map_err(|_| fault())?);
+    }
+    Ok(response)
+}
+
+fn fault() -> Problem {
+    Problem::of(Code::Internal)
+}
+
+fn describe(mut response: Response, served: &Served) -> Response {
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(served.mime));
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    out.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("inline"));
+    if let Ok(etag) = HeaderValue::from_str(&served.etag) {
+        out.insert(header::ETAG, etag);
+    }
+    response
+}
+
+async fn body(
+    house: &House,
+    claims: &TicketClaims,
+    play: &Arc<Play>,
+    served: &Served,
+    slot: Option<Extension<Slot>>,
+    first: u64,
+    length: u64,
+) -> Answer<Body> {
+    let tenant = Tenant::User(claims.user.clone());
+    // Counted as open from here on, so that waiting for the loge does not look like an empty seat.
+    let open = play.connection();
+    let range = house.loges.range(&tenant, served.file.clone(), first, length).await?;
+    let lease = Box::new(Seated { lease: range.lease, _open: open });
+    let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
+    let source = Source::new(range.stream, length, lease, flow);
+    Ok(match slot {
+        Some(Extension(slot)) => Body::new(RegionBody::new(slot, source)),
+        None => Body::new(PortableBody::new(source)),
+    })
+}
+
+/// The worker's lease, and the seat that is held while it lasts.
+struct Seated {
+    lease: Box<dyn Lease>,
+    _open: OpenConnection,
+}
+
+impl Lease for Seated {
+    fn finish(self: Box<Self>, stream: UnixStream) {
+        self.lease.finish(stream);
+    }
+}
+
+/// The play of this ticket. After a restart of the server it is made again from the ticket.
+async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<Arc<Play>> {
+    if let Some(play) = house.streams.join(&claims.play)? {
+        return Ok(play);
+    }
+    let user = house.store.user(&claims.user).await?.ok_or_else(Problem::missing)?;
+    let (row, _) =
+        house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
+    Ok(house.streams.enter(NewPlay {
+        play: claims.play.clone(),
+        user: claims.user.clone(),
+        username: user.username,
+        session: claims.session.clone(),
+        title: claims.title.clone(),
+        title_name: row.name.clone(),
+        poster: crate::view::poster_url(&row),
+        library: row.library.clone(),
+        file: claims.file.clone(),
+        method: playback::Method::Direct,
+        duration_ms: row.best.duration_ms,
+        position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
+        address,
+    }))
+}
+
+/// Rights and facts, once per play and again whenever either may have changed.
+async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Arc<Served>> {
+    let user = house.store.user(&claims.user).await?.filter(|u| !u.disabled).ok_or_else(Problem::missing)?;
+    let file = house.store.file(&claims.file).await?.filter(|f| f.title == claims.title).ok_or_else(Problem::missing)?;
+    if !house.store.can_see(&claims.user, user.role, &file.library).await? {
+        return Err(Problem::missing());
+    }
+    if file.missing_since.is_some() {
+        return Err(Problem::of(Code::FileMissing));
+    }
+    let Some(facts) = &file.facts else { return Err(Problem::of(Code::NeedsPreparing)) };
+    let served = Arc::new(Served {
+        file: contract::FileRef {
+            mount: file.folder.to_string(),
+            path: file.path.clone(),
+            size: Some(file.size_bytes),
+        },
+        size: file.size_bytes,
+        etag: etag(&file.id, file.size_bytes, file.mtime_ns),
+        mime: content_type(facts.container),
+    });
+    play.set_served(served.clone());
+    Ok(served)
+}

@@ -1,0 +1,144 @@
+//! Every refusal as `application/problem+json` (RFC 9457), with a code from the closed list and
+//! the id under which the log knows this request. Never a path, a query or a type name.
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::{Code, Failure};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+tokio::task_local! {
+    /// Set around every request; see `edge`.
+    pub static REQUEST_ID: String;
+}
+
+/// The id of the request at hand, empty outside of one.
+pub fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    pub field: String,
+    pub message: String,
+}
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    /// For people.
+    pub detail: String,
+    /// For programs: one of a closed list.
+    pub code: String,
+    pub request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldProblem>,
+}
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    failure: Failure,
+    status: StatusCode,
+    fields: Vec<FieldProblem>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+pub type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    pub fn of(code: Code) -> Self {
+        Failure::of(code).into()
+    }
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Failure::new(code, detail).into()
+    }
+    /// `invalid_field` with the field's name.
+    pub fn field(field: &str, message: &str) -> Self {
+        let mut problem = Self::new(Code::InvalidField, format!("{field}: {message}"));
+        problem.fields.push(FieldProblem { field: field.into(), message: message.into() });
+        problem
+    }
+    pub fn missing() -> Self {
+        Self::of(Code::NotFound)
+    }
+    /// Where HTTP has a more exact number than the code's own.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.failure.retry_after = Some(wait);
+        self
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let status =
+            StatusCode::from_u16(failure.code.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = if failure.code == Code::MethodNotAllowed { StatusCode::METHOD_NOT_ALLOWED } else { status };
+        Self { failure, status, fields: Vec::new(), headers: Vec::new() }
+    }
+}
+
+impl From<store::StoreError> for Problem {
+    fn from(error: store::StoreError) -> Self {
+        let failure = error.failure();
+        if failure.code.kind().status() >= 500 {
+            tracing::error!(error = &error as &dyn std::error::Error, "store: {error}");
+        }
+        failure.into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { failure, status, fields, headers } = self;
+        let body = ProblemBody {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Refused").into(),
+            status: status.as_u16(),
+            detail: failure.message,
+            code: failure.code.as_str().into(),
+            request_id: request_id(),
+            retry_after_ms: failure.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            fields,
+        };
+        let mut response = (status, serde_json::to_vec(&body).unwrap_or_default()).into_response();
+        let out = response.headers_mut();
+        out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(wait) = failure.retry_after {
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+                out.insert(header::RETRY_AFTER, value);
+            }
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            out.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        for (name, value) in headers {
+            out.insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,86 @@
+//! The loges as this room needs them. One implementation is `loges::Loges`; tests have a worker
+//! of their own behind the same door.
+
+use crate::stream::Lease;
+use async_trait::async_trait;
+use contract::FileRef;
+use domain::{Failure, LogeLimits, Tenant, UserId};
+use loges::{LogeView, Loges, RangeLease, RuntimeInfo};
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// A worker's answer that is positioned at its first byte.
+pub struct OpenRange {
+    pub stream: UnixStream,
+    pub lease: Box<dyn Lease>,
+}
+
+#[async_trait]
+pub trait LogeRoom: Send + Sync + 'static {
+    /// Parks until the loge can accept, or says why not.
+    async fn ensure(&self, tenant: &Tenant) -> Result<(), Failure>;
+    /// Begins to start it and returns at once.
+    fn want(&self, tenant: &Tenant);
+    async fn release(&self, tenant: &Tenant);
+    /// The tenant's folders may be others now.
+    async fn remount(&self, tenant: &Tenant);
+    async fn restart(&self, tenant: &Tenant) -> Result<(), Failure>;
+    async fn stop(&self, tenant: &Tenant);
+    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure>;
+    async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure>;
+    fn list(&self) -> Vec<LogeView>;
+    async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String>;
+    fn runtime(&self) -> RuntimeInfo;
+    fn set_idle_stop(&self, idle_stop: Duration);
+}
+
+impl Lease for RangeLease {
+    fn finish(self: Box<Self>, stream: UnixStream) {
+        RangeLease::finish(*self, stream);
+    }
+}
+
+#[async_trait]
+impl LogeRoom for Loges {
+    async fn ensure(&self, tenant: &Tenant) -> Result<(), Failure> {
+        Loges::ensure(self, tenant).await
+    }
+    fn want(&self, tenant: &Tenant) {
+        Loges::want(self, tenant);
+    }
+    async fn release(&self, tenant: &Tenant) {
+        Loges::release(self, tenant).await;
+    }
+    async fn remount(&self, tenant: &Tenant) {
+        Loges::remount(self, tenant).await;
+    }
+    async fn restart(&self, tenant: &Tenant) -> Result<(), Failure> {
+        Loges::restart(self, tenant).await
+    }
+    async fn stop(&self, tenant: &Tenant) {
+        Loges::stop(self, tenant).await;
+    }
+    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
+        Loges::set_limits(self, user, limits).await
+    }
+    async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
+        let range = Loges::range(self, tenant, file, offset, length).await.map_err(|e| {
+            tracing::info!(loge.tenant = %tenant, "range from the loge of {tenant}: {e}");
+            e.failure()
+        })?;
+        let (stream, lease) = range.into_parts();
+        Ok(OpenRange { stream, lease: Box::new(lease) })
+    }
+    fn list(&self) -> Vec<LogeView> {
+        Loges::list(self)
+    }
+    async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String> {
+        Loges::logs(self, tenant, tail).await
+    }
+    fn runtime(&self) -> RuntimeInfo {
+        Loges::runtime(self)
+    }
+    fn set_idle_stop(&self, idle_stop: Duration) {
+        Loges::set_idle_stop(self, idle_stop);
+    }
+}

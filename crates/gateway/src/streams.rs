@@ -1,0 +1,428 @@
+//! Who is watching what, right now. Every play has one entry, which carries the cut signal and
+//! the byte meter of all its connections.
+//!
+//! Nothing here is stored: after a restart an entry comes back with the first range that its
+//! ticket asks for. Locks are held for lookups and never across an await.
+
+use crate::stream::{Meter, Pace};
+use base::{Bus, Clock, Event, UnixMs};
+use domain::{Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId, playback::Method};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A play that moved no byte and told no position for this long is over.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+/// The rate shown is taken over this much past.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// What is known when a play begins.
+#[derive(Debug, Clone)]
+pub struct NewPlay {
+    pub play: PlayId,
+    pub user: UserId,
+    pub username: String,
+    pub session: SessionId,
+    pub title: TitleId,
+    pub title_name: String,
+    pub poster: Option<String>,
+    pub library: LibraryId,
+    pub file: FileId,
+    pub method: Method,
+    pub duration_ms: u64,
+    pub position_ms: u64,
+    pub address: IpAddr,
+}
+
+/// One file as the gateway will serve it for the length of a play.
+#[derive(Debug)]
+pub struct Served {
+    pub file: contract::FileRef,
+    pub size: u64,
+    pub etag: String,
+    pub mime: &'static str,
+}
+
+pub struct Play {
+    pub about: NewPlay,
+    pub started_at: UnixMs,
+    pub cut: CancellationToken,
+    pub meter: Arc<Meter>,
+    pub pace: Pace,
+    open: AtomicU32,
+    moving: Mutex<Moving>,
+    served: Mutex<Option<Arc<Served>>>,
+}
+
+struct Moving {
+    position_ms: u64,
+    paused: bool,
+    seen: Instant,
+    mark: (Instant, u64),
+    rate: u64,
+}
+
+/// A play as the owner's page shows it.
+#[derive(Debug, Clone)]
+pub struct PlayView {
+    pub about: NewPlay,
+    pub started_at: UnixMs,
+    pub position_ms: u64,
+    pub bytes_sent: u64,
+    /// Bytes per second.
+    pub rate: u64,
+    pub paused: bool,
+}
+
+/// Held while one connection serves a range of a play.
+pub struct OpenConnection(Arc<Play>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        lock(&self.0.moving).seen = Instant::now();
+    }
+}
+
+impl Play {
+    pub fn connection(self: &Arc<Self>) -> OpenConnection {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        OpenConnection(self.clone())
+    }
+    /// What was looked up and allowed before; forgotten when rights or libraries change.
+    pub fn served(&self) -> Option<Arc<Served>> {
+        lock(&self.served).clone()
+    }
+    pub fn set_served(&self, served: Arc<Served>) {
+        *lock(&self.served) = Some(served);
+    }
+    pub fn touch(&self) {
+        lock(&self.moving).seen = Instant::now();
+    }
+
+    fn look(&self, now: Instant) -> (u64, u64, bool) {
+        let bytes = self.meter.bytes();
+        let mut moving = lock(&self.moving);
+        let (since, then) = moving.mark;
+        let passed = now.duration_since(since);
+        if bytes != then {
+            moving.seen = now;
+        }
+        if passed >= RATE_WINDOW {
+            let per_second = u128::from(bytes - then) * 1_000_000 / passed.as_micros().max(1);
+            moving.rate = u64::try_from(per_second).unwrap_or(u64::MAX);
+            moving.mark = (now, bytes);
+        }
+        (bytes, moving.rate, moving.paused)
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.look(now);
+        self.open.load(Ordering::SeqCst) == 0 && now.duration_since(lock(&self.moving).seen) > FORGOTTEN_AFTER
+    }
+}
+
+struct Inner {
+    plays: Mutex<HashMap<PlayId, Arc<Play>>>,
+    /// Ended by somebody: their tickets are dead though their time has not come.
+    ended: Mutex<HashMap<PlayId, UnixMs>>,
+    paces: Mutex<Paces>,
+    clock: Arc<dyn Clock>,
+    bus: Bus,
+}
+
+#[derive(Default)]
+struct Paces {
+    rate: Option<u64>,
+    of: HashMap<UserId, Pace>,
+}
+
+/// Handle on the registry; cloning is cheap.
+#[derive(Clone)]
+pub struct Streams(Arc<Inner>);
+
+impl Streams {
+    pub fn new(clock: Arc<dyn Clock>, bus: Bus) -> Self {
+        Self(Arc::new(Inner {
+            plays: Mutex::default(),
+            ended: Mutex::default(),
+            paces: Mutex::default(),
+            clock,
+            bus,
+        }))
+    }
+
+    /// Takes a seat for a play. A person has one seat, however many plays they have.
+    ///
+    /// # Errors
+    /// `house_full` with who sits where.
+    pub fn begin(&self, new: NewPlay, seats: u32) -> Result<Arc<Play>, Failure> {
+        let entry = {
+            let mut plays = lock(&self.0.plays);
+            forget(&mut plays);
+            let viewers: HashSet<&UserId> = plays.values().map(|p| &p.about.user).collect();
+            if !viewers.contains(&new.user) && viewers.len() >= seats as usize {
+                return Err(full(&plays, seats));
+            }
+            self.insert(&mut plays, new)
+        };
+        self.0.bus.publish(Event::Streams);
+        Ok(entry)
+    }
+
+    /// The entry of a play, made again when the server restarted meanwhile.
+    ///
+    /// # Errors
+    /// The play was ended by somebody.
+    pub fn join(&self, play: &PlayId) -> Result<Option<Arc<Play>>, Failure> {
+        if lock(&self.0.ended).contains_key(play) {
+            return Err(Failure::new(Code::SessionEnded, "This stream was ended."));
+        }
+        Ok(lock(&self.0.plays).get(play).cloned())
+    }
+
+    /// Without asking for a seat: the ticket was given when there was one.
+    pub fn enter(&self, new: NewPlay) -> Arc<Play> {
+        let entry = self.insert(&mut lock(&self.0.plays), new);
+        self.0.bus.publish(Event::Streams);
+        entry
+    }
+
+    fn insert(&self, plays: &mut HashMap<PlayId, Arc<Play>>, new: NewPlay) -> Arc<Play> {
+        let (now, id) = (Instant::now(), new.play.clone());
+        let play = Play {
+            started_at: self.0.clock.now(),
+            cut: CancellationToken::new(),
+            meter: Arc::default(),
+            pace: self.pace(&new.user),
+            open: AtomicU32::new(0),
+            moving: Mutex::new(Moving {
+                position_ms: new.position_ms,
+                paused: false,
+                seen: now,
+                mark: (now, 0),
+                rate: 0,
+            }),
+            served: Mutex::default(),
+            about: new,
+        };
+        plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
+    }
+
+    /// The player told where it is. `over`: its page was closed or the film ended.
+    pub fn told(&self, user: &UserId, play: &PlayId, position_ms: u64, paused: bool, over: bool) {
+        let mut plays = lock(&self.0.plays);
+        let Some(entry) = plays.get(play).filter(|p| p.about.user == *user).cloned() else { return };
+        let changed = {
+            let mut moving = lock(&entry.moving);
+            let changed = moving.paused != paused;
+            moving.position_ms = position_ms;
+            moving.paused = paused;
+            moving.seen = Instant::now();
+            changed
+        };
+        if over && entry.open.load(Ordering::SeqCst) == 0 {
+            plays.remove(play);
+        }
+        drop(plays);
+        if changed || over {
+            self.0.bus.publish(Event::Streams);
+        }
+    }
+
+    /// Ends a play at once and for good. False when there is no such play.
+    pub fn stop(&self, play: &PlayId) -> bool {
+        let Some(entry) = lock(&self.0.plays).remove(play) else { return false };
+        self.end(&entry);
+        true
+    }
+
+    /// Ends every play that `which` names; gives how many.
+    pub fn stop_where(&self, which: impl Fn(&NewPlay) -> bool) -> usize {
+        let gone: Vec<Arc<Play>> =
+            lock(&self.0.plays).extract_if(|_, p| which(&p.about)).map(|(_, play)| play).collect();
+        for play in &gone {
+            self.end(play);
+        }
+        gone.len()
+    }
+
+    pub fn stop_all(&self) -> usize {
+        self.stop_where(|_| true)
+    }
+
+    fn end(&self, play: &Play) {
+        let now = self.0.clock.now();
+        let mut ended = lock(&self.0.ended);
+        // No ticket lives longer than six hours, so nothing older has to be remembered.
+        ended.retain(|_, at| now.since(*at) < 6 * 3_600_000);
+        ended.insert(play.about.play.clone(), now);
+        drop(ended);
+        play.cut.cancel();
+        self.0.bus.publish(Event::Streams);
+    }
+
+    /// What was allowed has to be looked up again.
+    pub fn doubt(&self) {
+        for play in lock(&self.0.plays).values() {
+            *lock(&play.served) = None;
+        }
+    }
+
+    pub fn plays_of(&self, user: &UserId) -> Vec<Arc<Play>> {
+        lock(&self.0.plays).values().filter(|p| p.about.user == *user).cloned().collect()
+    }
+
+    pub fn all(&self) -> Vec<Arc<Play>> {
+        lock(&self.0.plays).values().cloned().collect()
+    }
+
+    pub fn play(&self, play: &PlayId) -> Option<Arc<Play>> {
+        lock(&self.0.plays).get(play).cloned()
+    }
+
+    /// Longest first.
+    pub fn list(&self) -> Vec<PlayView> {
+        let now = Instant::now();
+        let mut plays = lock(&self.0.plays);
+        forget(&mut plays);
+        let mut list: Vec<PlayView> = plays
+            .values()
+            .map(|play| {
+                let (bytes_sent, rate, paused) = play.look(now);
+                let position_ms = lock(&play.moving).position_ms;
+                PlayView { about: play.about.clone(), started_at: play.started_at, position_ms, bytes_sent, rate, paused }
+            })
+            .collect();
+        list.sort_by(|a, b| (a.started_at, &a.about.play).cmp(&(b.started_at, &b.about.play)));
+        list
+    }
+
+    /// People who are watching.
+    pub fn viewers(&self) -> u32 {
+        let mut plays = lock(&self.0.plays);
+        forget(&mut plays);
+        let viewers: HashSet<&UserId> = plays.values().map(|p| &p.about.user).collect();
+        u32::try_from(viewers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes per second for each person; `None` is no limit.
+    pub fn set_rate(&self, bytes_per_s: Option<u64>) {
+        let mut paces = lock(&self.0.paces);
+        if paces.rate != bytes_per_s {
+            paces.rate = bytes_per_s;
+            for pace in paces.of.values() {
+                pace.set_rate(bytes_per_s);
+            }
+        }
+    }
+
+    fn pace(&self, user: &UserId) -> Pace {
+        let mut paces = lock(&self.0.paces);
+        let rate = paces.rate;
+        paces
+            .of
+            .entry(user.clone())
+            .or_insert_with(|| {
+                let pace = Pace::default();
+                pace.set_rate(rate);
+                pace
+            })
+            .clone()
+    }
+}
+
+fn forget(plays: &mut HashMap<PlayId, Arc<Play>>) {
+    let now = Instant::now();
+    plays.retain(|_, play| !play.is_forgotten(now));
+}
+
+fn full(plays: &HashMap<PlayId, Arc<Play>>, seats: u32) -> Failure {
+    let mut names: Vec<&str> = plays.values().map(|p| p.about.username.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    let text = format!("The house is full: {seats} of {seats} seats are taken ({shown}). Try again when somebody stops.");
+    Failure::new(Code::HouseFull, text).retry_after(Duration::from_secs(30))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::FakeClock;
+
+    fn play(n: u8, user: u8) -> NewPlay {
+        NewPlay {
+            play: PlayId::from_random([n; 16]),
+            user: UserId::from_random([user; 16]),
+            username: format!("user {user}"),
+            session: SessionId::from_random([user; 16]),
+            title: TitleId::from_random([1; 16]),
+            title_name: "A film".into(),
+            poster: None,
+            library: LibraryId::from_random([1; 16]),
+            file: FileId::from_random([1; 16]),
+            method: Method::Direct,
+            duration_ms: 1000,
+            position_ms: 0,
+            address: IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+
+    fn streams() -> Streams {
+        Streams::new(Arc::new(FakeClock::new(UnixMs(1), 1)), Bus::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn seats_are_for_people_and_come_free() {
+        let streams = streams();
+        streams.begin(play(1, 1), 2).unwrap();
+        streams.begin(play(2, 1), 2).unwrap();
+        let second = streams.begin(play(3, 2), 2).unwrap();
+        assert_eq!(streams.viewers(), 2);
+        let refused = streams.begin(play(4, 3), 2).err().unwrap();
+        assert_eq!(refused.code, Code::HouseFull);
+        assert!(refused.message.contains("user 1") && refused.retry_after.is_some());
+        // Whoever is connected keeps the seat; the others lose it when nothing was heard for long.
+        let connection = second.connection();
+        tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
+        assert_eq!(streams.viewers(), 1);
+        streams.begin(play(5, 3), 2).unwrap();
+        drop(connection);
+        tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
+        assert_eq!(streams.list().len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_play_stays_ended() {
+        let streams = streams();
+        let entry = streams.begin(play(1, 1), 1).unwrap();
+        assert!(streams.stop(&entry.about.play) && entry.cut.is_cancelled());
+        assert!(streams.join(&entry.about.play).is_err());
+        assert!(!streams.stop(&entry.about.play));
+        assert!(streams.join(&PlayId::from_random([9; 16])).unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rates_are_of_the_last_seconds() {
+        let streams = streams();
+        let entry = streams.begin(play(1, 1), 1).unwrap();
+        entry.meter.add(4_000_000);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(streams.list()[0].rate, 2_000_000);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 4_000_000));
+    }
+}

@@ -1,0 +1,217 @@
+//! What goes out, where more than one call says it. Ids, times and sizes; never a path unless
+//! the reader is the owner.
+
+use base::UnixMs;
+use domain::{Role, facts::FileFacts, playback::Reason};
+use serde::Serialize;
+use store::{Progress, TitleRow, User};
+use utoipa::ToSchema;
+
+/// RFC 3339 in UTC.
+pub fn at(time: UnixMs) -> String {
+    jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+pub fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// Every list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    pub items: Vec<T>,
+    /// Ask again with `cursor` set to this for what comes next.
+    pub next_cursor: Option<String>,
+    /// How many there are in all, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+impl<T> List<T> {
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None, total: None }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserBrief {
+    pub id: String,
+    pub username: String,
+    /// `admin` or `viewer`.
+    pub role: String,
+}
+
+impl From<&User> for UserBrief {
+    fn from(user: &User) -> Self {
+        Self { id: user.id.to_string(), username: user.username.clone(), role: role(user.role) }
+    }
+}
+
+pub fn role(role: Role) -> String {
+    role.as_str().into()
+}
+
+/// The answer to every way of signing in. The refresh token is in a cookie.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Login {
+    pub access_token: String,
+    /// Seconds.
+    pub expires_in: u64,
+    pub user: UserBrief,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProgressView {
+    pub position_s: f64,
+    pub finished: bool,
+}
+
+impl From<&Progress> for ProgressView {
+    fn from(progress: &Progress) -> Self {
+        Self { position_s: seconds(progress.position_ms), finished: progress.finished }
+    }
+}
+
+/// One title in a grid.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TitleCard {
+    pub id: String,
+    pub library_id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<u16>,
+    pub duration_s: f64,
+    pub width: u32,
+    pub height: u32,
+    pub container: String,
+    pub video_codec: Option<String>,
+    pub audio_codec: Option<String>,
+    pub size_bytes: u64,
+    /// `direct`, `needs_preparing`, `broken` or `unknown`.
+    pub playability: String,
+    pub added_at: String,
+    pub poster_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
+    pub missing: bool,
+}
+
+impl From<&TitleRow> for TitleCard {
+    fn from(row: &TitleRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            library_id: row.library.to_string(),
+            name: row.name.clone(),
+            year: row.year,
+            duration_s: seconds(row.best.duration_ms),
+            width: row.best.width,
+            height: row.best.height,
+            container: row.best.container.clone(),
+            video_codec: row.best.video_codec.clone(),
+            audio_codec: row.best.audio_codec.clone(),
+            size_bytes: row.best.size_bytes,
+            playability: row.best.playability.as_str().into(),
+            added_at: at(row.added_at),
+            poster_url: poster_url(row),
+            progress: row.progress.as_ref().map(Into::into),
+            missing: row.missing,
+        }
+    }
+}
+
+pub fn poster_url(row: &TitleRow) -> Option<String> {
+    row.poster.as_ref().map(|hash| format!("/api/v1/titles/{}/poster?v={hash}", row.id))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AudioTrack {
+    pub index: usize,
+    pub codec: String,
+    pub channels: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SubtitleTrack {
+    pub index: usize,
+    pub codec: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+pub fn audio_tracks(facts: Option<&FileFacts>) -> Vec<AudioTrack> {
+    facts
+        .map(|f| {
+            f.audio
+                .iter()
+                .enumerate()
+                .map(|(index, a)| AudioTrack {
+                    index,
+                    codec: a.codec.clone(),
+                    channels: a.channels,
+                    language: a.language.clone(),
+                    title: a.title.clone(),
+                })
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+pub fn subtitle_tracks(facts: Option<&FileFacts>) -> Vec<SubtitleTrack> {
+    facts
+        .map(|f| {
+            f.subtitles
+                .iter()
+                .enumerate()
+                .map(|(index, s)| SubtitleTrack {
+                    index,
+                    codec: s.codec.clone(),
+                    language: s.language.clone(),
+                    title: s.title.clone(),
+                })
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// One line of the receipt.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReasonView {
+    pub code: String,
+    pub text: String,
+}
+
+impl From<Reason> for ReasonView {
+    fn from(reason: Reason) -> Self {
+        Self { code: reason.as_str().into(), text: sentence(reason).into() }
+    }
+}
+
+pub const fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::PlaysAsIs => "Your browser plays this file as it is.",
+        Reason::ContainerNotPlayable => "Your browser does not open this kind of file.",
+        Reason::VideoCodecNotPlayable => "Your browser does not show this kind of picture.",
+        Reason::AudioCodecNotPlayable => "Your browser does not play this kind of sound.",
+        Reason::TenBitNotPlayable => "Browsers do not show 10-bit H.264 properly.",
+        Reason::NoVideo => "There is no picture in this file.",
+        Reason::FileDefect => "The file is damaged or is not a film.",
+        Reason::NotProbedYet => "Nobody has looked into this file yet; the scan does.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        assert_eq!(at(UnixMs(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(at(UnixMs(1_795_000_000_123)), "2026-11-18T10:26:40.123Z");
+    }
+}

@@ -1,0 +1,355 @@
+//! A whole house behind the real listener: real store, accounts, libraries and vitals; the loges
+//! are a fake worker behind the gateway's own door.
+
+use super::{Answer, Client, FakeWorker, film, until};
+use async_trait::async_trait;
+use base::{Bus, Clock, Lifecycle, SystemClock};
+use contract::FileRef;
+use domain::{
+    Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId,
+    UserId,
+    facts::{AudioFacts, Container, FileFacts, VideoFacts},
+};
+use library::{Libraries, LibraryConfig, MediaFile, ProbeFailure, Prober, SandboxUser};
+use loge_gateway::{Gateway, GatewayConfig, GatewayHandle, ListenLimits, LogeRoom, OpenRange, Streams};
+use loges::{LogeView, RuntimeChoice, RuntimeInfo};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use store::{Database, NewLibrary, ScanChange, Store};
+use tempfile::TempDir;
+use vitals::{HouseView, Vitals, VitalsConfig};
+
+pub const PASSWORD: &str = "velvet-and-gilt-7";
+
+/// Loges that are always there and remember what was asked of them.
+pub struct FakeRooms {
+    pub worker: FakeWorker,
+    pub asked: Mutex<Vec<String>>,
+    pub failing: Mutex<Option<Failure>>,
+}
+
+impl FakeRooms {
+    fn saw(&self, what: String) {
+        self.asked.lock().unwrap().push(what);
+    }
+    pub fn was_asked(&self, what: &str) -> bool {
+        self.asked.lock().unwrap().iter().any(|a| a == what)
+    }
+}
+
+#[async_trait]
+impl LogeRoom for FakeRooms {
+    async fn ensure(&self, tenant: &Tenant) -> Result<(), Failure> {
+        self.saw(format!("ensure {tenant}"));
+        self.failing.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+    fn want(&self, tenant: &Tenant) {
+        self.saw(format!("want {tenant}"));
+    }
+    async fn release(&self, tenant: &Tenant) {
+        self.saw(format!("release {tenant}"));
+    }
+    async fn remount(&self, tenant: &Tenant) {
+        self.saw(format!("remount {tenant}"));
+    }
+    async fn restart(&self, tenant: &Tenant) -> Result<(), Failure> {
+        self.saw(format!("restart {tenant}"));
+        Ok(())
+    }
+    async fn stop(&self, tenant: &Tenant) {
+        self.saw(format!("stop {tenant}"));
+    }
+    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
+        self.saw(format!("limits {user} {}", limits.memory_bytes));
+        Ok(())
+    }
+    async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
+        self.saw(format!("range {tenant} {}", String::from_utf8_lossy(&file.path)));
+        let (stream, lease) = self.worker.range(offset, length).await.unwrap();
+        Ok(OpenRange { stream, lease })
+    }
+    fn list(&self) -> Vec<LogeView> {
+        vec![LogeView {
+            tenant: Tenant::House,
+            runtime: RuntimeKind::Process,
+            state: LogeState::Ready,
+            healthy: Some(true),
+            container_id: None,
+            image: "worker".into(),
+            limits: LogeLimits::HOUSE,
+            usage: Some(loges::Usage { cpu_percent: 12.5, memory_bytes: 1 << 20, pids: 3 }),
+            started_at: None,
+            restarts: 0,
+            active: 0,
+        }]
+    }
+    async fn logs(&self, _: &Tenant, tail: usize) -> Vec<String> {
+        vec![format!("the last {tail} lines")]
+    }
+    fn runtime(&self) -> RuntimeInfo {
+        RuntimeInfo {
+            kind: RuntimeKind::Process,
+            wanted: RuntimeChoice::Auto,
+            version: None,
+            detail: "test".into(),
+            isolation: vec![],
+            advice: None,
+        }
+    }
+    fn set_idle_stop(&self, idle_stop: Duration) {
+        self.saw(format!("idle stop {}", idle_stop.as_secs()));
+    }
+}
+
+struct NoProber;
+#[async_trait]
+impl Prober for NoProber {
+    async fn probe(&self, _: &MediaFile) -> Result<FileFacts, ProbeFailure> {
+        Err(ProbeFailure::Unavailable("no loge in this test".into()))
+    }
+    async fn poster(&self, _: &MediaFile, _: u64, _: u32) -> Result<Vec<u8>, ProbeFailure> {
+        Err(ProbeFailure::Unavailable("no loge in this test".into()))
+    }
+}
+
+struct Calm;
+impl HouseView for Calm {
+    fn house(&self) -> vitals::House {
+        vitals::House { viewers_max: 6, ..vitals::House::default() }
+    }
+    fn library_roots(&self) -> Vec<PathBuf> {
+        vec![]
+    }
+}
+
+pub struct TestHouse {
+    pub address: SocketAddr,
+    pub gateway: GatewayHandle,
+    pub rooms: Arc<FakeRooms>,
+    pub store: Store,
+    pub accounts: accounts::Accounts,
+    pub bus: Bus,
+    pub lifecycle: Lifecycle,
+    pub posters: PathBuf,
+    pub dir: TempDir,
+}
+
+/// One library with one title whose bytes the fake worker has.
+pub struct Shelf {
+    pub library: LibraryId,
+    pub title: TitleId,
+    pub file: FileId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub token: String,
+    pub user: String,
+    pub cookies: Vec<(String, String)>,
+}
+
+impl Login {
+    pub fn auth(&self) -> String {
+        format!("authorization: Bearer {}\r\n", self.token)
+    }
+    pub fn cookie(&self, name: &str) -> String {
+        let value = self.cookies.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).unwrap_or("");
+        format!("cookie: {name}={value}\r\n")
+    }
+    fn from(answer: &Answer) -> Self {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let cookies = answer
+            .headers
+            .iter()
+            .filter(|(n, _)| n == "set-cookie")
+            .filter_map(|(_, v)| v.split(';').next()?.split_once('='))
+            .map(|(n, v)| (n.to_string(), v.to_string()))
+            .collect();
+        Self {
+            token: body["access_token"].as_str().unwrap().into(),
+            user: body["user"]["id"].as_str().unwrap().into(),
+            cookies,
+        }
+    }
+}
+
+impl TestHouse {
+    pub async fn start() -> Self {
+        Self::with(ListenLimits::default()).await
+    }
+
+    pub async fn with(limits: ListenLimits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
+        let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock.clone()).await.unwrap();
+        let keys = dir.path().join("keys");
+        std::fs::create_dir(&keys).unwrap();
+        let accounts = accounts::Accounts::open(store.clone(), clock.clone(), bus.clone(), &keys).await.unwrap();
+        let rooms = Arc::new(FakeRooms {
+            worker: FakeWorker::new(film(3 << 20)),
+            asked: Mutex::default(),
+            failing: Mutex::default(),
+        });
+        let posters = dir.path().join("posters");
+        std::fs::create_dir(&posters).unwrap();
+        let libraries = Libraries::open(
+            LibraryConfig {
+                posters_dir: posters.clone(),
+                forbidden: vec![],
+                sandbox_user: SandboxUser::SameAsServer,
+                probe_concurrency: 1,
+                scan_on_start: false,
+            },
+            store.clone(),
+            Arc::new(NoProber),
+            clock.clone(),
+            bus.clone(),
+            &lifecycle,
+        )
+        .await
+        .unwrap();
+        let vitals = Vitals::start(
+            VitalsConfig { interval: Duration::from_millis(500), data_dir: dir.path().into() },
+            Arc::new(Calm),
+            clock.clone(),
+            bus.clone(),
+            &lifecycle,
+        );
+        let config = GatewayConfig {
+            listener: loge_gateway::listen::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
+            limits,
+            names: vec!["films.home".into()],
+            addresses: vec![],
+            store: store.clone(),
+            accounts: accounts.clone(),
+            loges: rooms.clone(),
+            libraries,
+            vitals,
+            streams: Streams::new(clock.clone(), bus.clone()),
+            bus: bus.clone(),
+            clock,
+            scrape_token: Some("scrape-me".into()),
+            log_file: None,
+        };
+        let gateway = Gateway::start(config, &lifecycle).unwrap();
+        Self { address: gateway.address(), gateway, rooms, store, accounts, bus, lifecycle, posters, dir }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// One request on a connection of its own; `headers` end with CRLF each.
+    pub async fn call(&self, method: &str, path: &str, headers: &str, body: Option<Value>) -> Answer {
+        let mut client = self.client().await;
+        let body = body.map(|b| b.to_string());
+        let typed = match &body {
+            Some(body) => format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
+            None if ["POST", "PUT", "PATCH"].contains(&method) => "content-length: 0\r\n".into(),
+            None => String::new(),
+        };
+        let host = self.address;
+        let body = body.unwrap_or_default();
+        client.send(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}{typed}\r\n{body}")).await;
+        client.answer(method == "HEAD").await.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    pub async fn json(&self, method: &str, path: &str, who: &Login, body: Option<Value>) -> (u16, Value) {
+        let answer = self.call(method, path, &who.auth(), body).await;
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
+    }
+
+    pub async fn owner(&self) -> Login {
+        let code = self.accounts.setup_code().expect("unclaimed");
+        let body = json!({ "code": code, "username": "Owner", "password": PASSWORD });
+        let answer = self.call("POST", "/api/v1/setup", "", Some(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        Login::from(&answer)
+    }
+
+    pub async fn viewer(&self, owner: &Login, name: &str, libraries: &[&LibraryId]) -> Login {
+        let ids: Vec<&str> = libraries.iter().map(|l| l.as_str()).collect();
+        let body = json!({ "username": name, "password": PASSWORD, "role": "viewer", "libraries": ids });
+        let (status, answer) = self.json("POST", "/api/v1/admin/users", owner, Some(body)).await;
+        assert_eq!(status, 201, "{answer}");
+        self.login(name).await
+    }
+
+    pub async fn login(&self, name: &str) -> Login {
+        let body = json!({ "username": name, "password": PASSWORD });
+        let answer = self.call("POST", "/api/v1/auth/login", "", Some(body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Login::from(&answer)
+    }
+
+    /// Straight into the store: what a scan would have found.
+    pub async fn shelf(&self, name: &str, container: Container, video: &str) -> Shelf {
+        let library = LibraryId::from_random(SystemClock.random_id());
+        let folder = FolderId::from_random(SystemClock.random_id());
+        let path = self.dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        let new = NewLibrary {
+            id: library.clone(),
+            name: name.into(),
+            kind: LibraryKind::Movies,
+            folders: vec![(folder.clone(), path)],
+        };
+        self.store.create_library(&new).await.unwrap();
+        let facts = FileFacts {
+            container,
+            duration_ms: 60_000,
+            bitrate: Some(400_000),
+            video: Some(VideoFacts {
+                codec: video.into(),
+                profile: None,
+                level: None,
+                width: 640,
+                height: 360,
+                pixel_format: None,
+                bit_depth: Some(8),
+                frame_rate: Some(25.0),
+                transfer: None,
+            }),
+            audio: vec![AudioFacts {
+                codec: "aac".into(),
+                profile: None,
+                channels: 2,
+                sample_rate_hz: Some(48_000),
+                language: Some("en".into()),
+                title: None,
+                default: true,
+            }],
+            subtitles: vec![],
+            chapters: 0,
+        };
+        let found = ScanChange::Found {
+            path: format!("{name}.{}", container.as_str()).into_bytes(),
+            size_bytes: self.rooms.worker.film.len() as u64,
+            mtime_ns: 1_700_000_000_000_000_000,
+            inode: 7,
+            name: format!("Film of {name}"),
+            year: Some(2020),
+            facts: Ok(facts),
+        };
+        self.store.apply_scan(&library, &folder, vec![found]).await.unwrap();
+        let known = self.store.files_of_folder(&folder).await.unwrap();
+        Shelf { library, title: known[0].title.clone(), file: known[0].id.clone() }
+    }
+
+    pub async fn play(&self, who: &Login, title: &TitleId) -> Value {
+        let path = format!("/api/v1/titles/{title}/play");
+        let (status, body) = self.json("POST", &path, who, Some(json!({}))).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    pub async fn asked(&self, what: &str) {
+        until(what, Duration::from_secs(5), || self.rooms.was_asked(what)).await;
+    }
+}
