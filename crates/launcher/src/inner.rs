@@ -49,7 +49,7 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
     let has_own_users = namespaces.contains(UnshareFlags::NEWUSER);
     report.step("limits", limits::set(&args, has_own_users), "memory, files, descriptors, no core dumps");
     report.step("capabilities", walls::drop_capabilities(), "none, and none to be had");
-    report.step("no_new_privs", rustix::thread::set_no_new_privs(true), "");
+    report.step("no_new_privs", rustix::thread::set_no_new_privs(true), "no program gives rights back");
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 
     let (outcome, abi) = match walls::landlock(&args) {
@@ -59,7 +59,7 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
     report.step("landlock", outcome, &format!("version {abi}"));
     // After the last change of rights, which clears it.
     let tied = set_parent_process_death_signal(Some(Signal::KILL));
-    report.step("dies_with_server", tied, "");
+    report.step("dies_with_server", tied, "ends when the server does");
     report.step("seccomp", syscalls::filter(), "no network, no new namespaces, no way into other processes");
 
     let mut missing: Vec<_> = REQUIRED.into_iter().filter(|name| !report.has(name)).collect();
@@ -84,16 +84,16 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
 
 fn report_namespaces(report: &mut Report, namespaces: UnshareFlags, refused: Option<Errno>) {
     let why = refused.map_or_else(|| "refused".to_owned(), |errno| errno.to_string());
-    for (name, flag) in [
-        ("own_users", UnshareFlags::NEWUSER),
-        ("own_mounts", UnshareFlags::NEWNS),
-        ("own_processes", UnshareFlags::NEWPID),
-        ("own_network", UnshareFlags::NEWNET),
-        ("own_ipc", UnshareFlags::NEWIPC),
-        ("own_host_name", UnshareFlags::NEWUTS),
+    for (name, flag, good) in [
+        ("own_users", UnshareFlags::NEWUSER, "knows no user but its own"),
+        ("own_mounts", UnshareFlags::NEWNS, "mounts of its own"),
+        ("own_processes", UnshareFlags::NEWPID, "sees no process but its own"),
+        ("own_network", UnshareFlags::NEWNET, "no network card"),
+        ("own_ipc", UnshareFlags::NEWIPC, "shares no memory"),
+        ("own_host_name", UnshareFlags::NEWUTS, "a host name of its own"),
     ] {
         let reached = namespaces.contains(flag);
-        report.add(name, reached, if reached { "" } else { &why });
+        report.add(name, reached, if reached { good } else { &why });
     }
 }
 

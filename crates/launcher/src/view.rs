@@ -21,9 +21,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What programs with shared libraries need. Folders that are links are made as links.
-pub const SYSTEM: [&str; 7] =
-    ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share", "/etc/ld.so.cache", "/etc/alternatives"];
+/// What programs with shared libraries need, and nothing people keep films in: every loge may
+/// read it. Folders that are links are made as links.
+pub const SYSTEM: [&str; 6] = ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"];
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
 
 /// The step that failed, and why.

@@ -7,6 +7,7 @@
 //! Never here: starting a program, the network, an async runtime, the database.
 
 pub mod conditional;
+pub mod extent;
 pub mod ffmpeg_args;
 pub mod jail;
 pub mod mime;

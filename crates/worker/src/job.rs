@@ -8,6 +8,7 @@ use ffmpeg_sidecar::{
     log_parser::FfmpegLogParser,
 };
 use media::{
+    extent,
     ffmpeg_args::{self, PosterAt, PosterWidth},
     jail::OpenFile,
 };
@@ -62,6 +63,9 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
     let deadline = Instant::now() + limits.time;
     match job {
         Job::Probe { .. } => {
+            if is_cut(&open) {
+                return Outcome::Failed(CUT.into());
+            }
             // ffmpeg-sidecar knows ffprobe only by its version, so the list is used as it is.
             let program = settings.programs.ffprobe.clone().into_os_string();
             let args = ffmpeg_args::probe().into_iter().map(OsString::from).collect();
@@ -84,6 +88,14 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
         }
     }
     .or_empty_is_unsupported()
+}
+
+/// Read back by `media::probe_json::defect_of`.
+const CUT: &str = "truncated: the file ends long before it says it does";
+
+fn is_cut(open: &OpenFile) -> bool {
+    let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
+    extent::declared_length(open.size_bytes, read).is_some_and(|declared| extent::is_cut(declared, open.size_bytes))
 }
 
 impl Outcome {
