@@ -247,7 +247,7 @@ fn groups_are_cleared_away() {
         std::fs::read_to_string(format!("{group}/cgroup.procs")).map_or(true, |p| p.is_empty())
     });
     site.attempt(Who::Me, &[("pid", "")]);
-    assert!(!Path::new(&group).exists());
+    assert!(!Path::new(&group).exists(), "{group}");
 }
 
 /// A launcher whose worker sleeps.
@@ -276,8 +276,19 @@ impl Sleeper {
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        let _ = self.launcher.kill();
-        let _ = self.launcher.wait();
+        let launcher = rustix::process::Pid::from_child(&self.launcher);
+        if let Ok(None) = self.launcher.try_wait() {
+            let _ = rustix::process::kill_process(launcher, rustix::process::Signal::TERM);
+            let _ = self.launcher.wait();
+        }
+        // A launcher that was killed could not tidy up; the kernel refuses while anyone is inside.
+        for group in self.report["cgroups"].as_array().unwrap() {
+            let until = Instant::now() + PATIENCE;
+            let group = Path::new(group.as_str().unwrap());
+            while group.exists() && std::fs::remove_dir(group).is_err() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 }
 

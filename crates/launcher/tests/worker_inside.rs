@@ -107,8 +107,11 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let _ = self.launcher.kill();
-        let _ = self.launcher.wait();
+        if let Ok(None) = self.launcher.try_wait() {
+            let launcher = rustix::process::Pid::from_child(&self.launcher);
+            let _ = rustix::process::kill_process(launcher, rustix::process::Signal::TERM);
+            let _ = self.launcher.wait();
+        }
     }
 }
 
