@@ -74,7 +74,7 @@ for (const story of STORIES.filter((s) => only.test(s.name))) {
           shift: window.shift,
         }));
         if (wide > 1) problems.push(`${label}: ${wide} px too wide`);
-        if (shift > MAX_SHIFT) problems.push(`${label}: layout shift ${shift.toFixed(3)}`);
+        if (shift > MAX_SHIFT && !story.grows) problems.push(`${label}: layout shift ${shift.toFixed(3)}`);
         await page.screenshot({ path: join(folder, `${story.name}-${width}-${theme}.png`) });
         taken += 1;
         if (axe) {

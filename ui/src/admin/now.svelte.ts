@@ -1,7 +1,7 @@
 // The newest vitals as they arrive, with one question at the start and slow questions while the live line is down.
-import type { Vitals } from "../../api/types";
-import { live } from "../../live/live.svelte";
-import { calls } from "../calls";
+import type { Vitals } from "../api/types";
+import { live } from "../live/live.svelte";
+import { calls } from "./calls";
 
 const FALLBACK_MS = 5_000;
 
