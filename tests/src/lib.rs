@@ -84,12 +84,18 @@ pub struct House {
 impl House {
     /// Opens a fresh house.
     pub fn open(runtime: Runtime) -> Self {
-        let data = tempfile::Builder::new().prefix("loge-t").tempdir().expect("a data folder");
-        Self::on(data, runtime)
+        Self::open_with(runtime, &[])
     }
 
-    fn on(data: tempfile::TempDir, runtime: Runtime) -> Self {
-        let mut child = Self::command(data.path(), runtime, "127.0.0.1:0").spawn().expect("loge-server starts");
+    /// With an environment of its own.
+    pub fn open_with(runtime: Runtime, env: &[(&str, &str)]) -> Self {
+        let data = tempfile::Builder::new().prefix("loge-t").tempdir().expect("a data folder");
+        Self::on(data, runtime, env)
+    }
+
+    fn on(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)]) -> Self {
+        let mut command = Self::command(data.path(), runtime, "127.0.0.1:0");
+        let mut child = command.envs(env.iter().copied()).spawn().expect("loge-server starts");
         let (tell, lines) = mpsc::channel();
         let out = child.stdout.take().expect("its output");
         std::thread::spawn(move || {
@@ -204,7 +210,7 @@ impl House {
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
         let (data, runtime) = (self.data.take().expect("its data"), self.runtime);
-        Self::on(data, runtime)
+        Self::on(data, runtime, &[])
     }
 
     /// Stops it kindly and gives its exit code.

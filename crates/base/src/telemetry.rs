@@ -14,6 +14,9 @@ use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::Subscribe
 const FILE_BYTES: u64 = 20 << 20;
 const OLD_FILES: u32 = 4;
 
+/// Name of the newest file in the log folder: one JSON object a line.
+pub const LOG_FILE: &str = "loge.json.log";
+
 /// Keep it alive for as long as lines should be written.
 pub struct Telemetry {
     _guard: Option<WorkerGuard>,
@@ -36,7 +39,7 @@ pub fn init(filter: &str, log_dir: Option<&Path>) -> Telemetry {
         .with_target(false)
         .compact()
         .with_filter(EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")));
-    let file = log_dir.and_then(|dir| RotatingFile::open(dir.join("loge.json.log"), FILE_BYTES, OLD_FILES).ok());
+    let file = log_dir.and_then(|dir| RotatingFile::open(dir.join(LOG_FILE), FILE_BYTES, OLD_FILES).ok());
     match file {
         Some(file) => {
             let (writer, guard) = NonBlockingBuilder::default().lossy(true).finish(file);

@@ -1,0 +1,21 @@
+//! The composition root: reads the configuration, builds every room in order, ties them
+//! together, reports, and stops them.
+//!
+//! Owns: the data folder's lock, the start order, the drain.
+//! Promises: either everything runs or [`StartError`] says in words what is in the way; `stop`
+//! drains kindly, then surely, and leaves no loge, socket or temporary file behind.
+//! Never here: a decision about playback, people or loges; the desktop; ffmpeg.
+
+mod config;
+mod handle;
+mod house;
+mod lock;
+mod port;
+mod prober;
+mod start;
+mod tenants;
+mod wiring;
+
+pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
+pub use handle::{Handle, Level, Phase, Status};
+pub use start::{Server, StartError};

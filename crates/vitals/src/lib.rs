@@ -129,6 +129,11 @@ impl Shared {
     }
 }
 
+/// The IPv4 addresses of this machine in its own network, for links that people type or scan.
+pub fn lan_addresses() -> Vec<std::net::Ipv4Addr> {
+    measure::lan_addresses()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

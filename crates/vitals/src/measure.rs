@@ -4,6 +4,7 @@ use crate::sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperat
 use base::UnixMs;
 use std::{
     collections::HashSet,
+    net::{IpAddr, Ipv4Addr},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::mpsc,
@@ -106,6 +107,23 @@ impl Instruments {
             open_fds: std::fs::read_dir("/proc/self/fd").map_or(0, |d| u32::try_from(d.count()).unwrap_or(0)),
         }
     }
+}
+
+/// The IPv4 addresses under which this machine can be reached in its own network.
+pub(crate) fn lan_addresses() -> Vec<Ipv4Addr> {
+    let Ok(networks) = Networks::new_with_refreshed_list() else { return Vec::new() };
+    let mut found: Vec<Ipv4Addr> = networks
+        .iter()
+        .filter(|(name, _)| is_real_interface(&name.to_string_lossy()))
+        .flat_map(|(_, data)| data.ip_networks())
+        .filter_map(|ip| match ip.addr {
+            IpAddr::V4(v4) if !v4.is_loopback() && !v4.is_link_local() => Some(v4),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Bits per second from a byte count.

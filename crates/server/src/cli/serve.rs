@@ -1,0 +1,51 @@
+//! `serve`: run until SIGTERM or SIGINT, drain, exit 0. A second signal stops at once.
+
+use super::{chain, complain, say};
+use server::{Config, Phase, Server, StartError};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) async fn serve(config: Config) -> ExitCode {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        complain("signals cannot be listened for");
+        return ExitCode::FAILURE;
+    };
+    let start = Server::start(config);
+    tokio::pin!(start);
+    let handle = tokio::select! {
+        started = &mut start => match started {
+            Ok(handle) => handle,
+            Err(e) => {
+                complain(&chain(&e));
+                return ExitCode::from(match e {
+                    StartError::AlreadyRunning { .. } => 3,
+                    StartError::AddressInUse { .. } => 4,
+                    _ => 1,
+                });
+            }
+        },
+        _ = term.recv() => return ExitCode::SUCCESS,
+        _ = int.recv() => return ExitCode::SUCCESS,
+    };
+    say(&format!("listening on http://{}", handle.listening()));
+    for url in handle.lan_urls() {
+        say(&format!("in your network: {url}"));
+    }
+    if let Some(code) = handle.setup_code() {
+        say(&format!("setup code: {code}"));
+    }
+    let mut status = handle.status();
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        _ = status.wait_for(|s| s.phase == Phase::Stopped) => {}
+    }
+    let stop = handle.stop();
+    tokio::pin!(stop);
+    tokio::select! {
+        () = &mut stop => {}
+        _ = term.recv() => complain("stopping at once"),
+        _ = int.recv() => complain("stopping at once"),
+    }
+    if handle.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,88 @@
+//! Looking after the house: schema, copies of the database, the audit chain, and what the
+//! machine lacks.
+
+use super::{chain, say};
+use base::{Clock, SystemClock};
+use clap::Subcommand;
+use serde_json::json;
+use server::Config;
+use std::{path::Path, sync::Arc};
+use store::{Database, Store};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Check that no line of the log was changed or removed
+    Verify,
+}
+
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Store> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = match &config.database_url {
+        Some(url) => Database::Url(url.clone()),
+        None => Database::Sqlite(base::Dirs::open(&config.data_dir)?.database()),
+    };
+    Ok(Store::open(database, clock).await?)
+}
+
+pub(crate) async fn audit(config: &Config, verb: &AuditVerb, json: bool) -> anyhow::Result<()> {
+    let AuditVerb::Verify = verb;
+    let store = open(config).await?;
+    let entries = store.verify_audit().await?;
+    say(&if json {
+        json!({ "entries": entries, "intact": true }).to_string()
+    } else {
+        format!("{entries} entries, all as they were written")
+    });
+    store.close().await;
+    Ok(())
+}
+
+/// Opening the store is what migrates; here only to do it without serving.
+pub(crate) async fn migrate(config: &Config, json: bool) -> anyhow::Result<()> {
+    open(config).await?.close().await;
+    say(&if json { json!({ "migrated": true }).to_string() } else { "the database has this version's schema".into() });
+    Ok(())
+}
+
+pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(!to.exists(), "{} exists already; a copy is never written over another file", to.display());
+    let store = open(config).await?;
+    store.vacuum_into(to).await?;
+    store.close().await;
+    let bytes = std::fs::metadata(to)?.len();
+    say(&if json {
+        json!({ "file": to, "bytes": bytes }).to_string()
+    } else {
+        format!("{bytes} bytes written to {}", to.display())
+    });
+    Ok(())
+}
+
+async fn engine(config: &Config) -> Result<String, String> {
+    use loges::runtime::docker::DockerRuntime;
+    let runtime = DockerRuntime::new(config.docker_host.as_deref(), &config.worker_image, loges::RuntimeChoice::Docker)
+        .map_err(|e| chain(&e))?;
+    runtime.examine().await.map_err(|e| chain(&e))?;
+    Ok(format!("an engine answers and has {}", config.worker_image))
+}
+
+/// One look at everything the house needs, without changing anything.
+pub(crate) async fn doctor(config: &Config, json: bool) -> anyhow::Result<()> {
+    let docker = engine(config).await;
+    let checks = [
+        ("worker", config.worker_binary.is_file(), config.worker_binary.display().to_string()),
+        ("launcher", config.launcher_binary.is_file(), config.launcher_binary.display().to_string()),
+        ("docker", docker.is_ok(), docker.unwrap_or_else(|why| why)),
+        ("data folder", config.data_dir.is_dir() || !config.data_dir.exists(), config.data_dir.display().to_string()),
+    ];
+    if json {
+        let list: Vec<_> =
+            checks.iter().map(|(name, ok, detail)| json!({ "name": name, "ok": ok, "detail": detail })).collect();
+        say(&json!({ "checks": list }).to_string());
+    } else {
+        for (name, ok, detail) in &checks {
+            say(&format!("{} {name}: {detail}", if *ok { "ok     " } else { "missing" }));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Building the house, room by room, in the order in which they need each other.
+
+use crate::{
+    config::{Config, RuntimeChoice},
+    handle::{Handle, Level, Phase, Status},
+    house::HouseFacts,
+    lock::{DataLock, Locked},
+    port,
+    prober::HouseProber,
+    tenants::StoreTenants,
+    wiring::Rooms,
+};
+use accounts::{Accounts, OpenAccountsError};
+use base::{Bus, Clock, Dirs, Lifecycle, SystemClock, dirs::DirsError, telemetry};
+use gateway::{Gateway, GatewayConfig, Streams};
+use library::{Libraries, LibraryConfig, SandboxUser};
+use loges::{Loges, LogesConfig, OpenLogesError};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use store::{Database, OpenError, Store, StoreError};
+use tokio::sync::{Mutex, Notify, OnceCell, watch};
+use tracing::info;
+use vitals::{Vitals, VitalsConfig};
+
+/// The house cannot open; the text says what is in the way and what helps.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the data folder cannot be used")]
+    DataDir(#[from] DirsError),
+    #[error("Loge already runs on this data folder{}", at(*address))]
+    AlreadyRunning { address: Option<SocketAddr> },
+    #[error("the lock of the data folder cannot be taken")]
+    Lock(#[source] io::Error),
+    #[error("{addr} is taken{}; choose another one with --listen", by(holder))]
+    AddressInUse { addr: SocketAddr, holder: Option<String> },
+    #[error("{addr} cannot be listened on")]
+    Listen { addr: SocketAddr, source: io::Error },
+    #[error("the database cannot be opened")]
+    Database(#[from] OpenError),
+    #[error("the database cannot be read")]
+    Read(#[from] StoreError),
+    #[error("the keys of the house cannot be used")]
+    Accounts(#[from] OpenAccountsError),
+    #[error("containers cannot be made")]
+    Loges(#[from] OpenLogesError),
+}
+
+fn at(address: Option<SocketAddr>) -> String {
+    address.map(|a| format!(" and listens on {a}")).unwrap_or_default()
+}
+
+fn by(holder: &Option<String>) -> String {
+    holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default()
+}
+
+pub struct Server;
+
+impl Server {
+    /// Opens the house. When this returns, requests are answered.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left behind then.
+    pub async fn start(config: Config) -> Result<Handle, StartError> {
+        let dirs = Dirs::open(&config.data_dir)?;
+        let mut lock = match DataLock::take(&dirs.lock_file()).map_err(StartError::Lock)? {
+            Locked::Mine(lock) => lock,
+            Locked::Taken(address) => return Err(StartError::AlreadyRunning { address }),
+        };
+        let telemetry = telemetry::init(&config.log, Some(&dirs.logs()));
+        let listener = port::bind(config.listen).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                StartError::AddressInUse { addr: config.listen, holder: port::holder(config.listen.port()) }
+            }
+            _ => StartError::Listen { addr: config.listen, source },
+        })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { addr: config.listen, source })?;
+        lock.write_address(address).map_err(StartError::Lock)?;
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
+        let database = match &config.database_url {
+            Some(url) => Database::Url(url.clone()),
+            None => Database::Sqlite(dirs.database()),
+        };
+        let store = Store::open(database, clock.clone()).await?;
+        let settings = store.settings().await?;
+        let accounts = Accounts::open(store.clone(), clock.clone(), bus.clone(), &dirs.keys()).await?;
+        let loges_config = LogesConfig {
+            install: store.install_id().await?,
+            run_dir: dirs.run().to_path_buf(),
+            runtime: match config.runtime {
+                RuntimeChoice::Auto => loges::RuntimeChoice::Auto,
+                RuntimeChoice::Docker => loges::RuntimeChoice::Docker,
+                RuntimeChoice::Process => loges::RuntimeChoice::Process,
+            },
+            worker_image: Some(config.worker_image.clone()),
+            worker_binary: config.worker_binary.clone(),
+            launcher_binary: config.launcher_binary.clone(),
+            idle_stop: Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60),
+            allow_reduced_isolation: settings.allow_reduced_isolation,
+            docker_host: config.docker_host.clone(),
+        };
+        let tenants = Arc::new(StoreTenants(store.clone()));
+        let loges = Loges::open(loges_config, tenants, clock.clone(), bus.clone(), lifecycle.clone()).await?;
+        let sandbox_user = match loges.runtime().kind {
+            domain::RuntimeKind::Docker => SandboxUser::Stranger,
+            domain::RuntimeKind::Process => SandboxUser::SameAsServer,
+        };
+        let library_config = LibraryConfig {
+            posters_dir: dirs.posters(),
+            forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf()],
+            sandbox_user,
+            probe_concurrency: 2,
+            scan_on_start: settings.scan_on_start,
+        };
+        let prober = Arc::new(HouseProber(loges.clone()));
+        let libraries =
+            Libraries::open(library_config, store.clone(), prober, clock.clone(), bus.clone(), &lifecycle).await?;
+        let facts = Arc::new(HouseFacts::default());
+        let vitals_config = VitalsConfig { interval: Duration::from_secs(2), data_dir: dirs.data().to_path_buf() };
+        let vitals = Vitals::start(vitals_config, facts.clone(), clock.clone(), bus.clone(), &lifecycle);
+        let streams = Streams::new(clock.clone(), bus.clone());
+        let open = Lifecycle::new();
+        let gateway_config = GatewayConfig {
+            listener,
+            limits: gateway::ListenLimits::default(),
+            names: config.names.clone(),
+            addresses: vitals::lan_addresses().into_iter().map(Into::into).collect(),
+            store: store.clone(),
+            accounts: accounts.clone(),
+            loges: Arc::new(loges.clone()),
+            libraries: libraries.clone(),
+            vitals: vitals.clone(),
+            streams: streams.clone(),
+            bus: bus.clone(),
+            clock,
+            scrape_token: config.metrics_token.clone(),
+            log_file: Some(dirs.logs().join(telemetry::LOG_FILE)),
+        };
+        Gateway::start(gateway_config, &open).map_err(|source| StartError::Listen { addr: address, source })?;
+        let first = Status {
+            phase: Phase::Running,
+            level: Level::Good,
+            sentence: "The house is open.".into(),
+            viewers: 0,
+            max_viewers: settings.max_viewers,
+            streams: 0,
+            scanning: false,
+            jobs_paused: false,
+            setup_required: accounts.setup_code().is_some(),
+        };
+        let (status, status_rx) = watch::channel(first);
+        let rooms = Arc::new(Rooms {
+            store,
+            accounts,
+            loges,
+            libraries,
+            vitals,
+            streams,
+            facts,
+            bus,
+            open,
+            lifecycle,
+            drain: config.drain,
+            run_dir: dirs.run().to_path_buf(),
+            status,
+            changed: Notify::new(),
+            lock: Mutex::new(Some(lock)),
+            telemetry: std::sync::Mutex::new(Some(telemetry)),
+            stopped: OnceCell::new(),
+        });
+        rooms.connect();
+        info!(%address, runtime = rooms.loges.runtime().kind.as_str(), "the house is open on {address}");
+        Ok(Handle { address, status: status_rx, rooms })
+    }
+}

@@ -1,0 +1,31 @@
+//! What each loge holds: computed from grants and folders at every start of one.
+
+use async_trait::async_trait;
+use domain::{Code, Failure, LogeLimits, Tenant, UserId};
+use loges::{LogeSpec, Mount, Tenants};
+use store::Store;
+
+pub(crate) struct StoreTenants(pub(crate) Store);
+
+#[async_trait]
+impl Tenants for StoreTenants {
+    async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure> {
+        let failed = |e: store::StoreError| e.failure();
+        let (folders, limits) = match tenant {
+            Tenant::House => (self.0.all_folders().await.map_err(failed)?, LogeLimits::HOUSE),
+            Tenant::User(user) => {
+                let person = self.0.user(user).await.map_err(failed)?.ok_or_else(|| Failure::of(Code::NotFound))?;
+                let folders = self.0.folders_for(user, person.role).await.map_err(failed)?;
+                (folders, self.0.loge_limits(user).await.map_err(failed)?)
+            }
+        };
+        // A disk that is away has nothing to mount; when it is back, the loge is made anew.
+        let mounts =
+            folders.into_iter().filter(|f| f.path.is_dir()).map(|f| Mount { id: f.id, path: f.path }).collect();
+        Ok(LogeSpec { limits, mounts })
+    }
+
+    async fn username(&self, user: &UserId) -> Option<String> {
+        self.0.user(user).await.ok().flatten().map(|u| u.username)
+    }
+}

@@ -1,0 +1,227 @@
+//! What happens between the rooms: grants move mounts, the end of a sign-in ends the loge, and
+//! the state of the house is summed up for vitals, tray and window.
+
+use crate::{
+    handle::{Level, Phase, Status},
+    house::HouseFacts,
+    lock::DataLock,
+};
+use accounts::Accounts;
+use base::{Bus, Event, Lifecycle};
+use domain::{FolderState, LogeState, RuntimeKind, Tenant, UserId};
+use gateway::Streams;
+use library::Libraries;
+use loges::{Loges, RuntimeInfo};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use store::Store;
+use tokio::sync::{Mutex, Notify, OnceCell, watch};
+use tracing::{debug, info, warn};
+use vitals::{House, HouseView, Vitals};
+
+/// Everything that runs.
+pub(crate) struct Rooms {
+    pub(crate) store: Store,
+    pub(crate) accounts: Accounts,
+    pub(crate) loges: Loges,
+    pub(crate) libraries: Libraries,
+    pub(crate) vitals: Vitals,
+    pub(crate) streams: Streams,
+    pub(crate) facts: Arc<HouseFacts>,
+    pub(crate) bus: Bus,
+    /// Everything that faces the network; it drains before the rooms behind it stop.
+    pub(crate) open: Lifecycle,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) drain: Duration,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) changed: Notify,
+    pub(crate) lock: Mutex<Option<DataLock>>,
+    pub(crate) telemetry: std::sync::Mutex<Option<base::telemetry::Telemetry>>,
+    pub(crate) stopped: OnceCell<()>,
+}
+
+impl Rooms {
+    /// Starts the tasks between the rooms.
+    pub(crate) fn connect(self: &Arc<Self>) {
+        let rooms = self.clone();
+        self.lifecycle.spawn("wiring", async move { rooms.follow_events().await });
+        let rooms = self.clone();
+        self.lifecycle.spawn("status", async move { rooms.keep_status().await });
+    }
+
+    pub(crate) fn refresh(&self) {
+        self.changed.notify_one();
+    }
+
+    async fn follow_events(&self) {
+        let mut events = self.bus.subscribe();
+        loop {
+            let event = tokio::select! {
+                () = self.lifecycle.soft().cancelled() => return,
+                event = events.recv() => event,
+            };
+            match event {
+                Ok(stamped) => self.react(stamped.event).await,
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                    // Mounts are compared with grants for everyone, since it is unknown who was missed.
+                    warn!(missed, "{missed} events were missed; all loges are compared with their grants");
+                    for view in self.loges.list() {
+                        self.loges.remount(&view.tenant).await;
+                    }
+                }
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn react(&self, event: Event) {
+        match event {
+            Event::GrantsChanged { user } => {
+                let loges = self.loges.clone();
+                self.lifecycle.spawn("remount", async move { loges.remount(&Tenant::User(user)).await });
+            }
+            Event::SessionEnded { user, .. } => self.leave(user).await,
+            Event::Library { .. } => {
+                self.remount_all();
+                self.refresh();
+            }
+            Event::Loge { .. } | Event::Streams | Event::Job { .. } | Event::Users => self.refresh(),
+            Event::Title { .. } | Event::Poster { .. } | Event::Alerts | Event::Vitals | Event::Message { .. } => {}
+        }
+    }
+
+    /// A library changed its folders, or a disk came or went: every loge is compared with what it
+    /// should hold; one that holds the right folders is left alone.
+    fn remount_all(&self) {
+        for view in self.loges.list() {
+            let loges = self.loges.clone();
+            self.lifecycle.spawn("remount", async move { loges.remount(&view.tenant).await });
+        }
+    }
+
+    /// The last sign-in of a person takes their loge along.
+    async fn leave(&self, user: UserId) {
+        match self.store.sessions_of(&user).await {
+            Ok(left) if left.is_empty() => {
+                debug!(user.id = %user, "user {user} is signed in nowhere; their loge goes");
+                let loges = self.loges.clone();
+                self.lifecycle.spawn("release", async move { loges.release(&Tenant::User(user)).await });
+            }
+            Ok(_) => {}
+            Err(e) => warn!(user.id = %user, error = %e, "the sign-ins of user {user} could not be counted"),
+        }
+    }
+
+    async fn keep_status(&self) {
+        let mut timer = tokio::time::interval(Duration::from_secs(2));
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.lifecycle.soft().cancelled() => return,
+                () = self.changed.notified() => {}
+                _ = timer.tick() => {}
+            }
+            self.sum_up().await;
+        }
+    }
+
+    async fn sum_up(&self) {
+        let before = self.facts.house();
+        let libraries = self.store.libraries().await.unwrap_or_default();
+        let settings = self.store.settings().await.ok();
+        let setup_required = self.accounts.setup_code().is_some();
+        let mut loges_failed = Vec::new();
+        for loge in self.loges.list() {
+            if matches!(loge.state, LogeState::Failed { .. }) {
+                loges_failed.push(self.name_of(&loge.tenant).await);
+            }
+        }
+        let runtime = self.loges.runtime();
+        let house = House {
+            viewers_now: self.streams.viewers(),
+            viewers_max: settings.map_or(before.viewers_max, |s| s.max_viewers),
+            loges_failed,
+            libraries_offline: libraries
+                .iter()
+                .filter(|l| l.folders.iter().any(|f| f.state != FolderState::Online))
+                .map(|l| l.name.clone())
+                .collect(),
+            scanning: self.libraries.is_scanning(None),
+            reduced_isolation: is_reduced(&runtime),
+            engine_away: is_away(&runtime),
+            setup_required,
+        };
+        let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
+        self.facts.set(house.clone(), roots);
+        let sentence = self.vitals.sentence();
+        let status = Status {
+            phase: Phase::Running,
+            level: sentence.level,
+            sentence: sentence.text,
+            viewers: house.viewers_now,
+            max_viewers: house.viewers_max,
+            streams: u32::try_from(self.streams.list().len()).unwrap_or(u32::MAX),
+            scanning: house.scanning,
+            jobs_paused: self.libraries.all_paused(),
+            setup_required,
+        };
+        self.status.send_if_modified(|old| {
+            let differs = *old != status && old.phase != Phase::Draining && old.phase != Phase::Stopped;
+            if differs {
+                *old = status;
+            }
+            differs
+        });
+    }
+
+    async fn name_of(&self, tenant: &Tenant) -> String {
+        match tenant {
+            Tenant::House => "the house".into(),
+            Tenant::User(id) => {
+                self.store.user(id).await.ok().flatten().map_or_else(|| "somebody".into(), |user| user.username)
+            }
+        }
+    }
+
+    /// Kindly, then surely. The second caller waits for the first one's stop.
+    pub(crate) async fn stop(&self) {
+        self.stopped.get_or_init(|| self.stop_once()).await;
+    }
+
+    async fn stop_once(&self) {
+        info!("the house closes: no new streams, running ones have {:?}", self.drain);
+        self.status.send_modify(|s| {
+            s.phase = Phase::Draining;
+            s.level = Level::Attention;
+            s.sentence = "The house is closing.".into();
+        });
+        self.open.stop(self.drain).await;
+        self.loges.shutdown().await;
+        self.lifecycle.stop(Duration::from_secs(5)).await;
+        self.store.clone().close().await;
+        // Sockets only; the folder is made again at the next start.
+        if let Err(e) = std::fs::remove_dir_all(&self.run_dir) {
+            debug!("the run folder stays: {e}");
+        }
+        self.lock.lock().await.take();
+        self.status.send_modify(|s| s.phase = Phase::Stopped);
+        info!("the house is closed");
+        // Last: it writes the lines above.
+        if let Ok(mut telemetry) = self.telemetry.lock() {
+            telemetry.take();
+        }
+    }
+}
+
+/// Walls without which a process sandbox is none; their names are the launcher's.
+const ESSENTIAL: [&str; 4] = ["no_new_privs", "seccomp", "landlock", "rlimits"];
+
+fn is_reduced(runtime: &RuntimeInfo) -> bool {
+    runtime.kind == RuntimeKind::Process
+        && runtime.isolation.iter().any(|wall| !wall.reached && ESSENTIAL.contains(&wall.name.as_str()))
+}
+
+/// Docker was chosen and is not fit: it advises something.
+fn is_away(runtime: &RuntimeInfo) -> bool {
+    runtime.kind == RuntimeKind::Docker && runtime.advice.is_some()
+}
