@@ -1,6 +1,6 @@
 // What a viewer downloads before the first page shows must stay small: the house may stream to a ten-year-old tablet.
 // Counts the entry script with everything it imports at once, and all of its styles, compressed. Fonts and lazy pages come later.
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 const BUDGET = { first: 75_000, lazy: 60_000 };
@@ -9,7 +9,9 @@ const read = (name) => readFileSync(new URL(name, dist));
 const size = (name) => gzipSync(read(name), { level: 9 }).length;
 const html = read("index.html").toString();
 const first = new Set([...html.matchAll(/(?:src|href)="\/(assets\/[^"]+\.(?:js|css))"/g)].map((m) => m[1]));
-const scripts = readdirSync(new URL("assets/", dist)).filter((name) => /\.(js|css)$/.test(name)).map((name) => `assets/${name}`);
+const scripts = readdirSync(new URL("assets/", dist))
+  .filter((name) => /\.(js|css)$/.test(name))
+  .map((name) => `assets/${name}`);
 
 let total = 0;
 for (const name of first) total += size(name);

@@ -64,7 +64,7 @@ function sentence(failure: Failure): string {
 export function parseProblem(status: number, body: unknown, retryAfterHeader: string | null): Failure {
   if (typeof body !== "object" || body === null || !("code" in body)) return { kind: "garbled", status };
   const problem = body as Record<string, unknown>;
-  const code = typeof problem.code === "string" && problem.code in en.codes ? (problem.code as Code) : "unknown";
+  const code = typeof problem.code === "string" && Object.keys(en.codes).includes(problem.code) ? (problem.code as Code) : "unknown";
   const seconds = Number(retryAfterHeader);
   const fields = Array.isArray(problem.fields) ? problem.fields.filter(isField) : [];
   return {
@@ -73,8 +73,7 @@ export function parseProblem(status: number, body: unknown, retryAfterHeader: st
     code,
     detail: typeof problem.detail === "string" ? problem.detail : "",
     requestId: typeof problem.request_id === "string" ? problem.request_id : null,
-    retryAfterMs:
-      typeof problem.retry_after_ms === "number" ? problem.retry_after_ms : retryAfterHeader && Number.isFinite(seconds) ? seconds * 1000 : null,
+    retryAfterMs: typeof problem.retry_after_ms === "number" ? problem.retry_after_ms : retryAfterHeader && Number.isFinite(seconds) ? seconds * 1000 : null,
     fields,
   };
 }

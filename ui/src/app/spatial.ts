@@ -17,7 +17,13 @@ export function nearest(from: Spot, direction: Direction, others: readonly Spot[
   let cost = Number.POSITIVE_INFINITY;
   for (const [index, to] of others.entries()) {
     const ahead =
-      direction === "left" ? from.left - to.right : direction === "right" ? to.left - from.right : direction === "up" ? from.top - to.bottom : to.top - from.bottom;
+      direction === "left"
+        ? from.left - to.right
+        : direction === "right"
+          ? to.left - from.right
+          : direction === "up"
+            ? from.top - to.bottom
+            : to.top - from.bottom;
     if (ahead < -4) continue;
     const overlap = sideways ? Math.min(from.bottom, to.bottom) - Math.max(from.top, to.top) : Math.min(from.right, to.right) - Math.max(from.left, to.left);
     // Rows are rows: left and right never jump to another line.
@@ -38,7 +44,9 @@ export function moveFocus(event: KeyboardEvent, within: HTMLElement) {
   const from = document.activeElement;
   if (!direction || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (!(from instanceof HTMLElement) || from.matches("input, select, textarea, [role=tab], [role=slider], [role=menuitem]")) return;
-  const all = [...within.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, select, summary")].filter((e) => e !== from && e.offsetParent !== null);
+  const all = [...within.querySelectorAll<HTMLElement>("a[href], button:not(:disabled), input, select, summary")].filter(
+    (e) => e !== from && e.offsetParent !== null,
+  );
   if (!within.contains(from) || from === within) {
     if (direction !== "down" || !all[0]) return;
     event.preventDefault();

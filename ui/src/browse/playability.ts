@@ -10,7 +10,11 @@ export interface Why {
 /** Why a title may not play at once, in words; null when nothing is in the way. */
 export function why(title: Pick<Title, "playability" | "missing" | "container" | "video_codec" | "files">): Why | null {
   if (title.missing) {
-    return { tone: "attention", word: "Not there at the moment", text: "The file is not where it was. If its disk is unplugged, the film comes back with it; nothing is lost." };
+    return {
+      tone: "attention",
+      word: "Not there at the moment",
+      text: "The file is not where it was. If its disk is unplugged, the film comes back with it; nothing is lost.",
+    };
   }
   switch (title.playability) {
     case "direct":
@@ -22,8 +26,16 @@ export function why(title: Pick<Title, "playability" | "missing" | "container" |
         text: `Most browsers cannot play this file as it is (${[title.container.toUpperCase(), title.video_codec && codec(title.video_codec)].filter(Boolean).join(", ")}). If yours can, it starts; if not, it says so.`,
       };
     case "broken":
-      return { tone: "trouble", word: "Damaged", text: title.files.find((f) => f.defect)?.defect ?? "This file is damaged or is not a film. A fresh copy of it would help." };
+      return {
+        tone: "trouble",
+        word: "Damaged",
+        text: title.files.find((f) => f.defect)?.defect ?? "This file is damaged or is not a film. A fresh copy of it would help.",
+      };
     case "unknown":
-      return { tone: "attention", word: "Not examined yet", text: "Loge has found this file but has not looked inside it yet. That happens by itself while the library is scanned." };
+      return {
+        tone: "attention",
+        word: "Not examined yet",
+        text: "Loge has found this file but has not looked inside it yet. That happens by itself while the library is scanned.",
+      };
   }
 }

@@ -9,6 +9,7 @@ export const en = {
     sign_in_required: "Sign in to go on.",
     wrong_credentials: "Name or password is not right.",
     session_ended: "This sign-in has ended. Sign in again.",
+    ticket_expired: "This link to the film has run out. Press play again.",
     account_disabled: "This account is switched off. The owner of the house can switch it on.",
     too_many_attempts: "Too many tries. Wait a moment and try again.",
     wrong_setup_code: "That setup code is not right. The current one is shown on the machine itself.",

@@ -66,7 +66,7 @@ export class Playback {
     const leaving = () => this.#close();
     // Phones freeze a page instead of unloading it; what is not said now may never be said.
     const hidden = () => {
-      if (document.visibilityState === "hidden" && !video.ended) this.reporter.report("time", this.#position);
+      if (document.visibilityState === "hidden" && !video.ended && !this.#opening && this.#play) this.reporter.report("time", this.#position);
     };
     const back = () => this.#opening && this.again();
     window.addEventListener("pagehide", leaving);
@@ -216,6 +216,6 @@ export class Playback {
   }
 
   #close() {
-    if (this.#video && !this.#video.ended && this.#play) this.reporter.close(this.#position);
+    if (this.#video && !this.#video.ended && this.#play && this.#position > 0) this.reporter.close(this.#position);
   }
 }

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { parseProblem } from "../api/errors";
+import { measure } from "./capabilities";
+import { backoff, judge, StallWatch } from "./healing";
+import { nextSpeed, orderOf } from "./keys";
+import { EVERY_MS, ProgressReporter, type Report } from "./progress";
+
+const key = (name: string, more = {}) => ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
+
+describe("the progress reporter", () => {
+  function reporter() {
+    const sent: { report: Report; keepalive: boolean }[] = [];
+    const open: ((error?: Error) => void)[] = [];
+    let time = 0;
+    const one = new ProgressReporter(
+      (report, keepalive) => {
+        sent.push({ report, keepalive });
+        return new Promise((done, fail) => open.push((error) => (error ? fail(error) : done())));
+      },
+      () => time,
+    );
+    const answer = async (error?: Error) => {
+      open.shift()?.(error);
+      await new Promise((done) => setTimeout(done));
+    };
+    return { one, sent, answer, pass: (ms: number) => (time += ms), events: () => sent.map((s) => `${s.report.event} ${s.report.position_s}`) };
+  }
+
+  it("reports every ten seconds, and names the play", async () => {
+    const r = reporter();
+    r.one.play("p1");
+    r.one.moved(1);
+    await r.answer();
+    r.pass(EVERY_MS - 1);
+    r.one.moved(11);
+    expect(r.sent.length).toBe(1);
+    r.pass(1);
+    r.one.moved(11.00049);
+    expect(r.sent[1]).toEqual({ report: { position_s: 11, event: "time", play_id: "p1" }, keepalive: false });
+  });
+  it("sends one at a time, and of those that wait only the newest", async () => {
+    const r = reporter();
+    r.one.report("play", 1);
+    r.one.report("seek", 50);
+    r.one.report("pause", 51);
+    expect(r.events()).toEqual(["play 1"]);
+    await r.answer();
+    expect(r.events()).toEqual(["play 1", "pause 51"]);
+  });
+  it("does not let a pause overtake the end", async () => {
+    const r = reporter();
+    r.one.report("time", 99);
+    r.one.report("ended", 100);
+    r.one.report("pause", 100);
+    await r.answer();
+    expect(r.events()).toEqual(["time 99", "ended 100"]);
+  });
+  it("sends what failed again, soon, with the newest position", async () => {
+    const r = reporter();
+    r.one.report("pause", 10);
+    await r.answer(new Error("away"));
+    r.pass(2_999);
+    r.one.moved(12);
+    expect(r.sent.length).toBe(1);
+    r.pass(1);
+    r.one.moved(13);
+    expect(r.events()).toEqual(["pause 10", "time 13"]);
+  });
+  it("says goodbye in a way that outlives the page", () => {
+    const r = reporter();
+    r.one.report("time", 9);
+    r.one.close(12.5);
+    expect(r.sent.at(-1)).toEqual({ report: { position_s: 12.5, event: "close" }, keepalive: true });
+    r.one.end();
+    r.one.close(13);
+    r.one.report("play", 14);
+    expect(r.sent.length).toBe(2);
+  });
+  it("never sends nonsense", () => {
+    const r = reporter();
+    r.one.report("seek", Number.NaN);
+    r.one.report("seek", -3);
+    expect(r.events()).toEqual(["seek 0"]);
+  });
+});
+
+describe("healing", () => {
+  const refused = (status: number, code: string, retry_after_ms?: number) => parseProblem(status, { code, detail: "", retry_after_ms }, null);
+
+  it.each(["needs_preparing", "file_broken", "file_missing", "library_offline", "not_found", "account_disabled"])("%s does not pass by itself", (code) => {
+    expect(judge(refused(409, code), 0, "Because.").kind).toBe("refuse");
+  });
+  it.each(["loge_starting", "loge_failed", "loge_broke", "house_full", "shutting_down", "not_ready", "engine_away", "storage_failed"])("%s passes", (code) => {
+    expect(judge(refused(503, code), 0, "Because.").kind).toBe("wait");
+  });
+  it("waits as long as the house says, within reason", () => {
+    expect(judge(refused(503, "loge_starting", 700), 5, "")).toMatchObject({ ms: 700 });
+    expect(judge(refused(503, "loge_starting", 3_600_000), 0, "")).toMatchObject({ ms: 10_000 });
+    expect(judge(refused(503, "loge_starting", 0), 0, "")).toMatchObject({ ms: 250 });
+  });
+  it("waits longer each time when nobody answers", () => {
+    expect([0, 1, 2, 3, 4, 5, 60].map(backoff)).toEqual([500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+    expect(judge({ kind: "unreachable" }, 2, "")).toMatchObject({ kind: "wait", ms: 2000 });
+  });
+
+  it("notices a picture that stands still, and not one that may", () => {
+    const watch = new StallWatch();
+    const fired = (at: number, moves: boolean, from: number, seconds: number) =>
+      Array.from({ length: seconds }, (_, i) => watch.check(at, moves, (from + i) * 1000)).filter(Boolean).length;
+    expect(fired(5, false, 0, 100)).toBe(0);
+    expect(fired(5, true, 100, 7)).toBe(0);
+    expect(fired(5, true, 107, 1)).toBe(1);
+    // The second time it is more patient.
+    expect(fired(5, true, 108, 11)).toBe(0);
+    expect(fired(5, true, 119, 1)).toBe(1);
+    // A picture that has moved again starts fresh.
+    expect(watch.check(6, true, 130_000)).toBe(false);
+    expect(fired(6, true, 131, 8)).toBe(1);
+  });
+});
+
+describe("keys", () => {
+  it.each([
+    [" ", "toggle"],
+    ["K", "toggle"],
+    ["m", "mute"],
+    ["F", "fullscreen"],
+    ["i", "receipt"],
+    ["?", "keys"],
+    ["Escape", "back"],
+  ])("%s means %s", (name, order) => expect(orderOf(key(name), false)).toEqual({ do: order }));
+  it("jumps", () => {
+    expect(orderOf(key("j"), false)).toEqual({ do: "by", seconds: -10 });
+    expect(orderOf(key("ArrowRight"), false)).toEqual({ do: "by", seconds: 5 });
+    expect(orderOf(key("7"), false)).toEqual({ do: "to", share: 0.7 });
+  });
+  it("leaves the browser's own and a focused control's keys alone", () => {
+    expect(orderOf(key("f", { ctrlKey: true }), false)).toBeNull();
+    expect(orderOf(key(" "), true)).toBeNull();
+    expect(orderOf(key("k"), true)).toEqual({ do: "toggle" });
+    expect(orderOf(key("x"), false)).toBeNull();
+  });
+  it("walks the speeds and stops at their ends", () => {
+    expect(nextSpeed(1, 1)).toBe(1.25);
+    expect(nextSpeed(0.5, -1)).toBe(0.5);
+    expect(nextSpeed(2, 1)).toBe(2);
+    expect(nextSpeed(9, 1)).toBe(2);
+  });
+});
+
+describe("capabilities", () => {
+  it("says what the browser says, in the server's names", async () => {
+    const chromium = (type: string) => !/hvc1|ac-3|ec-3|matroska/.test(type);
+    expect(await measure(chromium, async () => true)).toEqual({
+      containers: ["mp4", "m4v", "mov", "webm"],
+      video_codecs: ["h264", "av1", "vp8", "vp9"],
+      audio_codecs: ["aac", "flac", "opus", "vorbis", "mp3"],
+    });
+  });
+  it("does not promise what this machine cannot decode in time", async () => {
+    const slow = await measure(
+      () => true,
+      async (type) => !/av01|hvc1/.test(type),
+    );
+    expect(slow.video_codecs).toEqual(["h264", "vp8", "vp9"]);
+  });
+});
