@@ -108,6 +108,7 @@ codes! {
     SignInRequired = "sign_in_required", SignIn, "Sign in to go on.";
     WrongCredentials = "wrong_credentials", SignIn, "Name or password is not right.";
     SessionEnded = "session_ended", SignIn, "This sign-in has ended. Sign in again.";
+    TicketExpired = "ticket_expired", Gone, "This link to the film has run out. Press play again.";
     AccountDisabled = "account_disabled", Forbidden, "This account is switched off. The owner of the house can switch it on.";
     TooManyAttempts = "too_many_attempts", TooMany, "Too many tries. Wait a moment and try again.";
     WrongSetupCode = "wrong_setup_code", Forbidden, "That setup code is not right. The current one is shown on the machine itself.";

@@ -88,6 +88,21 @@ impl Store {
         Ok(gone.rows_affected > 0)
     }
 
+    /// Whether an invitation is open: there, unused, in time.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_invited(&self, token_hash: [u8; 32], now: UnixMs) -> Result<bool, StoreError> {
+        let open = invite::Entity::find()
+            .filter(invite::Column::TokenHash.eq(token_hash.to_vec()))
+            .filter(invite::Column::UsedAt.is_null())
+            .filter(invite::Column::ExpiresAt.gt(now.0))
+            .one(self.read())
+            .await
+            .map_err(reading(INVITES))?;
+        Ok(open.is_some())
+    }
+
     /// Makes the invited person with their grants and uses the invitation up, in one transaction.
     /// `None`: no such invitation, or it is used or expired. Libraries that are gone are left out.
     ///
