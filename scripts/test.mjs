@@ -92,6 +92,7 @@ function nodeTests(folder) {
     cwd: root,
     env: cargoEnv(house.env),
     expect: `tests/${folder} failed`,
+    limitS: 1500,
   });
 }
 

@@ -11,7 +11,7 @@ const gnu = `${machine}-unknown-linux-gnu`;
 export const cargoEnv = (extra = {}) => ({ ...process.env, CARGO_TARGET_DIR: targetDir, ...extra });
 
 /** Runs cargo with its output shown. */
-export const cargo = (args, env = {}) => run("cargo", args, { cwd: root, env: cargoEnv(env), expect: `cargo ${args[0]} failed` });
+export const cargo = (args, env = {}) => run("cargo", args, { cwd: root, env: cargoEnv(env), expect: `cargo ${args[0]} failed`, limitS: 2700 });
 
 /**
  * How the worker and the launcher become static: for musl where that target is there or can be

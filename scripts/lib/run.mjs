@@ -7,19 +7,33 @@ import { Refusal } from "./say.mjs";
 /** Programs that `run` started and that still run: a stopped script takes them along. */
 const running = new Set();
 
-/** Runs a program with its output shown. Throws a Refusal when it fails. */
+/**
+ * Runs a program with its output shown. Throws a Refusal when it fails, or when it takes longer
+ * than `limitS` seconds: then it is ended together with everything it started.
+ */
 export function run(program, args, options = {}) {
-  const { expect, ...rest } = options;
+  const { expect, limitS, ...rest } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], ...rest });
+    // With a limit it gets a process group of its own, so that a signal reaches its children too.
+    const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], detached: Boolean(limitS), ...rest });
+    child.group = limitS ? -child.pid : null;
+    let late = false;
+    const timer = limitS
+      ? setTimeout(() => {
+          late = true;
+          send(child, "SIGKILL");
+        }, limitS * 1000)
+      : null;
     running.add(child);
     child.once("error", (error) => {
       running.delete(child);
       reject(new Refusal(`${program} could not be started: ${error.message}`));
     });
     child.once("close", (code, signal) => {
+      clearTimeout(timer);
       running.delete(child);
-      if (code === 0) resolve();
+      if (late) reject(new Refusal(`${program} ${args.slice(0, 3).join(" ")} was ended: not done after ${limitS} s`));
+      else if (code === 0) resolve();
       else reject(new Refusal(expect ?? `${program} ${args.slice(0, 3).join(" ")} failed (${signal ?? `exit code ${code}`})`));
     });
   });
@@ -27,7 +41,16 @@ export function run(program, args, options = {}) {
 
 /** Sends a signal to everything `run` started. */
 export function signalRunning(signal) {
-  for (const child of running) child.kill(signal);
+  for (const child of running) send(child, signal);
+}
+
+function send(child, signal) {
+  try {
+    if (child.group) process.kill(child.group, signal);
+    else child.kill(signal);
+  } catch {
+    // Gone in the meantime.
+  }
 }
 
 /** Runs a program and returns `{ ok, code, stdout, stderr }`; never throws. */

@@ -23,4 +23,4 @@ export function buildUi() {
   );
 }
 
-export const uiScript = (name, ...args) => run("npm", ["run", "--silent", "--workspace", "ui", name, ...(args.length > 0 ? ["--", ...args] : [])], { cwd: root, expect: `npm run ${name} failed in ui/` });
+export const uiScript = (name, ...args) => run("npm", ["run", "--silent", "--workspace", "ui", name, ...(args.length > 0 ? ["--", ...args] : [])], { cwd: root, expect: `npm run ${name} failed in ui/`, limitS: 900 });
