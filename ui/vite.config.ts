@@ -25,5 +25,7 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["src/**/*.test.ts"],
     restoreMocks: true,
+    // The contrast test reads the real tokens.
+    css: { include: [/tokens\.css/] },
   },
 });

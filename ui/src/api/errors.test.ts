@@ -1,13 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import source from "../../../crates/domain/src/failure.rs?raw";
 import { en } from "../i18n/en";
 import { ApiError, codeOf, failureOf, fieldErrors, parseProblem, sayFailure } from "./errors";
 
 describe("what comes back instead of an answer", () => {
   it("knows exactly the codes of the server", () => {
-    const source = "../crates/domain/src/failure.rs";
-    expect(existsSync(source)).toBe(true);
-    const list = readFileSync(source, "utf8").split("codes! {")[1]?.split("\n}")[0] ?? "";
+    const list = source.split("codes! {")[1]?.split("\n}")[0] ?? "";
     const codes = [...list.matchAll(/^\s+\w+ = "(\w+)"/gm)].map((m) => m[1] ?? "");
     expect(codes.length).toBeGreaterThan(20);
     expect(Object.keys(en.codes).sort()).toEqual(codes.sort());

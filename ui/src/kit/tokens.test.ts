@@ -1,8 +1,6 @@
 // Reads the tokens as the browser does and checks that text and graphics can be told from what is behind them.
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-
-const css = readFileSync("src/kit/tokens.css", "utf8");
+import css from "./tokens.css?raw";
 
 function theme(name: "dark" | "light"): Record<string, string> {
   const block = new RegExp(`\\[data-theme="${name}"\\]\\s*\\{([^}]*)\\}`).exec(css)?.[1] ?? "";
