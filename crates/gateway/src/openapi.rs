@@ -21,8 +21,7 @@ mod tests {
     #[test]
     fn every_route_is_in_the_document_and_the_other_way_round() {
         let (_, document, table) = crate::api::all().split();
-        let routes: BTreeSet<(String, String)> =
-            table.iter().map(|e| (e.method.to_string(), e.path.clone())).collect();
+        let routes: BTreeSet<(String, String)> = table.iter().map(|e| (e.method.to_string(), e.path.clone())).collect();
         assert_eq!(routes.len(), table.len(), "no route twice");
         let json: serde_json::Value = serde_json::from_str(&super::to_json(&document)).unwrap();
         let mut told = BTreeSet::new();

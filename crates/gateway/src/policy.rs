@@ -2,13 +2,13 @@
 //! before the handler runs; handlers get the acting person from here and from nowhere else.
 
 use crate::{House, listen::PeerAddress, problem::Problem};
+use accounts::{Peer, Principal, TicketClaims};
 use axum::{
     extract::{FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use accounts::{Peer, Principal, TicketClaims};
 use domain::{Code, Role};
 use std::{
     net::{IpAddr, Ipv4Addr},

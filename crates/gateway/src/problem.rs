@@ -93,8 +93,7 @@ impl Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let status =
-            StatusCode::from_u16(failure.code.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(failure.code.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let status = if failure.code == Code::MethodNotAllowed { StatusCode::METHOD_NOT_ALLOWED } else { status };
         Self { failure, status, fields: Vec::new(), headers: Vec::new() }
     }

@@ -78,8 +78,8 @@ impl Routes {
                 }
             }
         }
-        let guarded = methods
-            .layer(middleware::from_fn(move |request: Request, next: Next| enforce(policy, request, next)));
+        let guarded =
+            methods.layer(middleware::from_fn(move |request: Request, next: Next| enforce(policy, request, next)));
         self.router = self.router.routes((schemas, paths, guarded));
         self
     }
@@ -106,10 +106,9 @@ fn describe(policy: Policy, operation: &mut Operation) {
     operation.security = match policy {
         Policy::Anonymous | Policy::Ticket => Some(vec![SecurityRequirement::default()]),
         Policy::Session | Policy::Admin | Policy::Scrape => Some(vec![SecurityRequirement::new("access_token", none)]),
-        Policy::Image => Some(vec![
-            SecurityRequirement::new("access_token", none),
-            SecurityRequirement::new("view_cookie", none),
-        ]),
+        Policy::Image => {
+            Some(vec![SecurityRequirement::new("access_token", none), SecurityRequirement::new("view_cookie", none)])
+        }
     };
     let problem = ResponseBuilder::new()
         .description("Refused; the code says why.")
@@ -120,5 +119,3 @@ fn describe(policy: Policy, operation: &mut Operation) {
         .build();
     operation.responses.responses.entry("default".into()).or_insert(RefOr::T(problem));
 }
-
-

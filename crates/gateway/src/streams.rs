@@ -151,13 +151,7 @@ pub struct Streams(Arc<Inner>);
 
 impl Streams {
     pub fn new(clock: Arc<dyn Clock>, bus: Bus) -> Self {
-        Self(Arc::new(Inner {
-            plays: Mutex::default(),
-            ended: Mutex::default(),
-            paces: Mutex::default(),
-            clock,
-            bus,
-        }))
+        Self(Arc::new(Inner { plays: Mutex::default(), ended: Mutex::default(), paces: Mutex::default(), clock, bus }))
     }
 
     /// Takes a seat for a play. A person has one seat, however many plays they have.
@@ -299,7 +293,14 @@ impl Streams {
             .map(|play| {
                 let (bytes_sent, rate, paused) = play.look(now);
                 let position_ms = lock(&play.moving).position_ms;
-                PlayView { about: play.about.clone(), started_at: play.started_at, position_ms, bytes_sent, rate, paused }
+                PlayView {
+                    about: play.about.clone(),
+                    started_at: play.started_at,
+                    position_ms,
+                    bytes_sent,
+                    rate,
+                    paused,
+                }
             })
             .collect();
         list.sort_by(|a, b| (a.started_at, &a.about.play).cmp(&(b.started_at, &b.about.play)));
@@ -350,7 +351,8 @@ fn full(plays: &HashMap<PlayId, Arc<Play>>, seats: u32) -> Failure {
     names.sort_unstable();
     names.dedup();
     let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
-    let text = format!("The house is full: {seats} of {seats} seats are taken ({shown}). Try again when somebody stops.");
+    let text =
+        format!("The house is full: {seats} of {seats} seats are taken ({shown}). Try again when somebody stops.");
     Failure::new(Code::HouseFull, text).retry_after(Duration::from_secs(30))
 }
 

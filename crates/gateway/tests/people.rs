@@ -2,11 +2,11 @@
 
 mod common;
 
+use base::Event;
 use common::{
     Client,
     house::{Login, PASSWORD, TestHouse},
 };
-use base::Event;
 use domain::facts::Container;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -123,7 +123,9 @@ async fn people_are_invited_changed_and_removed() {
     assert_eq!(house.json("DELETE", &path, &ana, None).await.0, 404);
 
     let own = format!("/api/v1/admin/users/{}", owner.user);
-    for (verb, body) in [("PATCH", Some(json!({ "role": "viewer" }))), ("PATCH", Some(json!({ "disabled": true }))), ("DELETE", None)] {
+    for (verb, body) in
+        [("PATCH", Some(json!({ "role": "viewer" }))), ("PATCH", Some(json!({ "disabled": true }))), ("DELETE", None)]
+    {
         let (status, problem) = house.json(verb, &own, &owner, body).await;
         assert_eq!((status, problem["code"].as_str()), (409, Some("last_admin")), "{verb}");
     }
@@ -157,7 +159,10 @@ async fn the_owner_sees_and_steers_the_machine() {
     let base = format!("/api/v1/admin/containers/{}", ana.user);
     let limits = json!({ "memory_bytes": 256 << 20, "cpus": 0.25 });
     let (status, changed) = house.json("PATCH", &format!("{base}/limits"), &owner, Some(limits)).await;
-    assert_eq!((status, changed["limits"]["cpus"].as_f64(), changed["state"].as_str()), (200, Some(0.25), Some("absent")));
+    assert_eq!(
+        (status, changed["limits"]["cpus"].as_f64(), changed["state"].as_str()),
+        (200, Some(0.25), Some("absent"))
+    );
     house.asked(&format!("limits {} {}", ana.user, 256 << 20)).await;
     for bad in [json!({ "memory_bytes": 1 }), json!({ "cpus": 0.0 }), json!({ "cpus": -5.0 }), json!({ "pids": 1 })] {
         assert_eq!(house.json("PATCH", &format!("{base}/limits"), &owner, Some(bad.clone())).await.0, 400, "{bad}");
@@ -171,7 +176,8 @@ async fn the_owner_sees_and_steers_the_machine() {
     std::fs::create_dir(&films).unwrap();
     std::fs::write(films.join("a.mp4"), b"x").unwrap();
     let path = films.to_str().unwrap();
-    let (status, check) = house.json("POST", "/api/v1/admin/folders/check", &owner, Some(json!({ "path": path }))).await;
+    let (status, check) =
+        house.json("POST", "/api/v1/admin/folders/check", &owner, Some(json!({ "path": path }))).await;
     assert_eq!((status, check["videos_found"].as_u64()), (200, Some(1)), "{check}");
     let (status, listing) = house.json("GET", "/api/v1/admin/folders?path=/", &owner, None).await;
     assert!(status == 200 && !listing["entries"].as_array().unwrap().is_empty());
@@ -182,15 +188,21 @@ async fn the_owner_sees_and_steers_the_machine() {
     house.asked("remount house").await;
     let id = library["id"].as_str().unwrap();
     let (_, jobs) = house.json("GET", "/api/v1/admin/jobs", &owner, None).await;
-    assert_eq!((jobs["items"][0]["kind"].as_str(), jobs["items"][0]["name"].as_str()), (Some("scan"), Some("Scan of Films")));
+    assert_eq!(
+        (jobs["items"][0]["kind"].as_str(), jobs["items"][0]["name"].as_str()),
+        (Some("scan"), Some("Scan of Films"))
+    );
     assert_eq!(house.json("POST", &format!("/api/v1/libraries/{id}/scan"), &owner, None).await.0, 202);
     assert_eq!(house.json("POST", "/api/v1/admin/jobs/pause-all", &owner, None).await.0, 202);
     assert_eq!(house.json("POST", "/api/v1/admin/jobs/resume-all", &owner, None).await.0, 202);
-    let (status, renamed) = house.json("PATCH", &format!("/api/v1/libraries/{id}"), &owner, Some(json!({ "name": "Kino" }))).await;
+    let (status, renamed) =
+        house.json("PATCH", &format!("/api/v1/libraries/{id}"), &owner, Some(json!({ "name": "Kino" }))).await;
     assert_eq!((status, renamed["name"].as_str()), (200, Some("Kino")));
     assert_eq!(house.json("DELETE", &format!("/api/v1/libraries/{id}"), &owner, None).await.0, 204);
     assert_eq!(house.json("DELETE", &format!("/api/v1/libraries/{id}"), &owner, None).await.0, 404);
-    for (path, wanted) in [("alerts", 200), ("logs?level=warn", 200), ("logs?level=loud", 400), ("runtime", 200), ("sessions", 200)] {
+    for (path, wanted) in
+        [("alerts", 200), ("logs?level=warn", 200), ("logs?level=loud", 400), ("runtime", 200), ("sessions", 200)]
+    {
         assert_eq!(house.json("GET", &format!("/api/v1/admin/{path}"), &owner, None).await.0, wanted, "{path}");
     }
     let metrics = house.call("GET", "/metrics", &owner.auth(), None).await;

@@ -13,11 +13,11 @@ use axum::{
 use base::Lifecycle;
 use bytes::Bytes;
 use common::{Client, Dice, FakeWorker, film, until};
+use http_body::{Frame, SizeHint};
 use loge_gateway::{
     listen::{ListenLimits, serve},
     stream::{IoLimits, Pace, PortableBody, RegionBody, Slot, Source, marker},
 };
-use http_body::{Frame, SizeHint};
 use std::{
     io,
     net::SocketAddr,
@@ -48,10 +48,13 @@ async fn start(worker: FakeWorker, limits: ListenLimits) -> Running {
     let house = House { worker, cut: CancellationToken::new(), pace: Pace::default() };
     let app = Router::new()
         .route("/ping", get(|| async { "pong" }))
-        .route("/slow-answer", get(|| async {
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            "late"
-        }))
+        .route(
+            "/slow-answer",
+            get(|| async {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                "late"
+            }),
+        )
         .route("/film/{from}/{length}", get(spliced))
         .route("/read/{from}/{length}", get(portable))
         .route("/no-source", get(|| async { Response::new(Body::new(Lie::NoSource(1 << 20))) }))

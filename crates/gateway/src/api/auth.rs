@@ -166,7 +166,6 @@ async fn setup(
     Input(form): Input<SetupForm>,
 ) -> Answer<Response> {
     let name = form.server_name.as_deref().map(|n| crate::input::text("server_name", n, 60)).transpose()?;
-    let signed =
-        house.accounts.claim(&form.code, &form.username, &form.password, name.as_deref(), peer).await?;
+    let signed = house.accounts.claim(&form.code, &form.username, &form.password, name.as_deref(), peer).await?;
     Ok(signed_in(&house, signed, StatusCode::CREATED))
 }

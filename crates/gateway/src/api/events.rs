@@ -46,7 +46,8 @@ async fn events(State(house): State<Arc<House>>, Who(who): Who, headers: HeaderM
         Some(seq) => house.bus.resume(seq),
         None => (Some(Vec::new()), house.bus.subscribe()),
     };
-    let mut reader = Reader { house: house.clone(), grants: HashSet::new(), who, receiver, ready: VecDeque::new(), over: false };
+    let mut reader =
+        Reader { house: house.clone(), grants: HashSet::new(), who, receiver, ready: VecDeque::new(), over: false };
     reader.reload_grants().await?;
     let hello = json!({ "type": "hello", "seq": house.bus.last_seq() });
     reader.ready.push_back(block("hello", None, &hello));

@@ -134,16 +134,12 @@ async fn sessions(State(house): State<Arc<House>>, Who(who): Who) -> Answer<Json
 /// Sign out one of my devices.
 #[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", tag = "me", params(("id" = String, Path)),
     responses((status = 204)))]
-async fn end_session(
-    State(house): State<Arc<House>>,
-    Who(who): Who,
-    Id(id): Id<SessionId>,
-) -> Answer<StatusCode> {
+async fn end_session(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<SessionId>) -> Answer<StatusCode> {
     let mine = house.store.sessions_of(&who.user).await?.iter().any(|s| s.id == id);
     if !mine {
         return Err(Problem::missing());
     }
-    house.accounts.end_session(&id, &who.username).await?;
+    house.accounts.end_session(&id, who.user.as_str()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

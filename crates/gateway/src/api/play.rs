@@ -145,7 +145,8 @@ async fn play(
 }
 
 fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
-    let sane = |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
+    let sane =
+        |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
     if !sane(&form.containers) || !sane(&form.video_codecs) || !sane(&form.audio_codecs) {
         return Err(Problem::field("capabilities", "are short lists of short names"));
     }

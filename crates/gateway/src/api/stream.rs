@@ -138,8 +138,7 @@ async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<A
         return Ok(play);
     }
     let user = house.store.user(&claims.user).await?.ok_or_else(Problem::missing)?;
-    let (row, _) =
-        house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
+    let (row, _) = house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
     Ok(house.streams.enter(NewPlay {
         play: claims.play.clone(),
         user: claims.user.clone(),
@@ -160,7 +159,8 @@ async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<A
 /// Rights and facts, once per play and again whenever either may have changed.
 async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Arc<Served>> {
     let user = house.store.user(&claims.user).await?.filter(|u| !u.disabled).ok_or_else(Problem::missing)?;
-    let file = house.store.file(&claims.file).await?.filter(|f| f.title == claims.title).ok_or_else(Problem::missing)?;
+    let file =
+        house.store.file(&claims.file).await?.filter(|f| f.title == claims.title).ok_or_else(Problem::missing)?;
     if !house.store.can_see(&claims.user, user.role, &file.library).await? {
         return Err(Problem::missing());
     }

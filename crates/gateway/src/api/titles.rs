@@ -25,9 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 pub fn routes(r: Routes) -> Routes {
-    r.add(Policy::Session, routes!(list))
-        .add(Policy::Session, routes!(one))
-        .add(Policy::Image, routes!(poster))
+    r.add(Policy::Session, routes!(list)).add(Policy::Session, routes!(one)).add(Policy::Image, routes!(poster))
 }
 
 #[derive(Deserialize, IntoParams)]

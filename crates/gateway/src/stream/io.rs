@@ -185,7 +185,12 @@ impl SpliceIo {
         Poll::Ready(Ok(moved))
     }
 
-    fn poll_plain(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>], film_follows: bool) -> Poll<io::Result<usize>> {
+    fn poll_plain(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+        film_follows: bool,
+    ) -> Poll<io::Result<usize>> {
         // The head of an answer goes out while its source waits; after that only film may.
         if self.slot.lock().as_ref().is_some_and(super::Source::has_started) {
             let error = io::Error::new(io::ErrorKind::InvalidData, "plain bytes in the middle of a film");

@@ -130,16 +130,7 @@ pub struct Source {
 impl Source {
     /// `stream` is positioned at the first of `length` bytes.
     pub fn new(stream: UnixStream, length: u64, lease: Box<dyn Lease>, flow: Flow) -> Self {
-        Self {
-            stream,
-            lease: Some(lease),
-            flow,
-            length,
-            left_in: length,
-            left_out: length,
-            pipe: None,
-            in_pipe: 0,
-        }
+        Self { stream, lease: Some(lease), flow, length, left_in: length, left_out: length, pipe: None, in_pipe: 0 }
     }
 
     pub fn length(&self) -> u64 {

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use base::{Bus, Clock, Lifecycle, SystemClock};
 use contract::FileRef;
 use domain::{
-    Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId,
-    UserId,
+    Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId, UserId,
     facts::{AudioFacts, Container, FileFacts, VideoFacts},
 };
 use library::{Libraries, LibraryConfig, MediaFile, ProbeFailure, Prober, SandboxUser};
@@ -190,7 +189,15 @@ impl TestHouse {
         let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock.clone()).await.unwrap();
         let keys = dir.path().join("keys");
         std::fs::create_dir(&keys).unwrap();
-        let accounts = accounts::Accounts::open(store.clone(), clock.clone(), bus.clone(), &keys).await.unwrap();
+        let accounts = accounts::Accounts::open_with(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            &keys,
+            accounts::HashCost { memory_kib: 256, passes: 1 },
+        )
+        .await
+        .unwrap();
         let rooms = Arc::new(FakeRooms {
             worker: FakeWorker::new(film(3 << 20)),
             asked: Mutex::default(),

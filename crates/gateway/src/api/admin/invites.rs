@@ -86,8 +86,7 @@ async fn create(
         return Err(Problem::field("expires_in_s", "lies between a minute and 90 days"));
     }
     let libraries = the_libraries(&house, form.libraries).await?;
-    let (invite, token) =
-        house.accounts.create_invite(&who, &libraries, Duration::from_secs(lasts), peer).await?;
+    let (invite, token) = house.accounts.create_invite(&who, &libraries, Duration::from_secs(lasts), peer).await?;
     // The name the owner used works for the guest only when it is no loopback name; the page knows better.
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
     let made = InviteMade {

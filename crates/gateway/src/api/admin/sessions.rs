@@ -58,6 +58,6 @@ async fn end(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<SessionI
     if !live {
         return Err(Problem::missing());
     }
-    house.accounts.end_session(&id, &who.username).await?;
+    house.accounts.end_session(&id, who.user.as_str()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -215,8 +215,7 @@ struct VitalsAnswer {
 async fn vitals(State(house): State<Arc<House>>, Ask(ask): Ask<VitalsAsk>) -> Answer<Json<VitalsAnswer>> {
     let range = ask.range.as_deref().unwrap_or("live");
     let range = HistoryRange::parse(range).ok_or_else(|| Problem::field("range", "is live, 1h or 24h"))?;
-    let now =
-        now(&house).ok_or_else(|| Problem::of(Code::NotReady).retry_after(Duration::from_secs(1)))?;
+    let now = now(&house).ok_or_else(|| Problem::of(Code::NotReady).retry_after(Duration::from_secs(1)))?;
     let (step, points) = house.vitals.history(range);
     let history = History { step_s: step.as_secs_f64(), points: points.into_iter().map(Into::into).collect() };
     Ok(Json(VitalsAnswer { now, history }))
