@@ -6,7 +6,7 @@
 import { readdirSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildDesktop, buildSandboxed, buildServer, cargo, cargoEnv } from "./lib/cargo.mjs";
+import { buildEverything, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root } from "./lib/paths.mjs";
 import { run, signalRunning, which } from "./lib/run.mjs";
@@ -32,12 +32,10 @@ const steps = [
   { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
   { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]) },
   { name: "worker and launcher", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
-  { name: "server", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (made.server = await buildServer(debug)) },
-  { name: "desktop app", for: ["desktop"], run: async () => (made.desktop = await buildDesktop(debug)) },
+  { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
-  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--locked", "--quiet"], house.env) },
-  { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--locked", "--quiet", "-p", "loge-loges", "-p", "loge-tests"], house.env) },
-  { name: "cargo test, desktop", for: ["desktop"], run: () => cargo(["test", "--locked", "--quiet", "-p", "loge"], house.env) },
+  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet"], house.env) },
+  { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--test", "real", "--test", "watch", "--test", "rows", "--test", "bad_input"], house.env) },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
   { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },

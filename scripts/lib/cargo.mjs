@@ -35,9 +35,16 @@ function chooseStaticTarget() {
   return { target: gnu, env: { [`CARGO_TARGET_${gnu.toUpperCase().replaceAll("-", "_")}_RUSTFLAGS`]: "-C target-feature=+crt-static" } };
 }
 
+/**
+ * All programs and all tests in one go. Any smaller selection gives some dependency another set of
+ * features, and half the tree is compiled once more for it.
+ */
+const EVERYTHING = Symbol("everything");
+
 /** Builds packages and answers the paths of their programs, by name. Warnings and errors are shown as cargo writes them. */
 async function build(packages, { release, target, env = {} }) {
-  const args = ["build", "--message-format=json-render-diagnostics", ...packages.flatMap((name) => ["-p", name])];
+  const what = packages === EVERYTHING ? ["--workspace", "--all-targets"] : packages.flatMap((name) => ["-p", name]);
+  const args = ["build", "--message-format=json-render-diagnostics", ...what];
   if (release) args.push("--release");
   if (target) args.push("--target", target);
   const programs = {};
@@ -54,7 +61,7 @@ async function build(packages, { release, target, env = {} }) {
       }
     });
     child.once("error", (error) => reject(new Refusal(`cargo could not be started: ${error.message}`)));
-    child.once("close", (code) => (code === 0 ? resolve() : reject(new Refusal(`cargo could not build ${packages.join(", ")}`))));
+    child.once("close", (code) => (code === 0 ? resolve() : reject(new Refusal(`cargo could not build ${packages === EVERYTHING ? "everything" : packages.join(", ")}`))));
   });
   return programs;
 }
@@ -68,6 +75,12 @@ export async function buildSandboxed({ release }) {
 
 export async function buildServer({ release }) {
   return (await build(["loge-server"], { release }))["loge-server"];
+}
+
+/** Everything that tests need besides the static programs: `{ server, desktop }`. */
+export async function buildEverything() {
+  const programs = await build(EVERYTHING, { release: false });
+  return { server: programs["loge-server"], desktop: programs.loge };
 }
 
 export async function buildDesktop({ release }) {

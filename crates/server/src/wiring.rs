@@ -214,7 +214,7 @@ impl Rooms {
 }
 
 /// Walls without which a process sandbox is none; their names are the launcher's.
-const ESSENTIAL: [&str; 4] = ["no_new_privs", "seccomp", "landlock", "rlimits"];
+const ESSENTIAL: [&str; 4] = ["no_new_privs", "seccomp", "landlock", "limits"];
 
 fn is_reduced(runtime: &RuntimeInfo) -> bool {
     runtime.kind == RuntimeKind::Process
