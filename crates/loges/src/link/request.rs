@@ -142,7 +142,7 @@ impl Link {
         let mut left = usize::try_from(length).map_err(|_| DataError::Broke("absurd length".into()))?;
         while left > 0 {
             // Grown as bytes come, so that a promise alone takes no memory.
-            let mut chunk = [0; 16 << 10];
+            let mut chunk = [0; 4 << 10];
             let want = left.min(chunk.len());
             match timeout(STALL_DEADLINE, stream.read(&mut chunk[..want])).await {
                 Ok(Ok(0)) => {

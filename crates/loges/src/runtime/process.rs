@@ -109,7 +109,6 @@ impl ProcessRuntime {
         args
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the process runtime")]
     fn command(&self, spec: &StartSpec, work: &Path) -> Command {
         let points: Vec<env::MountPoint> = spec
             .mounts

@@ -12,7 +12,6 @@ pub struct Meter {
 
 impl Meter {
     /// `None` when the process is gone.
-    #[expect(clippy::disallowed_methods, reason = "a stopwatch between two readings, no business time")]
     pub fn read(&mut self, root: u32) -> Option<Usage> {
         let mut sum = Sample::default();
         // Bounded, so that a fork bomb cannot keep us walking.
