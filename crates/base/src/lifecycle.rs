@@ -57,7 +57,8 @@ impl Lifecycle {
                     () = task => {}
                 }
             }
-            .instrument(info_span!("task", name)),
+            // No parent: a task outlives the request that started it.
+            .instrument(info_span!(parent: None, "task", name)),
         );
         self.tasks.spawn(async move {
             if let Err(e) = inner.await
