@@ -200,7 +200,8 @@ async fn comes_back_after_a_kill(runtime: RuntimeChoice) {
     let (mut stream, lease) = watching.into_parts();
     let mut got = Vec::new();
     let _ = stream.read_to_end(&mut got).await;
-    assert!(got.len() < FILM_BYTES && film().starts_with(&got), "what came before the end is right");
+    // How much came before the end is chance; that it is right is not.
+    assert!(film().starts_with(&got), "{} wrong bytes", got.len());
     drop((stream, lease));
     eventually("the next range is served", SOON, async || {
         house.read(file(b"film.bin", FILM_BYTES), 5, 100).await.is_ok()
@@ -212,6 +213,24 @@ async fn comes_back_after_a_kill(runtime: RuntimeChoice) {
     assert_eq!(view.restarts, 1);
     house.loges.release(&tenant()).await;
     assert_eq!(house.loges.view(&tenant()), None);
+    house.close().await;
+}
+
+/// A disk that is mounted below a library folder is part of the library, and as read-only.
+async fn a_disk_below_a_folder_is_seen(runtime: RuntimeChoice) {
+    let Some(house) = House::open(runtime).await else { return };
+    let disk = house.films.join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    if let Err(e) = rustix::mount::mount("loges-test", &disk, "tmpfs", rustix::mount::MountFlags::empty(), c"mode=0755")
+    {
+        println!("skipped: no disk can be mounted here ({e})");
+        return house.close().await;
+    }
+    std::fs::write(disk.join("on disk.bin"), b"0123456789").unwrap();
+    let outcome = house.read(file(b"disk/on disk.bin", 10), 2, 5).await;
+    house.loges.release(&tenant()).await;
+    rustix::mount::unmount(&disk, rustix::mount::UnmountFlags::DETACH).unwrap();
+    assert_eq!(outcome.unwrap(), b"23456");
     house.close().await;
 }
 
@@ -266,6 +285,10 @@ macro_rules! suite {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn comes_back_after_a_kill() {
                 super::comes_back_after_a_kill($choice).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_disk_below_a_folder_is_seen() {
+                super::a_disk_below_a_folder_is_seen($choice).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn a_folder_taken_away_is_gone() {

@@ -5,7 +5,7 @@
 use super::{
     Exit, Running, Runtime, RuntimeError, StartSpec,
     docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
-    docker_stats, escape_line,
+    docker_mounts, docker_stats, escape_line,
 };
 use crate::{
     link::{PeerRule, Within},
@@ -195,7 +195,8 @@ impl DockerRuntime {
     async fn create(&self, docker: &Docker, spec: &StartSpec, image: &str) -> Result<String, RuntimeError> {
         let name = docker_body::name(&spec.install, &spec.tenant, spec.generation);
         let options = || Some(CreateContainerOptionsBuilder::new().name(&name).build());
-        let body = || docker_body::body(spec, image);
+        let nested = docker_mounts::nested(&spec.mounts).await;
+        let body = || docker_body::body(spec, &nested, image);
         match self.call("create a container", WORK, docker.create_container(options(), body())).await {
             Ok(made) => Ok(made.id),
             // The name holds install, tenant and generation, so it is our own earlier try whose

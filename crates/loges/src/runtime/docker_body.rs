@@ -1,14 +1,14 @@
 //! The body of every `create`, as a pure function of what a tenant may have. A golden test
 //! holds every value: nothing in here follows from a viewer's words.
 
-use super::StartSpec;
+use super::{StartSpec, docker_mounts::Nested};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
 };
 use contract::env;
-use domain::{InstallId, Tenant};
+use domain::{FolderId, InstallId, Tenant};
 use std::{collections::HashMap, os::unix::ffi::OsStrExt};
 
 /// Only `socket(AF_UNIX)`, no new namespaces, none of the calls that break out of containers.
@@ -45,15 +45,19 @@ pub fn labels(spec: &StartSpec) -> HashMap<String, String> {
 }
 
 /// `image` is an image id, so that a tag moved meanwhile changes nothing.
-pub fn body(spec: &StartSpec, image: &str) -> ContainerCreateBody {
+pub fn body(spec: &StartSpec, nested: &[Nested], image: &str) -> ContainerCreateBody {
     let uid = uid(spec.slot);
-    let target = |mount: &crate::words::Mount| format!("{}/{}", env::CONTAINER_MEDIA_ROOT, mount.id);
+    let target = |folder: &FolderId| format!("{}/{folder}", env::CONTAINER_MEDIA_ROOT);
     let points: Vec<env::MountPoint> = spec
         .mounts
         .iter()
-        .map(|mount| env::MountPoint { id: mount.id.to_string(), path: target(mount).into_bytes() })
+        .map(|mount| env::MountPoint { id: mount.id.to_string(), path: target(&mount.id).into_bytes() })
         .collect();
-    let mut mounts: Vec<Mount> = spec.mounts.iter().map(|m| bind(m.path.as_os_str().as_bytes(), target(m))).collect();
+    let mut mounts: Vec<Mount> =
+        spec.mounts.iter().map(|m| bind(m.path.as_os_str().as_bytes(), target(&m.id))).collect();
+    mounts.extend(nested.iter().map(|disk| {
+        bind(disk.source.as_os_str().as_bytes(), format!("{}/{}", target(&disk.folder), disk.below.display()))
+    }));
     mounts.push(bind(spec.socket.as_os_str().as_bytes(), env::CONTAINER_SOCKET.into()));
     ContainerCreateBody {
         image: Some(image.into()),
@@ -161,7 +165,7 @@ fn limit(name: &str, value: i64) -> ResourcesUlimits {
 mod tests {
     use super::*;
     use crate::{link::PeerSlot, words};
-    use domain::{FolderId, LogeLimits, UserId};
+    use domain::{LogeLimits, UserId};
 
     fn spec() -> StartSpec {
         StartSpec {
@@ -181,7 +185,7 @@ mod tests {
     /// C1 to C16, C18 and C20: any other value is a failure of this test, on purpose.
     #[test]
     fn the_create_body_is_exactly_this() {
-        let mut body = serde_json::to_value(body(&spec(), "sha256:abc")).unwrap();
+        let mut body = serde_json::to_value(body(&spec(), &[], "sha256:abc")).unwrap();
         let options = body["HostConfig"]["SecurityOpt"].as_array_mut().unwrap();
         let seccomp = options.pop().unwrap();
         let profile: serde_json::Value =
@@ -190,6 +194,17 @@ mod tests {
         let golden: serde_json::Value = serde_json::from_str(include_str!("docker_body.golden.json")).unwrap();
         let text = serde_json::to_string_pretty(&body).unwrap();
         assert_eq!(body, golden, "the create body changed:\n{text}");
+    }
+
+    #[test]
+    fn a_disk_below_a_folder_is_a_read_only_mount_of_its_own() {
+        let folder = spec().mounts[0].id.clone();
+        let nested = [Nested { folder: folder.clone(), source: "/films/disk".into(), below: "disk".into() }];
+        let body = body(&spec(), &nested, "sha256:abc");
+        let mounts = body.host_config.unwrap().mounts.unwrap();
+        assert_eq!(mounts.len(), 3);
+        assert_eq!(mounts[1], bind(b"/films/disk", format!("/media/{folder}/disk")));
+        assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
     }
 
     #[test]

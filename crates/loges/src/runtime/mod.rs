@@ -6,6 +6,7 @@
 pub mod choose;
 pub mod docker;
 pub mod docker_body;
+pub mod docker_mounts;
 mod docker_stats;
 pub mod process;
 mod process_usage;

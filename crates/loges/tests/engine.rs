@@ -1,0 +1,209 @@
+//! What is true of Docker alone: engines that are away, denied or without the image; foreign
+//! containers; what an earlier run left; what a container really got.
+//!
+//! The parts that need an engine take it from `DOCKER_HOST` and `LOGE_WORKER_IMAGE`, and print
+//! why they are skipped otherwise.
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
+use base::{Bus, Clock, Lifecycle, SystemClock};
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder,
+    },
+};
+use domain::{Code, FolderId, InstallId, LogeLimits, RuntimeKind, Tenant, UserId};
+use loges::{LogeSpec, Loges, LogesConfig, Mount, OpenLogesError, RuntimeChoice};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use testkit::{FixedTenants, eventually};
+
+fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
+    LogesConfig {
+        install: InstallId::from_random(SystemClock.random_id()),
+        run_dir: dir.join("r"),
+        runtime,
+        worker_image: std::env::var("LOGE_WORKER_IMAGE").ok(),
+        worker_binary: PathBuf::from("/nonexistent/loge-worker"),
+        launcher_binary: PathBuf::from("/nonexistent/loge-launch"),
+        idle_stop: Duration::from_secs(900),
+        allow_reduced_isolation: false,
+        docker_host: Some(host.into()),
+    }
+}
+
+async fn open(config: LogesConfig, dir: &Path) -> Result<(Loges, Lifecycle), OpenLogesError> {
+    let mounts = vec![Mount { id: FolderId::from_random([7; 16]), path: dir.into() }];
+    let tenants = Arc::new(FixedTenants::new(LogeSpec { limits: LogeLimits::DEFAULT, mounts }));
+    let lifecycle = Lifecycle::new();
+    let loges = Box::pin(Loges::open(config, tenants, Arc::new(SystemClock), Bus::new(), lifecycle.clone())).await?;
+    Ok((loges, lifecycle))
+}
+
+fn ana() -> Tenant {
+    Tenant::User(UserId::from_random([0xa; 16]))
+}
+
+#[tokio::test]
+async fn an_absent_engine_has_a_name_and_an_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("none.sock");
+    let host = format!("unix://{}", socket.display());
+    let (loges, _life) = open(config(dir.path(), RuntimeChoice::Docker, &host), dir.path()).await.unwrap();
+    let info = loges.runtime();
+    assert_eq!(info.kind, RuntimeKind::Docker);
+    assert!(info.detail.contains("no container engine") && info.advice.unwrap().contains("docker.io"));
+    assert_eq!(loges.ensure(&ana()).await.unwrap_err().code, Code::EngineAway);
+    loges.shutdown().await;
+
+    // Somebody listens there and is no engine.
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let began = std::time::Instant::now();
+    let (loges, _life) = open(config(dir.path(), RuntimeChoice::Docker, &host), dir.path()).await.unwrap();
+    assert!(loges.runtime().detail.contains("too long"), "{:?}", loges.runtime());
+    assert!(began.elapsed() < Duration::from_secs(15));
+    loges.shutdown().await;
+
+    // Auto needs the other runtime then, and that one is not there either.
+    let Err(refused) = open(config(dir.path(), RuntimeChoice::Auto, "unix:///nonexistent"), dir.path()).await else {
+        panic!("nothing can work here")
+    };
+    let text = refused.to_string();
+    assert!(text.contains("/nonexistent") && text.contains("loge-worker"), "{text}");
+    let tcp = open(config(dir.path(), RuntimeChoice::Docker, "tcp://127.0.0.1:2375"), dir.path()).await;
+    assert!(matches!(tcp, Err(OpenLogesError::Docker(_))));
+}
+
+#[tokio::test]
+async fn auto_says_why_it_took_the_other_runtime() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("program");
+    std::fs::write(&program, b"").unwrap();
+    let config = LogesConfig {
+        worker_binary: program.clone(),
+        launcher_binary: program,
+        ..config(dir.path(), RuntimeChoice::Auto, "unix:///nonexistent.sock")
+    };
+    let (loges, _life) = open(config, dir.path()).await.unwrap();
+    let info = loges.runtime();
+    assert_eq!((info.kind, info.wanted), (RuntimeKind::Process, RuntimeChoice::Auto));
+    assert!(info.detail.contains("because there is no container engine at /nonexistent.sock"), "{info:?}");
+    assert!(info.advice.is_some());
+    // A program that cannot be started is a typed failure, and tried again later.
+    assert_eq!(loges.ensure(&ana()).await.unwrap_err().code, Code::LogeFailed);
+    loges.shutdown().await;
+}
+
+fn engine() -> Option<(String, String, Docker)> {
+    let (Ok(host), Ok(image)) = (std::env::var("DOCKER_HOST"), std::env::var("LOGE_WORKER_IMAGE")) else {
+        println!("skipped: DOCKER_HOST and LOGE_WORKER_IMAGE name no engine and no image");
+        return None;
+    };
+    let docker = Docker::connect_with_unix(&host, 20, API_DEFAULT_VERSION).unwrap();
+    Some((host, image, docker))
+}
+
+async fn create(docker: &Docker, image: &str, name: &str, labels: &[(&str, &str)]) -> String {
+    let body = ContainerCreateBody {
+        image: Some(image.into()),
+        labels: Some(labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()),
+        host_config: Some(HostConfig { network_mode: Some("none".into()), ..HostConfig::default() }),
+        ..ContainerCreateBody::default()
+    };
+    docker.create_container(Some(CreateContainerOptionsBuilder::new().name(name).build()), body).await.unwrap().id
+}
+
+async fn exists(docker: &Docker, id: &str) -> bool {
+    docker.inspect_container(id, None::<InspectContainerOptions>).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_missing_image_is_named() {
+    let Some((host, _, _)) = engine() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let config = LogesConfig {
+        worker_image: Some("loge-worker:not-there".into()),
+        ..config(dir.path(), RuntimeChoice::Docker, &host)
+    };
+    let (loges, _life) = open(config, dir.path()).await.unwrap();
+    assert!(loges.runtime().detail.contains("no image loge-worker:not-there"), "{:?}", loges.runtime());
+    assert!(loges.runtime().advice.is_some());
+    assert_eq!(loges.ensure(&ana()).await.unwrap_err().code, Code::LogeFailed);
+    loges.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
+    let Some((host, image, docker)) = engine() else { return };
+    let docker = docker.negotiate_version().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), RuntimeChoice::Docker, &host);
+    let ours = config.install.to_string();
+    let other = InstallId::from_random(SystemClock.random_id()).to_string();
+    let left = create(&docker, &image, &format!("loge-left-{ours}"), &[("loge.install", &ours)]).await;
+    let foreign = create(&docker, &image, &format!("loge-other-{other}"), &[("loge.install", &other)]).await;
+    let stranger = create(&docker, &image, &format!("stranger-{other}"), &[]).await;
+
+    let (loges, life) = open(config, dir.path()).await.unwrap();
+    assert!(!exists(&docker, &left).await, "what an earlier run left is gone");
+    loges.ensure(&ana()).await.unwrap();
+    let id = loges.view(&ana()).unwrap().container_id.unwrap();
+    let seen = docker.inspect_container(&id, None::<InspectContainerOptions>).await.unwrap();
+    let limits = seen.host_config.unwrap();
+    assert_eq!((limits.memory, limits.nano_cpus), (Some(512 << 20), Some(500_000_000)));
+    // Left to the engine, and therefore looked at: its own paths stay masked.
+    assert!(limits.masked_paths.is_some_and(|paths| !paths.is_empty()));
+    assert!(limits.readonly_paths.is_some_and(|paths| !paths.is_empty()));
+    let pid = seen.state.unwrap().pid.unwrap();
+    let worker = worker_below(pid);
+    let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
+    for (field, expected) in [
+        ("Uid:", "20001\t20001\t20001\t20001"),
+        ("Gid:", "20001\t20001\t20001\t20001"),
+        ("CapEff:", "0000000000000000"),
+        ("CapBnd:", "0000000000000000"),
+        ("NoNewPrivs:", "1"),
+        ("Seccomp:", "2"),
+    ] {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim();
+        assert_eq!(line, expected, "{field}");
+    }
+
+    // Newer engines repeat the own group there; no other may be in it.
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap().trim();
+    assert!(matches!(groups, "" | "20001"), "{groups}");
+
+    // Limits change while it runs.
+    let Tenant::User(user) = ana() else { unreachable!() };
+    let more = LogeLimits { memory_bytes: 768 << 20, cpu_millis: 700, pids: 64 };
+    loges.set_limits(&user, more).await.unwrap();
+    eventually("the view shows it", Duration::from_secs(5), async || loges.view(&ana()).unwrap().limits == more).await;
+    let limits = docker.inspect_container(&id, None::<InspectContainerOptions>).await.unwrap().host_config.unwrap();
+    assert_eq!((limits.memory, limits.nano_cpus, limits.pids_limit), (Some(768 << 20), Some(700_000_000), Some(64)));
+
+    loges.shutdown().await;
+    assert!(life.stop(Duration::from_secs(5)).await);
+    let filters = HashMap::from([("label", vec![format!("loge.install={ours}")])]);
+    let rest = docker
+        .list_containers(Some(ListContainersOptionsBuilder::new().all(true).filters(&filters).build()))
+        .await
+        .unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+    for id in [foreign, stranger] {
+        assert!(exists(&docker, &id).await, "a container that is not ours was touched");
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        docker.remove_container(&id, Some(options)).await.unwrap();
+    }
+}
+
+/// The engine's init is the container's first process; the worker is its child.
+fn worker_below(init: i64) -> i64 {
+    let children = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+    children.split_whitespace().next().unwrap().parse().unwrap()
+}
