@@ -4,6 +4,7 @@ mod nvidia;
 
 use clap::Parser as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     nvidia::work_around_black_window();
@@ -15,8 +16,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("Loge could not start its threads: {error}")),
     };
-    match loge_desktop::run(options, runtime.handle(), Box::new(say)) {
-        // The server has been stopped by now; whatever task still sleeps holds nothing.
+    let ended = loge_desktop::run(options, runtime.handle(), Box::new(say));
+    // Threads still at work while the C libraries tear themselves down can crash the exit.
+    // Bounded, because a blocking task that waits for a dead disk never ends.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match ended {
         Ok(code) => std::process::exit(code),
         Err(error) => refuse(&format!("Loge could not open its window: {error:#}")),
     }

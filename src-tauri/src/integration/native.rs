@@ -161,7 +161,11 @@ impl Desktop for NativeDesktop {
     }
 
     fn exit(&self, code: i32) {
-        self.tray.remove(&self.app);
-        self.app.exit(code);
+        let (tray, app) = (self.tray.clone(), self.app.clone());
+        let handed_over = self.app.run_on_main_thread(move || {
+            tray.remove(&app);
+            app.exit(code);
+        });
+        expect_window("exit", handed_over);
     }
 }

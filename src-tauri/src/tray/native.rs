@@ -1,5 +1,9 @@
 //! Shows a [`Tray`] through the appindicator library: the icon travels as a PNG file in a
 //! private folder, the menu is exported over D-Bus and updated in place.
+//!
+//! The tray icon counts its owners without atomics and touches GTK when it is dropped, and
+//! Tauri still lets it cross threads. So it is made, changed and dropped on the main thread
+//! only; every method here hands its work over and returns at once.
 
 use crate::controller::{Event, Events};
 use crate::integration::Tray;
@@ -8,15 +12,17 @@ use crate::tray::menu::{self, Action, Row, View};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tauri::image::Image;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry};
 
+#[derive(Clone)]
 pub struct TrayHandle {
     /// `None` where the appindicator library is missing: everything is in the window too.
-    shown: Mutex<Option<Shown>>,
+    /// Locked on the main thread only.
+    shown: Arc<Mutex<Option<Shown>>>,
 }
 
 struct Shown {
@@ -44,19 +50,25 @@ impl TrayHandle {
                 None
             }
         };
-        Self { shown: Mutex::new(shown) }
+        Self { shown: Arc::new(Mutex::new(shown)) }
     }
 
     pub fn set(&self, app: &AppHandle, tray: &Tray) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shown) = shown.as_mut()
-            && let Err(error) = shown.set(tray)
-        {
-            tracing::warn!(%error, app = %app.package_info().name, "the tray could not be updated");
+        let (this, tray) = (self.clone(), tray.clone());
+        let handed_over = app.run_on_main_thread(move || {
+            let mut shown = this.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(shown) = shown.as_mut()
+                && let Err(error) = shown.set(&tray)
+            {
+                tracing::warn!(%error, "the tray could not be updated");
+            }
+        });
+        if let Err(error) = handed_over {
+            tracing::debug!(%error, "the tray is gone already");
         }
     }
 
-    /// Takes the icon away and leaves no file behind.
+    /// Takes the icon away and leaves no file behind. Call on the main thread.
     pub fn remove(&self, app: &AppHandle) {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(shown) = shown {

@@ -89,7 +89,8 @@ export async function openSession() {
     },
     async close() {
       for (const child of children.reverse()) await end(child)
-      rmSync(root, { recursive: true, force: true })
+      // The web view's processes may write their caches for a moment longer than they are needed.
+      rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     }
   }
 }
