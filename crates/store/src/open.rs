@@ -11,6 +11,7 @@ use sea_orm::{
     Statement, TransactionOptions, TransactionTrait,
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -155,6 +156,38 @@ impl Store {
             Ok(Err(e)) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
             Err(e) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
         }
+    }
+
+    /// How SQLite is set up, as it says itself; empty for PostgreSQL. For `doctor` and tests.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pragmas(&self) -> Result<BTreeMap<&'static str, String>, StoreError> {
+        let mut all = BTreeMap::new();
+        if self.0.file.is_some() {
+            for name in ["journal_mode", "synchronous", "foreign_keys", "busy_timeout", "journal_size_limit"] {
+                // One word as text and the rest as numbers, depending on the pragma.
+                let sql = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+                let row = self.0.writer.query_one_raw(sql).await.map_err(reading("the set-up"))?;
+                let value = row.and_then(|row| {
+                    let number = row.try_get_by_index::<i64>(0).map(|n| n.to_string());
+                    number.or_else(|_| row.try_get_by_index::<String>(0)).ok()
+                });
+                all.insert(name, value.unwrap_or_default());
+            }
+        }
+        Ok(all)
+    }
+
+    /// Lets an SQLite file grow to so many pages and no further, as a full disk would. For tests.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    #[doc(hidden)]
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        self.0.writer.execute_unprepared(&sql).await.map_err(writing("the limit"))?;
+        Ok(())
     }
 
     pub(crate) fn read(&self) -> &DatabaseConnection {

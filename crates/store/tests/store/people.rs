@@ -1,0 +1,131 @@
+use crate::house::{House, on_both};
+use base::UnixMs;
+use domain::{InviteId, LogeLimits, Role};
+use store::{Change, NewInvite, Preferences, Settings, StoreError};
+
+on_both!(
+    names_are_unique_without_case,
+    one_of_many_claims_wins,
+    the_last_owner_stays,
+    what_people_like,
+    an_invitation_works_once,
+    the_house_remembers_its_settings
+);
+
+async fn names_are_unique_without_case(house: &House) {
+    let ana = house.user("Ana", Role::Viewer).await;
+    assert_eq!(ana.username_key, "ana");
+    let again = house.store.create_user(&house.new_user("ANA", Role::Viewer)).await.unwrap_err();
+    assert!(again.is_conflict(), "{again}");
+    let (found, hash) = house.store.user_by_key("ana").await.unwrap().unwrap();
+    assert_eq!((found, hash.as_str()), (ana.clone(), "$hash"));
+    for nobody in ["Ana", "an_", "an%", "' OR 1=1 --", "ana\0", ""] {
+        assert!(house.store.user_by_key(nobody).await.unwrap().is_none(), "{nobody:?}");
+    }
+    assert_eq!(house.store.set_password(&ana.id, "$other").await.unwrap(), Change::Done);
+    assert_eq!(house.store.password_hash(&ana.id).await.unwrap().as_deref(), Some("$other"));
+    assert_eq!(house.store.set_password(&house.user_id(), "$x").await.unwrap(), Change::Missing);
+    assert_eq!(house.store.users().await.unwrap(), [ana]);
+}
+
+async fn one_of_many_claims_wins(house: &House) {
+    assert!(!house.store.has_admin().await.unwrap());
+    let mut claims = Vec::new();
+    for n in 0..50 {
+        let (store, new) = (house.store.clone(), house.new_user(&format!("owner{n}"), Role::Viewer));
+        claims.push(tokio::spawn(async move { store.claim_house(&new, Some(&format!("House {n}"))).await.unwrap() }));
+    }
+    let mut won = 0;
+    for claim in claims {
+        won += u32::from(claim.await.unwrap());
+    }
+    assert_eq!(won, 1);
+    let users = house.store.users().await.unwrap();
+    assert_eq!(users.len(), 1);
+    assert_eq!(users[0].role, Role::Admin);
+    let number = users[0].username.trim_start_matches("owner");
+    assert_eq!(house.store.settings().await.unwrap().server_name, format!("House {number}"), "name and owner are one");
+    assert_eq!(house.store.oldest_admin().await.unwrap().unwrap().id, users[0].id);
+}
+
+async fn the_last_owner_stays(house: &House) {
+    let (ana, bo) = (house.user("ana", Role::Admin).await, house.user("bo", Role::Admin).await);
+    // Two owners who remove each other at the same moment leave one.
+    let (one, two) = tokio::join!(house.store.set_disabled(&ana.id, true), house.store.set_role(&bo.id, Role::Viewer));
+    assert_eq!(u32::from(one.is_ok()) + u32::from(two.is_ok()), 1, "{one:?} {two:?}");
+    let last = house.store.oldest_admin().await.unwrap().unwrap();
+    assert!(matches!(house.store.delete_user(&last.id).await, Err(StoreError::LastAdmin)));
+    assert!(matches!(house.store.set_disabled(&last.id, true).await, Err(StoreError::LastAdmin)));
+    assert!(matches!(house.store.set_role(&last.id, Role::Viewer).await, Err(StoreError::LastAdmin)));
+    assert!(!house.store.user(&last.id).await.unwrap().unwrap().disabled, "a refused change leaves no trace");
+    let other = if last.id == ana.id { bo } else { ana };
+    assert_eq!(house.store.delete_user(&other.id).await.unwrap(), Change::Done);
+    assert_eq!(house.store.delete_user(&other.id).await.unwrap(), Change::Missing);
+}
+
+async fn what_people_like(house: &House) {
+    let ana = house.user("ana", Role::Viewer).await;
+    assert_eq!(house.store.preferences(&ana.id).await.unwrap(), Preferences::default());
+    for language in [Some("de".to_owned()), None] {
+        let wanted = Preferences { theme: "light".into(), language, autoplay_next: false };
+        assert_eq!(house.store.set_preferences(&ana.id, &wanted).await.unwrap(), Change::Done);
+        assert_eq!(house.store.preferences(&ana.id).await.unwrap(), wanted);
+    }
+    let nobody = house.user_id();
+    assert_eq!(house.store.set_preferences(&nobody, &Preferences::default()).await.unwrap(), Change::Missing);
+    assert_eq!(house.store.loge_limits(&ana.id).await.unwrap(), LogeLimits::DEFAULT);
+    let limits = LogeLimits { memory_bytes: 1 << 30, cpu_millis: 2000, pids: 64 };
+    assert_eq!(house.store.set_loge_limits(&ana.id, limits).await.unwrap(), Change::Done);
+    assert_eq!(house.store.loge_limits(&ana.id).await.unwrap(), limits);
+    assert_eq!(house.store.set_loge_limits(&nobody, limits).await.unwrap(), Change::Missing);
+}
+
+async fn an_invitation_works_once(house: &House) {
+    let owner = house.user("owner", Role::Admin).await;
+    let ((films, _), (gone, _)) = (house.library("films").await, house.library("gone").await);
+    let new = NewInvite {
+        id: InviteId::from_random([1; 16]),
+        token_hash: [7; 32],
+        libraries: vec![films.clone(), gone.clone()],
+        created_by: owner.id.clone(),
+        created_at: UnixMs(0),
+        expires_at: UnixMs(1000),
+    };
+    let made = house.store.create_invite(&new).await.unwrap();
+    assert_eq!(house.store.invites().await.unwrap(), [made]);
+    house.store.delete_library(&gone).await.unwrap();
+    assert!(house.store.is_invited([7; 32], UnixMs(999)).await.unwrap());
+    assert!(!house.store.is_invited([7; 32], UnixMs(1000)).await.unwrap());
+    let ana = house.new_user("ana", Role::Viewer);
+    assert!(house.store.redeem_invite([8; 32], &ana, UnixMs(1)).await.unwrap().is_none());
+    assert!(house.store.redeem_invite([7; 32], &ana, UnixMs(1000)).await.unwrap().is_none());
+    let taken = house.store.redeem_invite([7; 32], &house.new_user("Owner", Role::Viewer), UnixMs(1)).await;
+    assert!(taken.unwrap_err().is_conflict(), "a taken name leaves the invitation open");
+    let mut tries = Vec::new();
+    for n in 0..10 {
+        let (store, new) = (house.store.clone(), house.new_user(&format!("guest{n}"), Role::Viewer));
+        tries.push(tokio::spawn(async move { store.redeem_invite([7; 32], &new, UnixMs(1)).await.unwrap() }));
+    }
+    let mut guests = Vec::new();
+    for one in tries {
+        guests.extend(one.await.unwrap());
+    }
+    assert_eq!(guests.len(), 1);
+    assert_eq!(house.store.grants(&guests[0].id).await.unwrap(), [films]);
+    assert_eq!(house.store.invites().await.unwrap()[0].used_by.as_ref(), Some(&guests[0].id));
+    assert!(house.store.delete_invite(&new.id).await.unwrap() && !house.store.delete_invite(&new.id).await.unwrap());
+}
+
+async fn the_house_remembers_its_settings(house: &House) {
+    assert_eq!(house.store.settings().await.unwrap(), Settings::default());
+    let settings = Settings { max_viewers: 3, per_user_rate_bps: Some(u64::MAX), ..Settings::default() };
+    house.store.set_settings(&settings).await.unwrap();
+    let (a, b) = tokio::join!(house.store.install_id(), house.store.install_id());
+    assert_eq!(a.unwrap(), b.unwrap(), "made once");
+    let again = house.again().await;
+    assert_eq!(again.settings().await.unwrap(), settings);
+    assert_eq!(again.install_id().await.unwrap(), house.store.install_id().await.unwrap());
+    again.ping().await.unwrap();
+    again.close().await;
+    assert!(house.store.ping().await.is_ok());
+}
