@@ -33,6 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = file.strip_prefix(&dist)?.to_string_lossy().replace('\\', "/");
         let Some(content_type) = content_type(&path) else { continue };
         let bytes = fs::read(file)?;
+        // A copy of our own: the UI may be built again while the crate is compiled.
+        let copy = out.join(format!("{number}.bin"));
+        fs::write(&copy, &bytes)?;
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         let gzip = if is_text(content_type) && bytes.len() > WORTH_BYTES {
@@ -49,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "    Asset {{ path: {:?}, content_type: {content_type:?}, etag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({:?}), gzip: {gzip} }},",
             format!("/{path}"),
             hasher.finish(),
-            fs::canonicalize(file)?,
+            copy,
         )?;
     }
     table.push_str("];\n");

@@ -46,7 +46,7 @@ mod tests {
         let whole = frame(usize::MAX);
         assert_eq!(whole.len(), MARKER_BYTES);
         assert!(is_marker(&whole) && is_marker(&whole.slice(MARKER_BYTES - 1..)));
-        assert!(!is_marker(&[]) && !is_marker(&vec![0; 16]));
+        assert!(!is_marker(&[]) && !is_marker(&[0; 16]));
     }
 
     /// The kernel refuses to read it for us, so nothing in this process can either.

@@ -176,7 +176,7 @@ impl Client {
     }
 
     async fn more(&mut self) -> io::Result<usize> {
-        let mut chunk = [0; 16 << 10];
+        let mut chunk = vec![0; 16 << 10];
         let read = self.tcp.read(&mut chunk).await?;
         self.buffer.extend_from_slice(&chunk[..read]);
         Ok(read)
