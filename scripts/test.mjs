@@ -30,7 +30,7 @@ const steps = [
   { name: "UI types", for: ["ui"], run: () => uiScript("check") },
   { name: "UI lint", for: ["ui"], run: () => uiScript("lint") },
   { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
-  { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]) },
+  { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--keep-going", "--", "-D", "warnings"]) },
   { name: "worker and launcher", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
