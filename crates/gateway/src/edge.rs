@@ -137,10 +137,12 @@ pub async fn around(State(house): State<Arc<House>>, mut request: Request, next:
 
 /// Tickets and invitations are permissions; they do not belong into logs.
 fn shown_path(path: &str) -> String {
-    match path.strip_prefix("/stream/") {
-        Some(rest) => format!("/stream/…{}", rest.find('/').map_or("", |at| &rest[at..])),
-        None => path.chars().take(200).collect(),
+    for secret in ["/stream/", "/invite/"] {
+        if let Some(rest) = path.strip_prefix(secret) {
+            return format!("{secret}…{}", rest.find('/').map_or("", |at| &rest[at..]));
+        }
     }
+    path.chars().take(200).collect()
 }
 
 fn check(house: &House, request: &Request) -> Result<(), Problem> {
@@ -330,6 +332,7 @@ mod tests {
     fn tickets_do_not_reach_the_log() {
         assert_eq!(shown_path("/stream/abc.def/file"), "/stream/…/file");
         assert_eq!(shown_path("/stream/abc"), "/stream/…");
+        assert_eq!(shown_path("/invite/abc"), "/invite/…");
         assert_eq!(shown_path("/api/v1/me"), "/api/v1/me");
     }
 }

@@ -100,6 +100,7 @@ async fn people_are_invited_changed_and_removed() {
     let (status, invite) = house.json("POST", "/api/v1/admin/invites", &owner, Some(ask)).await;
     assert_eq!(status, 201, "{invite}");
     let token = invite["token"].as_str().unwrap();
+    assert_eq!(invite["url"], format!("http://{}/invite/{token}", house.address));
     let (_, list) = house.json("GET", "/api/v1/admin/invites", &owner, None).await;
     assert!(!list.to_string().contains(token), "shown once");
     let form = json!({ "invite": token, "username": "ana", "password": PASSWORD });

@@ -91,7 +91,7 @@ async fn create(
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
     let made = InviteMade {
         id: invite.id.to_string(),
-        url: format!("http://{host}/#/invite/{token}"),
+        url: format!("http://{host}/invite/{token}"),
         token,
         expires_at: at(invite.expires_at),
     };
