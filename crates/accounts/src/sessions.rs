@@ -159,7 +159,7 @@ impl Accounts {
     pub async fn redeem_ticket(&self, ticket: &str, from: Peer) -> Result<SignedIn, Failure> {
         let hash = decode(ticket).map(|t| self.token_hash(&t));
         let taken = hash.and_then(|h| self.0.desktop.lock().unwrap_or_else(PoisonError::into_inner).remove(&h));
-        if !taken.is_some_and(|expires_at| expires_at > self.now()) {
+        if taken.is_none_or(|expires_at| expires_at <= self.now()) {
             return Err(self.refuse_token("desktop sign-in", Code::SignInRequired, from).await);
         }
         let owner = self.0.store.oldest_admin().await.map_err(stored)?;
