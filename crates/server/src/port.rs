@@ -23,6 +23,10 @@ pub(crate) fn holder(port: u16) -> Option<String> {
     })?;
     let wanted = format!("socket:[{inode}]");
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        // Only the numbered ones: `self` and `thread-self` would name us instead of a process id.
+        if !process.file_name().to_string_lossy().bytes().all(|c| c.is_ascii_digit()) {
+            continue;
+        }
         let Ok(fds) = std::fs::read_dir(process.path().join("fd")) else { continue };
         let has = fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|l| l.to_string_lossy() == wanted));
         if has {
