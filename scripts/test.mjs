@@ -34,7 +34,7 @@ const steps = [
   { name: "worker and launcher", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
-  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet"], house.env) },
+  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env) },
   { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--test", "real", "--test", "watch", "--test", "rows", "--test", "bad_input"], house.env) },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
