@@ -57,7 +57,9 @@ async function build(packages, { release, target, env = {} }) {
       for (const line of lines) {
         if (!line.startsWith("{")) continue;
         const message = JSON.parse(line);
-        if (message.reason === "compiler-artifact" && message.executable) programs[message.target.name] = message.executable;
+        // A program and its unit tests carry the same name.
+        const program = message.reason === "compiler-artifact" && message.executable && message.target.kind.includes("bin") && !message.profile.test;
+        if (program) programs[message.target.name] = message.executable;
       }
     });
     child.once("error", (error) => reject(new Refusal(`cargo could not be started: ${error.message}`)));
