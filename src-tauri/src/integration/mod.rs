@@ -2,6 +2,7 @@
 //! without a display. `native` is the real thing; nothing outside it and `tray::native`
 //! touches a window.
 
+mod language;
 pub mod native;
 mod session_bus;
 
@@ -87,7 +88,8 @@ impl Screen {
                 let origin = navigation::origin(*address);
                 match hand_over {
                     HandOver::Nothing => format!("{origin}/"),
-                    HandOver::Ticket(ticket) => format!("{origin}/#ticket={}", encode(ticket)),
+                    // A ticket is an admin's, so the window opens on the owner's page.
+                    HandOver::Ticket(ticket) => format!("{origin}/admin#ticket={}", encode(ticket)),
                     HandOver::SetupCode(code) => format!("{origin}/#setup={}", encode(code)),
                 }
             }
@@ -121,7 +123,7 @@ mod tests {
             (Screen::House { address, hand_over: HandOver::Nothing }, "http://127.0.0.1:8096/"),
             (
                 Screen::House { address, hand_over: HandOver::Ticket("a/b c".to_owned()) },
-                "http://127.0.0.1:8096/#ticket=a%2Fb%20c",
+                "http://127.0.0.1:8096/admin#ticket=a%2Fb%20c",
             ),
             (
                 Screen::House { address, hand_over: HandOver::SetupCode("K7QP-2M".to_owned()) },

@@ -1,6 +1,6 @@
 //! The real desktop: one Tauri window, the tray, dialogs, the clipboard.
 
-use super::{Desktop, Screen, Tray, session_bus};
+use super::{Desktop, Screen, Tray, language, session_bus};
 use crate::capability;
 use crate::controller::{Event, Events};
 use crate::navigation::{self, Scope, Verdict};
@@ -10,14 +10,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tauri::webview::NewWindowResponse;
 use tauri::window::Color;
-use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri::{AppHandle, Manager as _, Theme, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use tauri_plugin_autostart::ManagerExt as _;
 use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
+use webkit2gtk::{WebContextExt as _, WebViewExt as _};
 
 const WINDOW: &str = "main";
-/// The ink of the dark theme, so that nothing flashes before the first page paints.
-const INK: Color = Color(18, 12, 10, 255);
+/// The two inks of the UI, so that nothing flashes before the first page paints.
+const DARK_INK: Color = Color(18, 12, 10, 255);
+const LIGHT_INK: Color = Color(252, 250, 246, 255);
 
 pub struct NativeDesktop {
     app: AppHandle,
@@ -36,7 +38,7 @@ impl NativeDesktop {
                 .title("Loge")
                 .inner_size(1440.0, 900.0)
                 .min_inner_size(360.0, 480.0)
-                .background_color(INK)
+                .background_color(DARK_INK)
                 .visible(!hidden)
                 .on_navigation(move |url| may_go(url, &scope, &events))
                 .on_new_window(|url, _features| {
@@ -45,6 +47,16 @@ impl NativeDesktop {
                 })
                 .build()?
         };
+        if let Some(language) = language::instead_of(|name| std::env::var(name).ok()) {
+            window.with_webview(move |view| {
+                if let Some(context) = view.inner().context() {
+                    context.set_preferred_languages(&[language]);
+                }
+            })?;
+        }
+        if window.theme()? == Theme::Light {
+            window.set_background_color(Some(LIGHT_INK))?;
+        }
         {
             let events = events.clone();
             window.on_window_event(move |event| {

@@ -90,7 +90,10 @@ export async function openSession() {
     async close() {
       for (const child of children.reverse()) await end(child)
       // The web view's processes may write their caches for a moment longer than they are needed.
-      rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+      await eventually('the folders are removed', () => {
+        rmSync(root, { recursive: true, force: true })
+        return true
+      })
     }
   }
 }

@@ -23,6 +23,7 @@ MENU = "com.canonical.dbusmenu"
 class Watcher(dbus.service.Object):
     def __init__(self, bus):
         super().__init__(bus, "/StatusNotifierWatcher")
+        self.bus = bus
         self.item = None
 
     @dbus.service.method(WATCHER, in_signature="s", sender_keyword="sender")
@@ -30,6 +31,12 @@ class Watcher(dbus.service.Object):
         # Some items send their bus name, others the path of the object they registered.
         path = service if service.startswith("/") else "/StatusNotifierItem"
         self.item = (sender, path)
+
+        def owner_changed(owner):
+            if not owner and self.item and self.item[0] == sender:
+                self.item = None
+
+        self.bus.watch_name_owner(sender, owner_changed)
 
     @dbus.service.method(WATCHER, in_signature="s")
     def RegisterStatusNotifierHost(self, service):
