@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, openBrowser, openHouse, signIn } from "../tests/browser/support/house.mjs";
-import { buildSandboxed, buildServer } from "./lib/cargo.mjs";
+import { buildEverything, buildSandboxed } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root } from "./lib/paths.mjs";
 import { main, say } from "./lib/say.mjs";
@@ -20,7 +20,7 @@ await main(async () => {
   await ensurePackages(["build", "media", "docker", "test"]);
   await ensureNodeModules();
   await buildUi();
-  const programs = { ...(await buildSandboxed({ release: true })), server: await buildServer({ release: true }) };
+  const programs = { ...(await buildSandboxed({ release: false })), server: (await buildEverything()).server };
   const tests = await openTestHouse(programs);
   Object.assign(process.env, tests.env);
   mkdirSync(images, { recursive: true });

@@ -75,6 +75,7 @@ pub fn run(options: Options, runtime: &tokio::runtime::Handle, announce: Announc
 }
 
 /// The first signal asks the controller to finish; the second does not ask.
+#[expect(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for the drain")]
 async fn listen_for_signals(events: Events) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     // Bounded, because a blocking task that waits for a dead disk never ends.
     runtime.shutdown_timeout(Duration::from_secs(2));
     match ended {
-        Ok(code) => std::process::exit(code),
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => refuse(&format!("Loge could not open its window: {error:#}")),
     }
 }

@@ -37,15 +37,15 @@ for (const runtime of runtimes) {
       const problems = watchForProblems(page, house.url);
       await page.goto(house.url);
       await page.getByLabel("Setup code").fill(house.setupCode);
-      await page.getByRole("button", { name: /continue|next/i }).click();
       await page.getByLabel("Name", { exact: true }).fill(OWNER.name);
       await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
-      await page.getByRole("button", { name: /continue|next|create/i }).click();
+      await page.getByRole("button", { name: "Make it mine" }).click();
+      await page.getByLabel("Folder", { exact: true }).waitFor();
       await page.getByLabel("Name", { exact: true }).fill("Films");
       await page.getByLabel("Folder", { exact: true }).fill(films.films);
-      await page.getByText(/3 (videos|films)/i).first().waitFor();
-      await page.getByRole("button", { name: /add|continue|next/i }).last().click();
-      await page.getByRole("button", { name: /open|done|finish|enter/i }).last().click();
+      await page.getByText("3 videos found").waitFor();
+      await page.getByRole("button", { name: "Add library" }).click();
+      await page.getByRole("link", { name: "Open the house" }).click();
       owner = await signIn(house.url, OWNER.name, OWNER.password);
       const titles = await eventually("three titles", async () => {
         const { json } = await owner("GET", "/titles");

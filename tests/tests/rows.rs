@@ -104,7 +104,7 @@ fn a_moved_file_keeps_its_history_and_a_removed_one_is_only_marked() {
     let moved = find("The Lamp Room");
     assert_eq!((moved["id"].as_str(), moved["year"].as_u64()), (Some(&*id), Some(2022)), "{moved:#}");
     assert_eq!(moved["progress"]["position_s"], 3.0, "{moved:#}");
-    assert_eq!(find("Night Ferry")["missing"], true);
+    assert_eq!(find("Night Ferry")["missing"], true, "{:#}", titles());
 }
 
 #[test]

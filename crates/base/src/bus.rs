@@ -1,7 +1,7 @@
 //! The event bus: what changed, as ids. A reader that falls behind is told to refetch
 //! everything; it never slows the house down.
 
-use domain::{JobId, LibraryId, SessionId, TitleId, UserId};
+use domain::{JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -42,6 +42,11 @@ pub enum Event {
     /// Rights of a user changed: streams without a right are cut, mounts follow.
     GrantsChanged {
         user: UserId,
+    },
+    /// A play was ended from outside: by the owner, or with its right. Its player must not try again.
+    PlayStopped {
+        user: UserId,
+        play: PlayId,
     },
     /// Words from the owner to one viewer's player.
     Message {

@@ -261,6 +261,7 @@ impl Streams {
         ended.insert(play.about.play.clone(), now);
         drop(ended);
         play.cut.cancel();
+        self.0.bus.publish(Event::PlayStopped { user: play.about.user.clone(), play: play.about.play.clone() });
         self.0.bus.publish(Event::Streams);
     }
 

@@ -51,6 +51,7 @@ async fn follow(house: &Arc<House>, event: Event) {
         | Event::Users
         | Event::Alerts
         | Event::Vitals
+        | Event::PlayStopped { .. }
         | Event::Message { .. } => {}
     }
 }

@@ -1,5 +1,4 @@
-//! What happens between the rooms: grants move mounts, the end of a sign-in ends the loge, and
-//! the state of the house is summed up for vitals, tray and window.
+//! What happens between the rooms: folders move mounts, and the state of the house is summed up for vitals, tray and window.
 
 use crate::{
     handle::{Level, Phase, Status},
@@ -8,7 +7,7 @@ use crate::{
 };
 use accounts::Accounts;
 use base::{Bus, Event, Lifecycle};
-use domain::{FolderState, LogeState, RuntimeKind, Tenant, UserId};
+use domain::{FolderState, LogeState, RuntimeKind, Tenant};
 use gateway::Streams;
 use library::Libraries;
 use loges::{Loges, RuntimeInfo};
@@ -61,7 +60,7 @@ impl Rooms {
                 event = events.recv() => event,
             };
             match event {
-                Ok(stamped) => self.react(stamped.event).await,
+                Ok(stamped) => self.react(&stamped.event),
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
                     // Mounts are compared with grants for everyone, since it is unknown who was missed.
                     warn!(missed, "{missed} events were missed; all loges are compared with their grants");
@@ -74,19 +73,21 @@ impl Rooms {
         }
     }
 
-    async fn react(&self, event: Event) {
+    fn react(&self, event: &Event) {
         match event {
-            Event::GrantsChanged { user } => {
-                let loges = self.loges.clone();
-                self.lifecycle.spawn("remount", async move { loges.remount(&Tenant::User(user)).await });
-            }
-            Event::SessionEnded { user, .. } => self.leave(user).await,
             Event::Library { .. } => {
                 self.remount_all();
                 self.refresh();
             }
             Event::Loge { .. } | Event::Streams | Event::Job { .. } | Event::Users => self.refresh(),
-            Event::Title { .. } | Event::Poster { .. } | Event::Alerts | Event::Vitals | Event::Message { .. } => {}
+            // The gateway acts on these: it knows the plays they end.
+            Event::SessionEnded { .. } | Event::GrantsChanged { .. } => {}
+            Event::Title { .. }
+            | Event::Poster { .. }
+            | Event::Alerts
+            | Event::Vitals
+            | Event::PlayStopped { .. }
+            | Event::Message { .. } => {}
         }
     }
 
@@ -96,19 +97,6 @@ impl Rooms {
         for view in self.loges.list() {
             let loges = self.loges.clone();
             self.lifecycle.spawn("remount", async move { loges.remount(&view.tenant).await });
-        }
-    }
-
-    /// The last sign-in of a person takes their loge along.
-    async fn leave(&self, user: UserId) {
-        match self.store.sessions_of(&user).await {
-            Ok(left) if left.is_empty() => {
-                debug!(user.id = %user, "user {user} is signed in nowhere; their loge goes");
-                let loges = self.loges.clone();
-                self.lifecycle.spawn("release", async move { loges.release(&Tenant::User(user)).await });
-            }
-            Ok(_) => {}
-            Err(e) => warn!(user.id = %user, error = %e, "the sign-ins of user {user} could not be counted"),
         }
     }
 

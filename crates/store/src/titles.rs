@@ -150,7 +150,7 @@ impl Store {
                 wanted = wanted.add(Expr::col(title::Column::SearchKey).like(pattern));
             }
         }
-        let all = visible(&query.user, query.role).filter(wanted);
+        let all = listed(&query.user, query.role).filter(wanted);
         let order = format!("{}{}", query.sort.as_str(), if query.descending { "-" } else { "+" });
         let mut page = all.clone();
         if let Some(text) = &query.cursor {
@@ -185,8 +185,8 @@ impl Store {
         Ok(Page { items: self.with_progress(&query.user, rows).await?, next_cursor, total })
     }
 
-    /// A title with its files, the best first. `None`: there is none, its files are missing, or
-    /// this person has no right to it; which of them is nobody's business.
+    /// A title with its files, the best first. `None`: there is none, or this person has no right
+    /// to it; which of them is nobody's business. Missing files are said to be missing.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -196,7 +196,7 @@ impl Store {
         role: Role,
         id: &TitleId,
     ) -> Result<Option<(TitleRow, Vec<FileRow>)>, StoreError> {
-        let row = visible(user, role)
+        let row = granted_titles(user, role)
             .filter(title::Column::Id.eq(id.as_str()))
             .one(self.read())
             .await
@@ -275,7 +275,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn newest(&self, user: &UserId, role: Role, limit: u32) -> Result<Vec<TitleRow>, StoreError> {
-        let rows = visible(user, role)
+        let rows = present(user, role)
             .order_by_desc(title::Column::AddedAt)
             .order_by_asc(title::Column::SortKey)
             .order_by_asc(title::Column::Id)
@@ -315,7 +315,7 @@ impl Store {
         which: Condition,
         limit: u32,
     ) -> Result<Vec<TitleRow>, StoreError> {
-        let rows = visible(user, role)
+        let rows = present(user, role)
             .join(JoinType::InnerJoin, progress_of_title())
             .filter(Expr::col((progress::Entity, progress::Column::UserId)).eq(user.as_str()))
             .filter(which)
@@ -347,10 +347,20 @@ impl Store {
     }
 }
 
-/// Titles that are there and that this person may see.
-fn visible(user: &UserId, role: Role) -> Select<title::Entity> {
-    let titles = title::Entity::find().filter(title::Column::Missing.eq(false));
+/// Titles this person may see, there or missing.
+fn granted_titles(user: &UserId, role: Role) -> Select<title::Entity> {
+    let titles = title::Entity::find();
     if role.is_admin() { titles } else { titles.filter(title::Column::LibraryId.in_subquery(granted(user))) }
+}
+
+/// What can be watched now.
+fn present(user: &UserId, role: Role) -> Select<title::Entity> {
+    granted_titles(user, role).filter(title::Column::Missing.eq(false))
+}
+
+/// What lists show: the owner also sees what is missing, since nobody else can put it back.
+fn listed(user: &UserId, role: Role) -> Select<title::Entity> {
+    if role.is_admin() { granted_titles(user, role) } else { present(user, role) }
 }
 
 fn best_file_of_title() -> sea_orm::RelationDef {

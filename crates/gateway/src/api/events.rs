@@ -165,6 +165,9 @@ impl Reader {
             }
             Event::GrantsChanged { .. } if admin => ("users", json!({})),
             Event::Message { user, text } if user == self.who.user => ("message", json!({ "text": text })),
+            Event::PlayStopped { user, play } if user == self.who.user => {
+                ("play_stopped", json!({ "play_id": play.as_str() }))
+            }
             Event::Library { .. }
             | Event::Title { .. }
             | Event::Poster { .. }
@@ -176,6 +179,7 @@ impl Reader {
             | Event::Vitals
             | Event::SessionEnded { .. }
             | Event::GrantsChanged { .. }
+            | Event::PlayStopped { .. }
             | Event::Message { .. } => return,
         };
         let mut data = data;

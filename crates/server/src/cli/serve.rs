@@ -1,7 +1,7 @@
 //! `serve`: run until SIGTERM or SIGINT, drain, exit 0. A second signal stops at once.
 
 use super::{chain, complain, say};
-use server::{Config, Phase, Server, StartError};
+use server::{Config, Handle, Phase, Server, StartError};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,14 +31,12 @@ pub(crate) async fn serve(config: Config) -> ExitCode {
     for url in handle.lan_urls() {
         say(&format!("in your network: {url}"));
     }
-    if let Some(code) = handle.setup_code() {
-        say(&format!("setup code: {code}"));
-    }
     let mut status = handle.status();
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
         _ = status.wait_for(|s| s.phase == Phase::Stopped) => {}
+        () = tell_setup_codes(&handle) => {}
     }
     let stop = handle.stop();
     tokio::pin!(stop);
@@ -48,4 +46,19 @@ pub(crate) async fn serve(config: Config) -> ExitCode {
         _ = int.recv() => complain("stopping at once"),
     }
     if handle.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A setup code lives for minutes; while the house has no owner, each new one is printed.
+async fn tell_setup_codes(handle: &Handle) {
+    let mut told = None;
+    loop {
+        let code = handle.setup_code();
+        if let Some(code) = &code
+            && told.as_ref() != Some(code)
+        {
+            say(&format!("setup code: {code}"));
+        }
+        told = code;
+        tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+    }
 }

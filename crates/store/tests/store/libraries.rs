@@ -139,7 +139,8 @@ async fn a_scan_keeps_identity(house: &House) {
     assert_eq!((title.name.as_str(), &files[0].path), ("New", &strange));
     assert_eq!(title.progress.unwrap().position_ms, 30_000, "the history moves along");
     let old = file("old");
-    assert!(house.store.title_for(&owner.id, Role::Admin, &old.title).await.unwrap().is_none());
+    let (gone, _) = house.store.title_for(&owner.id, Role::Admin, &old.title).await.unwrap().unwrap();
+    assert!(gone.missing, "said, not hidden");
     assert_eq!(house.store.library(&films).await.unwrap().unwrap().title_count, 2);
     let kept = house.store.file(&old.id).await.unwrap().unwrap();
     assert!(kept.missing_since.is_some() && kept.facts.is_some(), "a mark and no deletion");
