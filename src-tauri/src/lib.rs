@@ -63,7 +63,7 @@ pub fn run(options: Options, runtime: &tokio::runtime::Handle, announce: Announc
             tauri::async_runtime::spawn(Controller::new(desktop, starter, (events, inbox), announce, !hidden).run());
             Ok(())
         })
-        .build(tauri::generate_context!())?;
+        .build(context())?;
     let code = app.run_return(|app, event| {
         // The window vanished without asking (the session is ending): finish properly.
         if let RunEvent::ExitRequested { code: None, api, .. } = event {
@@ -72,6 +72,11 @@ pub fn run(options: Options, runtime: &tokio::runtime::Handle, announce: Announc
         }
     });
     Ok(code)
+}
+
+#[expect(clippy::disallowed_methods, reason = "Tauri's own macro ends a process whose configuration is broken")]
+fn context() -> tauri::Context {
+    tauri::generate_context!()
 }
 
 /// The first signal asks the controller to finish; the second does not ask.
