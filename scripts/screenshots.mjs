@@ -16,25 +16,33 @@ const PASSWORD = "curtain up at eight";
 const images = join(root, "docs/images");
 
 await main(async () => {
+  mkdirSync(images, { recursive: true });
+  if (process.env.LOGE_SERVER) return takeFrom(process.env); // programs that are built already
   ensureToolchain();
   await ensurePackages(["build", "media", "docker", "test"]);
   await ensureNodeModules();
   await buildUi();
   const programs = { ...(await buildSandboxed({ release: false })), server: (await buildEverything()).server };
   const tests = await openTestHouse(programs);
-  Object.assign(process.env, tests.env);
-  mkdirSync(images, { recursive: true });
-  const house = await openHouse(tests.env.DOCKER_HOST ? "docker" : "process");
+  try {
+    return await takeFrom(tests.env);
+  } finally {
+    await tests.close();
+  }
+});
+
+async function takeFrom(env) {
+  Object.assign(process.env, env);
+  const house = await openHouse(env.DOCKER_HOST && env.LOGE_WORKER_IMAGE ? "docker" : "process");
   const browser = await openBrowser();
   try {
-    await takeAll(house, browser, tests.env.LOGE_TEST_MEDIA);
+    await takeAll(house, browser, env.LOGE_TEST_MEDIA);
   } finally {
     await browser.close();
     await house.close();
-    await tests.close();
   }
   return 0;
-});
+}
 
 async function takeAll(house, browser, media) {
   const first = await open(browser);
@@ -114,7 +122,13 @@ async function enter(page, url, name, password) {
 
 async function shoot(page, name, { settle = true } = {}) {
   if (settle) await page.waitForLoadState("networkidle", { timeout: 5000 }).catch(() => {}); // the live connection never idles
-  await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode().catch(() => {}))));
+  // Only pictures in sight: the others are lazy and would be waited for without end.
+  await page.waitForFunction(() =>
+    [...document.images].every((image) => {
+      const { top, bottom, left, right } = image.getBoundingClientRect();
+      return image.complete || bottom <= 0 || top >= innerHeight || right <= 0 || left >= innerWidth;
+    }),
+  );
   await page.screenshot({ path: join(images, `${name}.png`) });
   say(`docs/images/${name}.png`);
 }
