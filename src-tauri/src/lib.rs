@@ -32,6 +32,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// `announce` gets the address once the house is open and, while nobody has claimed it, the
 /// setup code. A second launch hands over to the first and ends the process inside.
 pub fn run(options: Options, runtime: &tokio::runtime::Handle, announce: Announce) -> anyhow::Result<i32> {
+    // Asked here, because Tauri panics when the answer is no.
+    gtk::init().map_err(|_| anyhow::anyhow!("the screen that DISPLAY or WAYLAND_DISPLAY names does not answer"))?;
     tauri::async_runtime::set(runtime.clone());
     let (events, inbox) = Events::channel();
     let second_launch = events.clone();

@@ -303,6 +303,11 @@ test('without a screen it says what to run instead', async () => {
   const { code } = await program.exited
   assert.equal(code, 1)
   assert.match(program.output(), /no screen.*loge-server serve/)
+
+  const mistaken = { ...session, env: { ...session.env, DISPLAY: ':65000' } }
+  const other = startDesktop(mistaken, desktop, args())
+  assert.deepEqual(await other.exited, { code: 1, signal: null })
+  assert.match(other.output(), /could not open its window: the screen .* does not answer/)
 })
 
 function post(url, body) {

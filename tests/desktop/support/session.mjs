@@ -43,7 +43,8 @@ export async function openSession() {
     return child
   }
 
-  const xserver = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1440x900x24', '-nolisten', 'tcp'], {
+  // Without -noreset it starts over when the last window is gone, and refuses who comes meanwhile.
+  const xserver = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1440x900x24', '-nolisten', 'tcp', '-noreset'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe']
   })
   const display = `:${await firstLine(xserver, 3, 'Xvfb')}`
