@@ -20,6 +20,7 @@ const debug = { release: false };
 /** What the steps hand on to each other. */
 const made = {};
 let house;
+let stopped = false;
 
 /** name, the groups it belongs to, what it does; `vital` steps end the run when they fail. */
 const steps = [
@@ -58,7 +59,7 @@ await main(async () => {
       const failure = await attempt(step);
       results.push({ step, failure, took: took(since) });
       say(`${step.name}: ${failure ? "FAILED" : "ok"} in ${took(since)}`);
-      if (failure && step.vital) break;
+      if (stopped || (failure && step.vital)) break;
     }
   } finally {
     await house?.close();
@@ -102,6 +103,7 @@ async function deny() {
 /** A stopped run leaves as little behind as a finished one. */
 async function interrupted(name) {
   warn(`${name}: stopping and clearing up`);
+  stopped = true;
   signalRunning("SIGTERM");
   await house?.close();
   process.exit(130);
