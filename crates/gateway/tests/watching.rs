@@ -310,8 +310,8 @@ async fn refusals_have_their_reason() {
     let folder = folders.iter().find(|f| f.library == film.library).unwrap();
     let gone = store::ScanChange::Missing { file: film.file.clone() };
     house.store.apply_scan(&film.library, &folder.id, vec![gone]).await.unwrap();
-    let (status, _) = house.json("POST", &path(&film.title), &owner, None).await;
-    assert_eq!(status, 404, "a title whose files are gone is not shown");
+    let (status, problem) = house.json("POST", &path(&film.title), &owner, None).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("file_missing")), "said, not hidden");
     house.store.set_folder_state(&folder.id, domain::FolderState::Offline, None).await.unwrap();
     let back = store::ScanChange::Back { file: film.file.clone() };
     house.store.apply_scan(&film.library, &folder.id, vec![back]).await.unwrap();
