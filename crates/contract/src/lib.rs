@@ -13,5 +13,11 @@ pub mod data;
 pub mod env;
 pub mod frame;
 
+/// Requests one worker works on at once.
+pub const MAX_ACTIVE_REQUESTS: u32 = 16;
+/// Data connections a worker serves at once. Twice the requests: a connection that the gateway
+/// closed is gone only once the worker's thread has noticed, and the next one is dialled meanwhile.
+pub const MAX_DATA_CONNECTIONS: usize = 2 * MAX_ACTIVE_REQUESTS as usize;
+
 pub use data::{AnswerHead, FileRef, Job, Request, RequestBody, Status};
 pub use frame::{FrameError, FromWorker, Hello, MAX_FRAME_BYTES, Opening, PROTOCOL, ToWorker};

@@ -164,6 +164,26 @@ async fn serves_ranges_and_jobs(runtime: RuntimeChoice, kind: RuntimeKind) {
     house.close().await;
 }
 
+/// A browser's worth of connections, over and over: none may be refused or answered late because
+/// an earlier one is still being put away.
+async fn serves_many_ranges_at_once(runtime: RuntimeChoice) {
+    let Some(house) = House::open(runtime).await else { return };
+    let expected = film();
+    const LENGTH: usize = 64 << 10;
+    for round in 0..40 {
+        let readers = (0..loges::link::MAX_ACTIVE as usize).map(|n| {
+            let offset = (round * 7919 + n * LENGTH) % (FILM_BYTES - LENGTH);
+            let read = house.read(file(b"film.bin", FILM_BYTES), offset as u64, LENGTH as u64);
+            async move { (offset, read.await) }
+        });
+        for (offset, got) in futures_util::future::join_all(readers).await {
+            let got = got.unwrap_or_else(|e| panic!("round {round}: {e}"));
+            assert!(got == expected[offset..offset + LENGTH], "round {round}: {offset} differs");
+        }
+    }
+    house.close().await;
+}
+
 async fn probes_and_pictures_real_films(runtime: RuntimeChoice) {
     let Some(house) = House::open(runtime).await else { return };
     let film = house.films.join("clip.mp4");
@@ -277,6 +297,10 @@ macro_rules! suite {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn serves_ranges_and_jobs() {
                 super::serves_ranges_and_jobs($choice, $kind).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn serves_many_ranges_at_once() {
+                super::serves_many_ranges_at_once($choice).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn probes_and_pictures_real_films() {

@@ -5,7 +5,7 @@ use crate::{
     log,
     settings::Settings,
 };
-use contract::{FromWorker, Hello, Opening, PROTOCOL, ToWorker};
+use contract::{FromWorker, Hello, MAX_DATA_CONNECTIONS, Opening, PROTOCOL, ToWorker};
 use std::{
     os::unix::net::UnixStream,
     sync::{
@@ -14,9 +14,6 @@ use std::{
     },
     time::Duration,
 };
-
-/// More than a gateway needs for one person; what goes beyond is not dialled.
-pub const MAX_DATA_CONNECTIONS: usize = 8;
 
 /// A thread of ours opens a file, waits, and moves pages: this is plenty.
 const STACK_BYTES: usize = 256 << 10;

@@ -119,11 +119,11 @@ fn a_reader_who_leaves_frees_the_thread() {
 }
 
 #[test]
-fn eight_data_connections_and_no_more() {
+fn as_many_data_connections_as_agreed_and_no_more() {
     let mut house = House::open();
-    let mut all: Vec<_> = (0..8).map(|n| house.dial(n)).collect();
+    let mut all: Vec<_> = (0..contract::MAX_DATA_CONNECTIONS as u8).map(|n| house.dial(n)).collect();
     house.order(&ToWorker::Dial { token: [99; 16] });
-    // Orders are taken in turn, so after this pong the ninth has been decided.
+    // Orders are taken in turn, so after this pong the one too many has been decided.
     house.ping(1);
     assert!(!house.is_dialled());
     all.pop();

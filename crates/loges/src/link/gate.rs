@@ -26,8 +26,9 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-/// Connections that have not said who they are yet; more are closed unheard.
-const UNHEARD: usize = 8;
+/// Connections that have not said yet what they are. As many as a worker may hold: it is told to
+/// dial for every request that begins, and a dial turned away here would cost a viewer a deadline.
+const UNHEARD: usize = contract::MAX_DATA_CONNECTIONS;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {

@@ -41,10 +41,11 @@ pub const PING_EVERY: Duration = Duration::from_secs(5);
 pub const SUSPECT_DEADLINE: Duration = Duration::from_secs(2);
 pub const MISSED_PINGS: u32 = 3;
 pub const STRIKES: u8 = 3;
-/// Idle data connections kept per worker.
-pub const POOLED: usize = 4;
 /// Requests one worker works on at once. A browser holds up to six connections to one host.
-pub const MAX_ACTIVE: u32 = 16;
+pub const MAX_ACTIVE: u32 = contract::MAX_ACTIVE_REQUESTS;
+/// Idle data connections kept per worker: as many as can be busy, since closing one and dialling
+/// the next costs both sides more than a sleeping thread does.
+pub const POOLED: usize = MAX_ACTIVE as usize;
 
 /// The living connection to one worker of one generation. Shared by everyone who uses it.
 pub struct Link {
