@@ -2,6 +2,7 @@
 // one line that says what and why before anything happens.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { postgresPrograms } from "./postgres.mjs";
 import { capture, run, which } from "./run.mjs";
 import { Refusal, say, took, warn } from "./say.mjs";
 
@@ -48,6 +49,7 @@ const groups = {
       strace: program("strace"),
       iproute2: program("ip"),
       sqlite3: program("sqlite3"),
+      postgresql: () => postgresPrograms() !== null,
     },
   },
 };

@@ -8,6 +8,7 @@ import { findEngine, startEngine, stopEngine } from "../engine.mjs";
 import { fetchSampleMedia } from "../fetch-sample-media.mjs";
 import { ensureWorkerImage } from "../worker-image.mjs";
 import { call } from "./docker-api.mjs";
+import { postgresPrograms, startPostgres } from "./postgres.mjs";
 import { alive, mustCapture } from "./run.mjs";
 import { Refusal, say, warn } from "./say.mjs";
 
@@ -20,7 +21,9 @@ export async function openTestHouse(programs) {
   // Short names: what tests make below it holds Unix sockets, whose paths end at 107 bytes.
   const folder = mkdtempSync(join(tmpdir(), "loge-"));
   const engine = await engineForTests();
+  let database = null;
   const close = async () => {
+    await database?.close();
     if (engine.dir) await stopEngine(engine.dir);
     rmSync(folder, { recursive: true, force: true });
   };
@@ -48,6 +51,11 @@ export async function openTestHouse(programs) {
       const refused = await trial(engine.socket, image);
       if (refused) warn(`tests with Docker are skipped: containers cannot run on this kernel (${refused})`);
       else Object.assign(env, { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: image });
+    }
+    // `npm test` installs it; other users of a test house do without.
+    if (postgresPrograms()) {
+      database = await startPostgres(join(folder, "pg"));
+      env.LOGE_TEST_POSTGRES_URL = database.url;
     }
     // A Loge that runs on this machine for real is none of our business.
     const before = { containers: engine.host ? await containers(engine.socket) : [], workers: workers() };
@@ -109,7 +117,7 @@ async function proveEmpty({ folder, temporary, engine, before }) {
     left.push(...(await containers(engine.socket)).filter(({ id }) => !known.has(id)).map(({ text }) => text));
   }
   for (const { pid, line } of processes()) {
-    if (line.includes(folder)) left.push(`process ${pid}: ${line.slice(0, 120)}`);
+    if (line.includes(folder) && !line.includes(join(folder, "pg"))) left.push(`process ${pid}: ${line.slice(0, 120)}`);
   }
   for (const { pid, line } of workers()) {
     if (!before.workers.some((one) => one.pid === pid) && !line.includes(folder)) left.push(`process ${pid}: ${line}`);
