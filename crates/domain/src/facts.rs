@@ -68,6 +68,22 @@ pub struct SubtitleFacts {
     pub language: Option<String>,
     pub title: Option<String>,
     pub forced: bool,
+    pub default: bool,
+}
+
+impl SubtitleFacts {
+    /// Words that can become WebVTT. The others (PGS, VobSub, DVB) are pictures of words.
+    pub fn is_text(&self) -> bool {
+        matches!(self.codec.as_str(), "subrip" | "srt" | "ass" | "ssa" | "mov_text" | "webvtt" | "text")
+    }
+}
+
+/// A named part of a film.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chapter {
+    pub start_ms: u64,
+    pub end_ms: u64,
+    pub title: Option<String>,
 }
 
 /// Facts of one file.
@@ -81,7 +97,8 @@ pub struct FileFacts {
     pub video: Option<VideoFacts>,
     pub audio: Vec<AudioFacts>,
     pub subtitles: Vec<SubtitleFacts>,
-    pub chapters: u32,
+    /// In the order of the film.
+    pub chapters: Vec<Chapter>,
 }
 
 /// Why a file in a library cannot be watched. Kept with the file, shown to the owner.

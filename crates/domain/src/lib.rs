@@ -9,6 +9,7 @@ pub mod facts;
 pub mod failure;
 pub mod id;
 pub mod job;
+pub mod language;
 pub mod library;
 pub mod limits;
 pub mod loge;

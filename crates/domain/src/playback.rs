@@ -199,7 +199,7 @@ mod tests {
                 })
                 .collect(),
             subtitles: vec![],
-            chapters: 0,
+            chapters: vec![],
         }
     }
 

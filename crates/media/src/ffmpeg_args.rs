@@ -28,7 +28,8 @@ const ENTRIES: &str = "format=format_name,duration,bit_rate\
 :stream_disposition=default,forced,attached_pic\
 :stream_tags=language,title,rotate,DURATION\
 :stream_side_data=rotation\
-:chapter=id\
+:chapter=start_time,end_time\
+:chapter_tags=title\
 :error";
 
 /// Streams in one file beyond which it is not a film but an attack.

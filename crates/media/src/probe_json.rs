@@ -4,13 +4,13 @@
 //! that is assumed lost. So every length, count and number is bounded, text is cut and cleaned,
 //! and whatever does not hold together is a [`Defect`], never a panic and never a guess.
 
-use domain::facts::{AudioFacts, Container, Defect, FileFacts, SubtitleFacts, VideoFacts};
+use domain::facts::{AudioFacts, Chapter, Container, Defect, FileFacts, SubtitleFacts, VideoFacts};
 use serde_json::Value;
 
 /// More is not a description of a film.
 pub const MAX_JSON_BYTES: usize = 256 << 10;
 const MAX_STREAMS: usize = 128;
-const MAX_CHAPTERS: usize = 10_000;
+const MAX_CHAPTERS: usize = 1000;
 const MAX_TEXT_CHARS: usize = 200;
 const MAX_DURATION_S: f64 = 100.0 * 3600.0;
 
@@ -28,8 +28,8 @@ pub fn parse(json: &[u8], named: Option<Container>) -> Result<FileFacts, Defect>
     let root: Value = serde_json::from_slice(json).map_err(|_| Defect::NotMedia)?;
     let format = root.get("format").and_then(Value::as_object).ok_or(Defect::NotMedia)?;
     let streams = root.get("streams").and_then(Value::as_array).ok_or(Defect::NotMedia)?;
-    let chapters = root.get("chapters").and_then(Value::as_array).map_or(0, Vec::len);
-    if streams.len() > MAX_STREAMS || chapters > MAX_CHAPTERS {
+    let chapters = root.get("chapters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if streams.len() > MAX_STREAMS || chapters.len() > MAX_CHAPTERS {
         return Err(Defect::ProbeLimit);
     }
     let family = Family::of(format.get("format_name").and_then(Value::as_str)).ok_or(Defect::Unsupported)?;
@@ -38,7 +38,7 @@ pub fn parse(json: &[u8], named: Option<Container>) -> Result<FileFacts, Defect>
     let video = video.clone().find(|s| flag(s, "default")).or_else(|| video.clone().next());
     let video = video.and_then(video_facts).ok_or(Defect::NoVideo)?;
     let audio: Vec<_> = streams.iter().filter(|s| is(s, "audio")).filter_map(audio_facts).collect();
-    let subtitles: Vec<_> = streams.iter().filter(|s| is(s, "subtitle")).filter_map(subtitle_facts).collect();
+    let subtitles: Vec<_> = streams.iter().filter(|s| is(s, "subtitle")).map(subtitle_facts).collect();
 
     let brand = format.get("tags").and_then(|t| t.get("major_brand")).and_then(Value::as_str);
     let longest = streams.iter().filter_map(stream_seconds).fold(0.0, f64::max);
@@ -51,7 +51,7 @@ pub fn parse(json: &[u8], named: Option<Container>) -> Result<FileFacts, Defect>
         video: Some(video),
         audio,
         subtitles,
-        chapters: u32::try_from(chapters).unwrap_or(u32::MAX),
+        chapters: chapters.iter().filter_map(chapter).collect(),
     })
 }
 
@@ -154,13 +154,22 @@ fn audio_facts(stream: &Value) -> Option<AudioFacts> {
     })
 }
 
-fn subtitle_facts(stream: &Value) -> Option<SubtitleFacts> {
-    Some(SubtitleFacts {
-        codec: stream.get("codec_name").and_then(word)?,
+fn subtitle_facts(stream: &Value) -> SubtitleFacts {
+    SubtitleFacts {
+        // Kept under any name: its place in the list is its number for ffmpeg.
+        codec: codec(stream),
         language: language(stream),
         title: tag(stream, "title").and_then(text),
         forced: flag(stream, "forced"),
-    })
+        default: flag(stream, "default"),
+    }
+}
+
+fn chapter(value: &Value) -> Option<Chapter> {
+    // Bounded to 100 hours by `seconds`.
+    let ms = |name| Some((seconds(value.get(name)?)? * 1000.0).round() as u64);
+    let (start_ms, end_ms) = (ms("start_time")?, ms("end_time")?);
+    (start_ms <= end_ms).then(|| Chapter { start_ms, end_ms, title: tag(value, "title").and_then(text) })
 }
 
 fn codec(stream: &Value) -> String {
@@ -327,7 +336,8 @@ mod tests {
         assert_eq!(multi.audio[1].title.as_deref(), Some("Kommentar"));
         assert_eq!(multi.subtitles[0].codec, "subrip");
         assert_eq!(multi.subtitles[0].language.as_deref(), Some("fre"));
-        assert_eq!(multi.chapters, 2);
+        let chapters: Vec<_> = multi.chapters.iter().map(|c| (c.start_ms, c.end_ms, c.title.as_deref())).collect();
+        assert_eq!(chapters, [(0, 1000, Some("Eins")), (1000, 2000, Some("Zwei"))]);
     }
 
     #[test]

@@ -338,3 +338,53 @@ pub(crate) mod audit {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod storyboard {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "storyboards")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub title_id: String,
+        pub version: String,
+        pub failed: bool,
+        pub tile_width: i64,
+        pub tile_height: i64,
+        pub tiles_across: i64,
+        pub tiles_down: i64,
+        pub sheets: i64,
+        pub times: String,
+        pub made_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod subtitle {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "subtitles")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub file_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub number: i64,
+        pub state: String,
+        pub path: Option<Vec<u8>>,
+        pub size_bytes: i64,
+        pub mtime_ns: i64,
+        pub codec: String,
+        pub language: Option<String>,
+        pub forced: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

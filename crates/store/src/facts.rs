@@ -2,7 +2,7 @@
 //! may change its words without a migration; a column that can no longer be read counts as not
 //! probed, and the next scan looks again.
 
-use domain::facts::{AudioFacts, Container, FileFacts, SubtitleFacts, VideoFacts};
+use domain::facts::{AudioFacts, Chapter, Container, FileFacts, SubtitleFacts, VideoFacts};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -13,7 +13,22 @@ struct Stored {
     video: Option<StoredVideo>,
     audio: Vec<StoredAudio>,
     subtitles: Vec<StoredSubtitle>,
-    chapters: u32,
+    chapters: StoredChapters,
+}
+
+/// Rows of the first version only counted them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredChapters {
+    Count(u32),
+    List(Vec<StoredChapter>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredChapter {
+    start_ms: u64,
+    end_ms: u64,
+    title: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +61,8 @@ struct StoredSubtitle {
     language: Option<String>,
     title: Option<String>,
     forced: bool,
+    #[serde(default)]
+    default: bool,
 }
 
 pub(crate) fn write(facts: &FileFacts) -> Option<String> {
@@ -85,9 +102,16 @@ pub(crate) fn write(facts: &FileFacts) -> Option<String> {
                 language: s.language.clone(),
                 title: s.title.clone(),
                 forced: s.forced,
+                default: s.default,
             })
             .collect(),
-        chapters: facts.chapters,
+        chapters: StoredChapters::List(
+            facts
+                .chapters
+                .iter()
+                .map(|c| StoredChapter { start_ms: c.start_ms, end_ms: c.end_ms, title: c.title.clone() })
+                .collect(),
+        ),
     };
     serde_json::to_string(&stored).ok()
 }
@@ -125,8 +149,49 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
         subtitles: stored
             .subtitles
             .into_iter()
-            .map(|s| SubtitleFacts { codec: s.codec, language: s.language, title: s.title, forced: s.forced })
+            .map(|s| SubtitleFacts {
+                codec: s.codec,
+                language: s.language,
+                title: s.title,
+                forced: s.forced,
+                default: s.default,
+            })
             .collect(),
-        chapters: stored.chapters,
+        chapters: match stored.chapters {
+            StoredChapters::Count(_) => Vec::new(),
+            StoredChapters::List(list) => {
+                list.into_iter().map(|c| Chapter { start_ms: c.start_ms, end_ms: c.end_ms, title: c.title }).collect()
+            }
+        },
     })
+}
+
+/// Whether this version would have learned more: the next scan looks again then.
+pub(crate) fn is_complete(text: &str) -> bool {
+    serde_json::from_str::<Stored>(text).is_ok_and(|stored| match stored.chapters {
+        StoredChapters::Count(n) => n == 0,
+        StoredChapters::List(_) => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = r#"{"container":"mkv","duration_ms":5000,"bitrate":null,"video":null,"audio":[],"subtitles":[{"codec":"subrip","language":"ger","title":null,"forced":true}],"chapters":N}"#;
+
+    #[test]
+    fn rows_of_the_first_version_are_read_and_looked_at_again_where_they_know_less() {
+        let old = OLD.replace('N', "3");
+        let facts = read(&old).unwrap();
+        assert!(facts.subtitles[0].forced && !facts.subtitles[0].default && facts.chapters.is_empty());
+        assert!(!is_complete(&old));
+        assert!(is_complete(&OLD.replace('N', "0")), "nothing is missing from it");
+        let mut full = facts;
+        full.chapters = vec![Chapter { start_ms: 0, end_ms: 1500, title: Some("Anfang".into()) }];
+        full.subtitles[0].default = true;
+        let text = write(&full).unwrap();
+        assert_eq!(read(&text), Some(full));
+        assert!(is_complete(&text) && read("{}").is_none() && !is_complete("{}"));
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     entities::{file, title},
     error::{StoreError, reading, unreadable, writing},
     facts,
+    looks::{self, NewBeside},
     open::{Store, Turn, commit},
     search,
 };
@@ -55,6 +56,8 @@ pub enum ScanChange {
     Back { file: FileId },
     /// A mark, never a deletion.
     Missing { file: FileId },
+    /// The subtitle files that lie beside the file at this path now; none is a list too.
+    Beside { path: Vec<u8>, subtitles: Vec<NewBeside> },
 }
 
 /// What a batch did.
@@ -124,6 +127,7 @@ impl Store {
                     Did::Moved => summary.moved += 1,
                     Did::Back => summary.back += 1,
                     Did::Missing => summary.missing += 1,
+                    Did::Beside => {}
                 }
             }
         }
@@ -145,6 +149,7 @@ enum Did {
     Moved,
     Back,
     Missing,
+    Beside,
 }
 
 struct Batch<'a> {
@@ -174,6 +179,11 @@ impl Batch<'_> {
             ScanChange::Moved { file, path, name, year } => self.moved(&file, path, &name, year).await,
             ScanChange::Back { file } => self.mark(&file, None, Did::Back).await,
             ScanChange::Missing { file } => self.mark(&file, Some(self.now.0), Did::Missing).await,
+            ScanChange::Beside { path, subtitles } => {
+                let Some(row) = self.at_path(&path).await? else { return Ok(None) };
+                let differs = looks::set_beside(self.transaction, &row.id, &subtitles).await?;
+                Ok(differs.then_some((row.title_id, Did::Beside)))
+            }
         }
     }
 
@@ -245,7 +255,7 @@ impl Batch<'_> {
     }
 
     async fn update(&self, row: file::Model, content: Content) -> Result<String, StoreError> {
-        let title_id = row.title_id.clone();
+        let (title_id, file_id) = (row.title_id.clone(), row.id.clone());
         let other_bytes = row.size_bytes != content.size_bytes.cast_signed() || row.mtime_ns != content.mtime_ns;
         let mut row = row.into_active_model();
         row.size_bytes = Set(content.size_bytes.cast_signed());
@@ -265,6 +275,7 @@ impl Batch<'_> {
                 .exec(self.transaction)
                 .await
                 .map_err(writing("titles"))?;
+            looks::forget(self.transaction, &title_id, &file_id).await?;
         }
         Ok(title_id)
     }
@@ -369,7 +380,7 @@ fn to_known(row: file::Model) -> Result<KnownFile, StoreError> {
         size_bytes: row.size_bytes.cast_unsigned(),
         mtime_ns: row.mtime_ns,
         inode: row.inode.cast_unsigned(),
-        probed: row.defect.is_some() || row.facts.as_deref().is_some_and(|text| facts::read(text).is_some()),
+        probed: row.defect.is_some() || row.facts.as_deref().is_some_and(facts::is_complete),
         missing: row.missing_since.is_some(),
         defect: row.defect.as_deref().and_then(Defect::parse),
     })

@@ -363,7 +363,7 @@ fn listed(user: &UserId, role: Role) -> Select<title::Entity> {
     if role.is_admin() { granted_titles(user, role) } else { present(user, role) }
 }
 
-fn best_file_of_title() -> sea_orm::RelationDef {
+pub(crate) fn best_file_of_title() -> sea_orm::RelationDef {
     file::Entity::belongs_to(title::Entity).from(file::Column::Id).to(title::Column::BestFileId).into()
 }
 

@@ -154,7 +154,7 @@ async fn one(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<TitleId>
         files: files.iter().map(view).collect(),
         audio_tracks: audio_tracks(facts),
         subtitles: subtitle_tracks(facts),
-        chapters: facts.map_or(0, |f| f.chapters),
+        chapters: facts.map_or(0, |f| u32::try_from(f.chapters.len()).unwrap_or(u32::MAX)),
     }))
 }
 

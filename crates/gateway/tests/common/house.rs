@@ -333,7 +333,7 @@ impl TestHouse {
                 default: true,
             }],
             subtitles: vec![],
-            chapters: 0,
+            chapters: vec![],
         };
         let found = ScanChange::Found {
             path: format!("{name}.{}", container.as_str()).into_bytes(),

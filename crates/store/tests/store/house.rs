@@ -3,7 +3,7 @@
 use base::{Clock, FakeClock, UnixMs};
 use domain::{
     FolderId, LibraryId, LibraryKind, Role, SessionId, TitleId, UserId,
-    facts::{AudioFacts, Container, Defect, FileFacts, VideoFacts},
+    facts::{AudioFacts, Chapter, Container, Defect, FileFacts, VideoFacts},
 };
 use sea_orm::ConnectionTrait;
 use std::{path::PathBuf, sync::Arc};
@@ -163,7 +163,7 @@ pub fn facts(container: Container, codec: &str, duration_ms: u64) -> FileFacts {
             default: true,
         }],
         subtitles: vec![],
-        chapters: 3,
+        chapters: vec![Chapter { start_ms: 0, end_ms: 90_000, title: Some("Anfang".into()) }],
     }
 }
 

@@ -9,6 +9,7 @@ mod audit;
 mod browse;
 mod house;
 mod libraries;
+mod looks;
 mod people;
 mod schema;
 mod sessions;
