@@ -29,12 +29,85 @@ pub enum RequestBody {
     /// Work that ends in at most `max_bytes` of result, or is killed after `time_limit_ms`.
     /// Closing the connection cancels it.
     Job { job: Job, max_bytes: u32, time_limit_ms: u32 },
+    /// What a player needs before any segment of a track. The answer says its own length, which
+    /// is at most `max_bytes`.
+    Init { file: FileRef, track: Track, max_bytes: u32 },
+    /// One segment of a track. The answer says its own length, which is at most `max_bytes`.
+    Segment { file: FileRef, track: Track, wanted: Wanted, max_bytes: u32 },
+}
+
+/// One track of a film as a viewer gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Track {
+    /// The picture as it is. `hevc` is named by another tag in MP4.
+    VideoCopy { hevc: bool },
+    /// The picture as H.264.
+    VideoEncode { rung: Rung },
+    /// Sound track `index` as it is: AAC that begins `start_us` after the film at `rate` Hz.
+    AudioCopy { index: u8, start_us: u64, rate: u32 },
+    /// Sound track `index` as stereo AAC.
+    AudioEncode { index: u8 },
+}
+
+/// A smaller picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rung {
+    /// Pixels.
+    pub height: u16,
+    /// Thousands of bits a second, at most.
+    pub kbps: u32,
+    /// Made ahead of time: more CPU for a better picture.
+    pub unhurried: bool,
+    /// Brings the brightness of HDR down.
+    pub tone_map: bool,
+}
+
+/// Which segment, and as much of the plan as a run from there on needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    pub number: u32,
+    /// Segments the worker may make beyond this one before anybody asks for them.
+    pub ahead: u32,
+    pub plan: PlanPart,
+}
+
+/// A part of the plan; `media::hls::plan` has the meaning of every number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlanPart {
+    Video {
+        cuts: Vec<PlannedCut>,
+        end: u64,
+        is_last: bool,
+        frame: u32,
+        back: u64,
+    },
+    /// Samples at 48 kHz up to the film's end.
+    Audio {
+        end: u64,
+    },
+}
+
+/// Start, frame, and the source's key frames around it, in ticks of 1/90000 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCut {
+    pub start: u64,
+    pub key: u64,
+    pub before: u64,
+    pub after: u64,
+    pub on_key: bool,
+}
+
+impl PlanPart {
+    /// More cuts than this do not fit into a frame with certainty.
+    pub const MOST_CUTS: usize = 300;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Job {
     /// Result: ffprobe's JSON (format, streams, chapters), as untrusted text.
     Probe { file: FileRef },
+    /// Result: a key frame index in the form of `media::hls::index`.
+    Index { file: FileRef },
     /// Result: one JPEG, at most `width` pixels wide, of the frame near `at_ms`.
     Poster { file: FileRef, at_ms: u64, width: u32 },
 }
@@ -124,5 +197,20 @@ mod tests {
             bytes[at] = 0xff;
             assert_eq!(AnswerHead::from_bytes(&bytes), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn the_largest_window_fits_into_a_frame() {
+        const HOURS: u64 = 90_000 * 360_000;
+        let cut = PlannedCut { start: HOURS, key: HOURS, before: HOURS, after: HOURS, on_key: true };
+        let cuts = vec![cut; PlanPart::MOST_CUTS];
+        let plan = PlanPart::Video { cuts, end: HOURS, is_last: false, frame: 90_000, back: HOURS };
+        let file = FileRef { mount: "m".repeat(32), path: vec![b'p'; 4096], size: Some(u64::MAX) };
+        let track = Track::VideoEncode { rung: Rung { height: 1080, kbps: 9000, unhurried: true, tone_map: true } };
+        let wanted = Wanted { number: u32::MAX, ahead: 99, plan };
+        let body = RequestBody::Segment { file, track, wanted, max_bytes: u32::MAX };
+        let request = Request { id: u64::MAX, body };
+        let bytes = crate::frame::encode(&request).unwrap();
+        assert_eq!(crate::frame::decode::<Request>(&bytes[4..]), Ok(request));
     }
 }

@@ -9,11 +9,11 @@
 pub const INPUT: &str = "file:/proc/self/fd/0";
 
 /// Only plain files: no network, no `concat:`, `subfile:`, `data:` or `crypto:`.
-const PROTOCOLS: &str = "file,pipe";
+pub(crate) const PROTOCOLS: &str = "file,pipe";
 
 /// The demuxers of the six containers and nothing that reads further files (playlists, manifests,
 /// image patterns, concat scripts), whatever a file is called.
-const FORMATS: &str = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi";
+pub(crate) const FORMATS: &str = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi";
 
 /// Picture decoders a household's films use. Rare ones have the worst record of memory faults.
 const VIDEO_DECODERS: &str = "h264,hevc,vp8,vp9,libdav1d,av1,libaom-av1,libvpx,libvpx-vp9,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,mpeg1video,mpeg2video,h263,flv,vc1,wmv1,wmv2,wmv3,mjpeg,prores,dnxhd,theora,dvvideo,rawvideo,cinepak,svq1,svq3,rv40,ffv1,huffyuv";
@@ -33,15 +33,20 @@ const ENTRIES: &str = "format=format_name,duration,bit_rate\
 :error";
 
 /// Streams in one file beyond which it is not a film but an attack.
-const MAX_STREAMS: &str = "128";
+pub(crate) const MAX_STREAMS: &str = "128";
 
-fn list(parts: &[&str]) -> Vec<String> {
+pub(crate) fn list(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|p| (*p).to_owned()).collect()
+}
+
+/// Every decoder a film of a household needs, for pictures, sound and subtitles.
+pub(crate) fn decoders() -> String {
+    format!("{VIDEO_DECODERS},{OTHER_DECODERS}")
 }
 
 /// ffprobe on standard input; JSON on standard output.
 pub fn probe() -> Vec<String> {
-    let decoders = format!("{VIDEO_DECODERS},{OTHER_DECODERS}");
+    let decoders = decoders();
     let mut args = list(&["-hide_banner", "-v", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders, "-max_streams", MAX_STREAMS, "-threads", "1"]));

@@ -1,7 +1,8 @@
 //! Facts and maths about media files.
 //!
 //! Owns: byte ranges and validators of HTTP, content types, argument lists for ffmpeg and
-//! ffprobe, the reading of ffprobe's JSON, and opening a file beneath a folder and nowhere else.
+//! ffprobe, the reading of ffprobe's JSON, the plan and the cutting of HLS, and opening a file
+//! beneath a folder and nowhere else.
 //! Promises: everything is a pure function except [`jail`], which opens; input from outside is
 //! bounded before it is looked at; no argument list ever holds a file name.
 //! Never here: starting a program, the network, an async runtime, the database.
@@ -9,6 +10,7 @@
 pub mod conditional;
 pub mod extent;
 pub mod ffmpeg_args;
+pub mod hls;
 pub mod jail;
 pub mod mime;
 pub mod probe_json;

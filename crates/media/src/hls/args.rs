@@ -1,0 +1,293 @@
+//! The commands behind HLS, as pure functions: what ffmpeg is asked for, and nothing a name or a
+//! viewer could reach. Each flag is there because its absence failed; ADR 11 has the list.
+
+use super::{
+    AAC_FRAME, AAC_RATE, TICKS,
+    plan::{AudioPlan, Cut, Window},
+};
+use crate::ffmpeg_args::{FORMATS, INPUT, MAX_STREAMS, PROTOCOLS, decoders, list};
+
+/// Absolute times with zero at the film's start; decode times that are real and not 0 in every
+/// run; the init at once and always the same; one fragment a group of pictures, written when it
+/// is whole.
+const OUT: &[&str] = &[
+    "-copyts",
+    "-start_at_zero",
+    "-avoid_negative_ts",
+    "disabled",
+    "-flush_packets",
+    "1",
+    "-map_metadata",
+    "-1",
+    "-map_chapters",
+    "-1",
+    "-fflags",
+    "+bitexact",
+    "-f",
+    "mp4",
+    "-movflags",
+    "+frag_keyframe+empty_moov+default_base_moof+frag_discont+negative_cts_offsets+skip_sidx",
+];
+
+/// A smaller picture: its height, and what it may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rung {
+    /// Pixels; even.
+    pub height: u32,
+    /// Thousands of bits a second, at most.
+    pub kbps: u32,
+    pub preset: Preset,
+    /// Whether the source's brightness is that of HDR and has to be brought down.
+    pub tone_map: bool,
+}
+
+/// How much CPU x264 may spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// While somebody waits.
+    Superfast,
+    /// Ahead of time.
+    Veryfast,
+}
+
+impl Preset {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Superfast => "superfast",
+            Self::Veryfast => "veryfast",
+        }
+    }
+}
+
+/// The forced key frames that fit into one command; a run is begun anew behind them.
+pub const MOST_CUTS: usize = 300;
+
+/// Beginning of every command on a film: quiet, no network, only known formats.
+fn opening() -> Vec<String> {
+    let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
+    args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
+    args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
+    args.extend(list(&["-fflags", "+genpts"]));
+    args
+}
+
+fn seconds(ticks: u64) -> String {
+    let micros = (ticks * 100 + 4) / 9;
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// A command that writes one track as fragmented MP4 to standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackCommand {
+    args: Vec<String>,
+}
+
+impl TrackCommand {
+    pub fn args(&self) -> &[String] {
+        &self.args
+    }
+}
+
+/// Video as it is, from the window's first cut on. `further_back`: the run before this one began
+/// behind the cut.
+pub fn copy_video(window: &Window, hevc: bool, further_back: bool) -> TrackCommand {
+    let cut = window.cuts[0];
+    let mut args = opening();
+    // For the first segment no seek at all: even a seek to 0 loses frames in some containers.
+    let from = if further_back { window.back } else { cut.before + (cut.key - cut.before) / 2 };
+    if window.first > 0 && from > 0 {
+        args.extend(["-ss".into(), seconds(from)]);
+    }
+    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-c:v", "copy"]));
+    if hevc {
+        args.extend(list(&["-tag:v", "hvc1"]));
+    }
+    // VP9 and AV1 in MP4 are "experimental" to old versions.
+    args.extend(list(&["-strict", "-2", "-video_track_timescale", "90000"]));
+    finish(args)
+}
+
+/// Video as H.264 of a rung, with a key frame at every cut of the window.
+pub fn encode_video(window: &Window, rung: Rung, threads: u32, further_back: bool) -> TrackCommand {
+    let half = u64::from(window.frame / 2);
+    let cut = window.cuts[0];
+    let mut args = opening();
+    args.extend(["-threads".into(), threads.to_string()]);
+    if window.first > 0 {
+        args.extend(seek_to_decode(cut, half, further_back));
+    }
+    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-fps_mode", "vfr", "-enc_time_base", "1:90000"]));
+    args.extend(["-filter_threads".into(), "1".into(), "-vf".into(), filters(rung)]);
+    args.extend(list(&["-c:v", "libx264", "-preset", rung.preset.as_str()]));
+    args.extend(list(&["-profile:v", "high", "-level:v", "4.0", "-pix_fmt", "yuv420p"]));
+    let (rate, buffer) = (format!("{}k", rung.kbps), format!("{}k", rung.kbps * 2));
+    args.extend(list(&["-crf", "22", "-maxrate", &rate, "-bufsize", &buffer]));
+    args.extend(["-threads".into(), threads.to_string()]);
+    args.extend(list(&["-sc_threshold", "0", "-g", "9999", "-forced-idr", "1", "-force_key_frames"]));
+    // The first frame at or after each of these becomes a key frame; half a frame of margin so
+    // that rounding cannot miss it.
+    let forced = window.cuts.iter().take(MOST_CUTS).map(|c| seconds(c.key.saturating_sub(half)));
+    args.push(forced.collect::<Vec<_>>().join(","));
+    args.extend(list(&["-video_track_timescale", "90000"]));
+    finish(args)
+}
+
+/// Where the decoder begins. On a key frame of the source nothing before it has to be decoded.
+fn seek_to_decode(cut: Cut, half: u64, further_back: bool) -> Vec<String> {
+    if cut.on_key && !further_back {
+        let middle = cut.key + (cut.after - cut.key) / 2;
+        return vec!["-noaccurate_seek".into(), "-ss".into(), seconds(middle.min(cut.key + TICKS / 2))];
+    }
+    let from = if further_back { cut.before } else { cut.key.saturating_sub(half) };
+    vec!["-ss".into(), seconds(from)]
+}
+
+fn filters(rung: Rung) -> String {
+    let height = rung.height & !1;
+    let scale = format!("scale=-2:{height}:flags=fast_bilinear,setsar=1");
+    if rung.tone_map {
+        let linear = format!("zscale=w=-2:h={height},zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709");
+        return format!("{linear},tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setsar=1");
+    }
+    format!("bwdif=deint=interlaced,{scale}")
+}
+
+/// Sound as stereo AAC from segment `number` on.
+pub fn encode_audio(track: u8, number: u32, plan: AudioPlan) -> TrackCommand {
+    // A few frames early: the encoder's first frames would be heard as a seam.
+    let grid = (u64::from(number.min(plan.len())) * AudioPlan::STEP / AAC_FRAME).saturating_sub(4);
+    let sample = grid * AAC_FRAME;
+    let mut args = opening();
+    if grid > 0 {
+        args.extend(["-ss".into(), seconds(sample * TICKS / AAC_RATE)]);
+    }
+    args.extend(list(&["-i", INPUT, "-map"]));
+    args.push(format!("0:a:{track}"));
+    // Two steps, because `first_pts` counts at the rate that comes in.
+    args.extend(["-af".into(), format!("aresample=48000,aresample=async=1:first_pts={sample},apad")]);
+    args.extend(list(&["-c:a", "aac", "-ac", "2", "-b:a", "160k", "-threads", "1"]));
+    finish_audio(args)
+}
+
+/// Sound as it is from segment `number` on.
+pub fn copy_audio(track: u8, number: u32) -> TrackCommand {
+    let start = u64::from(number) * AudioPlan::STEP * TICKS / AAC_RATE;
+    let mut args = opening();
+    if number > 0 {
+        args.extend(["-ss".into(), seconds(start.saturating_sub(TICKS / 2))]);
+    }
+    args.extend(list(&["-i", INPUT, "-map"]));
+    args.push(format!("0:a:{track}"));
+    args.extend(list(&["-c:a", "copy"]));
+    finish_audio(args)
+}
+
+fn finish_audio(mut args: Vec<String>) -> TrackCommand {
+    args.extend(list(&["-frag_duration", "500000"]));
+    finish(args)
+}
+
+fn finish(mut args: Vec<String>) -> TrackCommand {
+    args.extend(list(OUT));
+    args.push("pipe:1".into());
+    TrackCommand { args }
+}
+
+/// ffprobe: the film's start, and codec, start, length and rate of every stream.
+pub fn index_streams() -> Vec<String> {
+    let mut args = list(&["-hide_banner", "-v", "level+error", "-protocol_whitelist", PROTOCOLS]);
+    args.extend(list(&["-format_whitelist", FORMATS, "-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
+    args.extend(list(&["-threads", "1", "-fflags", "+genpts", "-show_entries"]));
+    args.push("format=start_time,duration:stream=codec_type,codec_name,start_time,duration,sample_rate:stream_tags=DURATION:stream_disposition=attached_pic".into());
+    args.extend(list(&["-of", "json=compact=1", "-i", INPUT]));
+    args
+}
+
+/// ffprobe: time and flags of every packet of the picture.
+pub fn index_packets() -> Vec<String> {
+    let mut args = list(&["-hide_banner", "-v", "level+error", "-protocol_whitelist", PROTOCOLS]);
+    args.extend(list(&["-format_whitelist", FORMATS, "-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
+    args.extend(list(&["-threads", "1", "-fflags", "+genpts", "-select_streams", "V:0"]));
+    args.extend(list(&["-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", "-i", INPUT]));
+    args
+}
+
+/// ffmpeg: the packets of H.264 that hold an IDR picture, as `framecrc` lines.
+pub fn index_idr() -> Vec<String> {
+    let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
+    args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
+    args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS, "-fflags", "+genpts"]));
+    args.extend(list(&["-discard:v", "nokey", "-i", INPUT, "-map", "0:V:0", "-c", "copy", "-copyts"]));
+    args.extend(list(&["-bsf:v", "filter_units=pass_types=5", "-f", "framecrc", "pipe:1"]));
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(first: u32) -> Window {
+        let cut = Cut { start: 360_000, key: 360_000, before: 180_000, after: 540_000, on_key: true };
+        Window {
+            first,
+            cuts: vec![cut, Cut { start: 540_000, key: 540_000, ..cut }],
+            end: 720_000,
+            is_last: true,
+            frame: 3750,
+            back: 90_000,
+        }
+    }
+    fn text(command: &TrackCommand) -> String {
+        command.args().join(" ")
+    }
+    const RUNG: Rung = Rung { height: 480, kbps: 1200, preset: Preset::Superfast, tone_map: false };
+
+    #[test]
+    fn copies_seek_into_the_group_before() {
+        let command = text(&copy_video(&window(3), true, false));
+        assert!(
+            command.contains("-fflags +genpts -ss 3.000000 -i file:/proc/self/fd/0 -map 0:V:0 -c:v copy -tag:v hvc1")
+        );
+        assert!(command.ends_with("+skip_sidx pipe:1"));
+        assert!(text(&copy_video(&window(3), false, true)).contains("-ss 1.000000 -i"));
+        assert!(!text(&copy_video(&window(0), false, false)).contains("-ss"));
+    }
+
+    #[test]
+    fn encodes_force_a_key_frame_at_every_cut() {
+        let command = text(&encode_video(&window(3), RUNG, 2, false));
+        assert!(command.contains("-noaccurate_seek -ss 4.500000 -i"), "{command}");
+        assert!(command.contains("-force_key_frames 3.979167,5.979167 "), "{command}");
+        assert!(command.contains("-vf bwdif=deint=interlaced,scale=-2:480:flags=fast_bilinear,setsar=1"));
+        let mut inside = window(3);
+        inside.cuts[0].on_key = false;
+        assert!(text(&encode_video(&inside, RUNG, 2, false)).contains("-threads 2 -ss 3.979167 -i"));
+        let hdr = text(&encode_video(&window(0), Rung { tone_map: true, ..RUNG }, 2, false));
+        assert!(hdr.contains("zscale=w=-2:h=480,") && hdr.contains("tonemap=hable") && !hdr.contains("-ss"));
+    }
+
+    #[test]
+    fn sound_begins_four_frames_early_on_the_grid() {
+        let plan = AudioPlan::new(100 * TICKS);
+        assert!(text(&encode_audio(1, 2, plan)).contains("-ss 5.930667 -i file:/proc/self/fd/0 -map 0:a:1 -af aresample=48000,aresample=async=1:first_pts=284672,apad"));
+        assert!(!text(&encode_audio(0, 0, plan)).contains("-ss"));
+        assert!(text(&copy_audio(0, 1)).contains("-ss 2.508000 -i"));
+    }
+
+    #[test]
+    fn no_command_can_leave_the_film() {
+        let plan = AudioPlan::new(TICKS);
+        let all = [
+            copy_video(&window(1), false, false),
+            encode_video(&window(1), RUNG, 1, false),
+            encode_audio(0, 0, plan),
+            copy_audio(0, 0),
+        ];
+        for args in all.iter().map(TrackCommand::args).chain([&index_streams()[..], &index_packets(), &index_idr()]) {
+            let at = args.iter().position(|a| a == "-protocol_whitelist").unwrap();
+            assert_eq!(args[at + 1], "file,pipe");
+            assert!(at < args.iter().position(|a| a == "-i").unwrap());
+            assert_eq!(args.iter().filter(|a| *a == "-i").count(), 1);
+        }
+    }
+}
