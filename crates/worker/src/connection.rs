@@ -1,13 +1,17 @@
 //! Frames over a Unix stream, and one data connection from its token to its end.
 
-use crate::{job, log, range, settings::Settings};
-use contract::{AnswerHead, FileRef, FrameError, Opening, Request, RequestBody, Status, frame};
+use crate::{heads::Heads, job, log, range, settings::Settings};
+use contract::{AnswerHead, FileRef, FrameError, Job, Opening, Request, RequestBody, Status, frame};
 use media::jail::{OpenFile, OpenFileError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     io::{self, Read, Write},
-    os::unix::net::UnixStream,
-    sync::atomic::{AtomicU32, Ordering},
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// How many requests are being worked on, for pongs.
@@ -50,10 +54,10 @@ pub fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), Co
 }
 
 /// Dials one data connection and serves it until the gateway closes it.
-pub fn serve(settings: &Settings, token: [u8; 16]) {
+pub fn serve(settings: &Arc<Settings>, heads: &Heads, token: [u8; 16]) {
     let end = UnixStream::connect(&settings.socket)
         .map_err(ConnectionError::Connect)
-        .and_then(|stream| converse(settings, stream, token));
+        .and_then(|stream| converse(settings, heads, stream, token));
     match end {
         // Closing a connection in the middle of a film is what players do all day.
         Err(ConnectionError::Closed | ConnectionError::Write(_) | ConnectionError::Read(_)) | Ok(()) => {}
@@ -61,17 +65,27 @@ pub fn serve(settings: &Settings, token: [u8; 16]) {
     }
 }
 
-fn converse(settings: &Settings, mut stream: UnixStream, token: [u8; 16]) -> Result<(), ConnectionError> {
+fn converse(
+    settings: &Arc<Settings>,
+    heads: &Heads,
+    mut stream: UnixStream,
+    token: [u8; 16],
+) -> Result<(), ConnectionError> {
     range::widen(&stream);
     send(&mut stream, &Opening::Data { token })?;
     loop {
         let request: Request = receive(&mut stream)?;
         let _busy = Busy::new();
-        answer(settings, &mut stream, request)?;
+        answer(settings, heads, &mut stream, request)?;
     }
 }
 
-fn answer(settings: &Settings, stream: &mut UnixStream, request: Request) -> Result<(), ConnectionError> {
+fn answer(
+    settings: &Arc<Settings>,
+    heads: &Heads,
+    stream: &mut UnixStream,
+    request: Request,
+) -> Result<(), ConnectionError> {
     let id = request.id;
     match request.body {
         RequestBody::Range { file, offset, length } => {
@@ -85,22 +99,68 @@ fn answer(settings: &Settings, stream: &mut UnixStream, request: Request) -> Res
             }
         }
         RequestBody::Job { job, max_bytes, time_limit_ms } => {
-            let (contract::Job::Probe { file } | contract::Job::Poster { file, .. }) = &job;
+            let (Job::Probe { file } | Job::Index { file } | Job::Poster { file, .. }) = &job;
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
             let outcome = match open(settings, file) {
                 Ok(open) => job::run(settings, stream, &job, open, limits),
                 Err(status) => job::Outcome::Ended(status),
             };
-            let (status, bytes) = match outcome {
-                job::Outcome::Done(bytes) => (Status::Ok, bytes),
-                job::Outcome::Failed(text) => (Status::Failed, text.into_bytes()),
-                job::Outcome::Ended(status) => (status, Vec::new()),
-                job::Outcome::Cancelled => return Err(ConnectionError::Closed),
-            };
-            head(stream, AnswerHead { id, status, length: bytes.len() as u64 })?;
-            stream.write_all(&bytes).map_err(ConnectionError::Write)
+            finish(stream, id, outcome)
+        }
+        RequestBody::Init { file, track, max_bytes } => {
+            let made = open(settings, &file)
+                .map_err(job::Outcome::Ended)
+                .and_then(|open| heads.init(settings, &file, &open, track, stream));
+            share(stream, id, made, max_bytes)
+        }
+        RequestBody::Segment { file, track, wanted, max_bytes } => {
+            let made = open(settings, &file)
+                .map_err(job::Outcome::Ended)
+                .and_then(|open| heads.segment(settings, &file, &open, track, &wanted, stream));
+            share(stream, id, made, max_bytes)
         }
     }
+}
+
+/// Sends what was made, or says why not.
+fn finish(stream: &mut UnixStream, id: u64, outcome: job::Outcome) -> Result<(), ConnectionError> {
+    let (status, bytes) = match outcome {
+        job::Outcome::Done(bytes) => (Status::Ok, bytes),
+        job::Outcome::Failed(text) => (Status::Failed, text.into_bytes()),
+        job::Outcome::Ended(status) => (status, Vec::new()),
+        job::Outcome::Cancelled => return Err(ConnectionError::Closed),
+    };
+    head(stream, AnswerHead { id, status, length: bytes.len() as u64 })?;
+    stream.write_all(&bytes).map_err(ConnectionError::Write)
+}
+
+/// Like [`finish`] for what others may be reading too.
+fn share(
+    stream: &mut UnixStream,
+    id: u64,
+    made: Result<Arc<Vec<u8>>, job::Outcome>,
+    max_bytes: u32,
+) -> Result<(), ConnectionError> {
+    match made {
+        Ok(bytes) if bytes.len() <= max_bytes as usize => {
+            head(stream, AnswerHead { id, status: Status::Ok, length: bytes.len() as u64 })?;
+            stream.write_all(&bytes).map_err(ConnectionError::Write)
+        }
+        Ok(_) => finish(stream, id, job::Outcome::Ended(Status::Limit)),
+        Err(outcome) => finish(stream, id, outcome),
+    }
+}
+
+/// Whether the gateway has left. It sends nothing while a request runs, so leaving is all it can do.
+pub fn is_gone(gateway: &UnixStream) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(gateway.as_fd(), PollFlags::RDHUP)];
+    let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    gone(fds[0].revents())
+}
+
+/// What poll says of a gateway that has left.
+pub fn gone(events: PollFlags) -> bool {
+    events.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }
 
 fn head(stream: &mut UnixStream, head: AnswerHead) -> Result<(), ConnectionError> {

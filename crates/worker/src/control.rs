@@ -2,6 +2,7 @@
 
 use crate::{
     connection::{self, BUSY, ConnectionError, receive, send},
+    heads::Heads,
     log,
     settings::Settings,
 };
@@ -32,6 +33,7 @@ pub fn run(settings: Settings) -> Result<(), ConnectionError> {
     send(&mut stream, &Opening::Control(hello))?;
 
     let settings = Arc::new(settings);
+    let heads = Arc::new(Heads::new());
     let open = Arc::new(AtomicUsize::new(0));
     loop {
         match receive(&mut stream)? {
@@ -39,23 +41,23 @@ pub fn run(settings: Settings) -> Result<(), ConnectionError> {
             ToWorker::Ping { seq } => {
                 send(&mut stream, &FromWorker::Pong { seq, busy: BUSY.load(Ordering::Relaxed) })?;
             }
-            ToWorker::Dial { token } => dial(&settings, &open, token),
+            ToWorker::Dial { token } => dial(&settings, &heads, &open, token),
             ToWorker::Shutdown => return Ok(()),
         }
     }
 }
 
-fn dial(settings: &Arc<Settings>, open: &Arc<AtomicUsize>, token: [u8; 16]) {
+fn dial(settings: &Arc<Settings>, heads: &Arc<Heads>, open: &Arc<AtomicUsize>, token: [u8; 16]) {
     // Only this thread adds, so the check and the addition need not be one step.
     if open.load(Ordering::Acquire) >= MAX_DATA_CONNECTIONS {
         log::line("a data connection too many was asked for");
         return;
     }
     let place = Place::take(Arc::clone(open));
-    let settings = Arc::clone(settings);
+    let (settings, heads) = (Arc::clone(settings), Arc::clone(heads));
     let thread = std::thread::Builder::new().name("data".into()).stack_size(STACK_BYTES).spawn(move || {
         let _place = place;
-        connection::serve(&settings, token);
+        connection::serve(&settings, &heads, token);
     });
     if let Err(error) = thread {
         log::line(&format!("start a thread: {error}"));

@@ -1,6 +1,6 @@
 //! One media program on one file: started under limits, watched, and always cleared away.
 
-use crate::{limited, log, settings::Settings};
+use crate::{connection::gone, index, limited, log, settings::Settings};
 use contract::{Job, Status};
 use ffmpeg_sidecar::{
     command::FfmpegCommand,
@@ -17,10 +17,16 @@ use rustix::{
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid},
 };
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::Read,
-    os::{fd::AsFd, unix::net::UnixStream, unix::process::CommandExt, unix::process::ExitStatusExt},
-    process::{Child, Command, ExitStatus, Stdio},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+        unix::process::CommandExt,
+        unix::process::ExitStatusExt,
+    },
+    path::Path,
+    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -35,8 +41,8 @@ const MAX_WORDS_CHARS: usize = 500;
 
 #[derive(Debug, Clone, Copy)]
 pub struct JobLimits {
-    max_bytes: usize,
-    time: Duration,
+    pub max_bytes: usize,
+    pub time: Duration,
 }
 
 impl JobLimits {
@@ -71,6 +77,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             let args = ffmpeg_args::probe().into_iter().map(OsString::from).collect();
             watch(settings, gateway, program, args, &open, limits, deadline)
         }
+        Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
         Job::Poster { at_ms, width, .. } => {
             let Some(width) = PosterWidth::new(*width) else { return Outcome::Ended(Status::Refused) };
             let poster = |at_ms| {
@@ -107,7 +114,47 @@ impl Outcome {
     }
 }
 
-fn watch(
+/// Starts a media program on a film, under limits and in a process group of its own. Without
+/// `time` it may use as much CPU as it likes: what watches it decides when it ends.
+pub fn start(
+    settings: &Settings,
+    program: &Path,
+    args: &[impl AsRef<OsStr>],
+    film: OwnedFd,
+    time: Option<Duration>,
+    niceness: i32,
+) -> std::io::Result<Running> {
+    let cpu_s = time.map_or(u64::from(u32::MAX), |time| time.as_secs() + 1);
+    #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
+    let mut command = Command::new(&settings.programs.worker);
+    command.arg(limited::FLAG).arg(std::process::id().to_string()).arg(cpu_s.to_string()).arg(niceness.to_string());
+    command.arg(program).args(args).env_clear().current_dir(&settings.work_dir).process_group(0);
+    command.stdin(Stdio::from(film)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command)
+}
+
+/// What a short command writes, while somebody waits for it.
+pub fn collect(
+    settings: &Settings,
+    gateway: &UnixStream,
+    args: &[String],
+    open: &OpenFile,
+    max_bytes: usize,
+    time: Duration,
+) -> Result<Vec<u8>, Outcome> {
+    let limits = JobLimits { max_bytes, time };
+    let (program, args) =
+        (settings.programs.ffmpeg.clone().into_os_string(), args.iter().map(OsString::from).collect());
+    match watch_at(settings, gateway, program, args, open, limits, Instant::now() + time, 0) {
+        Outcome::Done(bytes) => Ok(bytes),
+        other => Err(other),
+    }
+}
+
+/// Someone watching goes first, on the processor and, since the class follows, on the disk.
+const BEHIND_VIEWERS: i32 = 19;
+
+pub fn watch(
     settings: &Settings,
     gateway: &UnixStream,
     program: OsString,
@@ -116,17 +163,22 @@ fn watch(
     limits: JobLimits,
     deadline: Instant,
 ) -> Outcome {
-    let input = match open.fd.try_clone() {
-        Ok(fd) => Stdio::from(fd),
-        Err(_) => return Outcome::Ended(Status::Io),
-    };
-    let cpu_s = limits.time.as_secs() + 1;
-    #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
-    let mut command = Command::new(&settings.programs.worker);
-    command.arg(limited::FLAG).arg(std::process::id().to_string()).arg(cpu_s.to_string());
-    command.arg(program).args(args).env_clear().current_dir(&settings.work_dir).process_group(0);
-    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = match Running::start(command) {
+    watch_at(settings, gateway, program, args, open, limits, deadline, BEHIND_VIEWERS)
+}
+
+#[expect(clippy::too_many_arguments, reason = "what one program is started with")]
+fn watch_at(
+    settings: &Settings,
+    gateway: &UnixStream,
+    program: OsString,
+    args: Vec<OsString>,
+    open: &OpenFile,
+    limits: JobLimits,
+    deadline: Instant,
+    niceness: i32,
+) -> Outcome {
+    let Ok(film) = open.fd.try_clone() else { return Outcome::Ended(Status::Io) };
+    let mut running = match start(settings, Path::new(&program), &args, film, Some(limits.time), niceness) {
         Ok(running) => running,
         Err(error) => {
             log::line(&format!("start a job: {error}"));
@@ -163,7 +215,7 @@ fn ending(status: ExitStatus, result: Vec<u8>, words: &[u8]) -> Outcome {
 }
 
 /// The errors among what a program wrote, as one short line; everything when none is marked.
-fn said(words: &[u8]) -> String {
+pub fn said(words: &[u8]) -> String {
     let mut parser = FfmpegLogParser::new(words);
     let (mut errors, mut others) = (Vec::new(), Vec::new());
     loop {
@@ -195,7 +247,7 @@ pub fn kill_all() {
 }
 
 /// A program in its own process group. Dropping it leaves nothing of the group behind.
-struct Running {
+pub struct Running {
     child: Child,
     group: Pid,
 }
@@ -215,6 +267,15 @@ impl Running {
         let group = Pid::from_child(&child);
         groups.push(group);
         Ok(Self { child, group })
+    }
+
+    pub fn group(&self) -> Pid {
+        self.group
+    }
+
+    /// Its outputs, once.
+    pub fn outputs(&mut self) -> Option<(ChildStdout, ChildStderr)> {
+        Some((self.child.stdout.take()?, self.child.stderr.take()?))
     }
 
     /// Reads both outputs until the program is done with them, with one eye on the gateway.
@@ -296,11 +357,6 @@ impl Running {
             pause = (pause * 2).min(Duration::from_millis(20));
         }
     }
-}
-
-/// The gateway sends nothing while a job runs; all it can do is leave.
-fn gone(events: PollFlags) -> bool {
-    events.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
 }
 
 impl Drop for Running {

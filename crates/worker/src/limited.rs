@@ -18,13 +18,15 @@ const ADDRESS_SPACE_BYTES: u64 = 3 << 29;
 const FILE_BYTES: u64 = 64 << 20;
 const OPEN_FILES: u64 = 128;
 
-/// Arguments: the worker's pid, CPU seconds, the program, its arguments.
+/// Arguments: the worker's pid, CPU seconds, niceness, the program, its arguments.
 pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let mut number = || args.next()?.to_str()?.parse::<u32>().ok();
-    let (Some(worker), Some(cpu_s)) = (number(), number()) else { return ExitCode::from(NOT_STARTED) };
+    let (Some(worker), Some(cpu_s), Some(niceness)) = (number(), number(), number()) else {
+        return ExitCode::from(NOT_STARTED);
+    };
     let Some(program) = args.next() else { return ExitCode::from(NOT_STARTED) };
 
-    if let Err(error) = restrict(worker, u64::from(cpu_s)) {
+    if let Err(error) = restrict(worker, u64::from(cpu_s), niceness.min(19)) {
         log::line(&format!("limit a media program: {error}"));
         return ExitCode::from(NOT_STARTED);
     }
@@ -34,7 +36,7 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(NOT_STARTED)
 }
 
-fn restrict(worker: u32, cpu_s: u64) -> rustix::io::Result<()> {
+fn restrict(worker: u32, cpu_s: u64, niceness: u32) -> rustix::io::Result<()> {
     process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // The worker may have died before the line above.
     let parent = process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
@@ -46,8 +48,7 @@ fn restrict(worker: u32, cpu_s: u64) -> rustix::io::Result<()> {
     limit(Resource::Fsize, FILE_BYTES)?;
     limit(Resource::Nofile, OPEN_FILES)?;
     limit(Resource::Core, 0)?;
-    // Someone watching goes first, on the processor and, since the class follows, on the disk.
-    process::setpriority_process(None::<Pid>, 19)
+    process::setpriority_process(None::<Pid>, i32::try_from(niceness).unwrap_or(19))
 }
 
 /// Lowers a limit; one that is lower already stays.

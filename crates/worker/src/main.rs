@@ -1,14 +1,16 @@
 //! `loge-worker`, the only program that touches media, inside one loge.
 //!
 //! It dials the gateway's socket, proves itself with the nonce it was started with, and then
-//! does as it is told: it opens data connections, sends ranges of files with `sendfile`, and runs
-//! ffprobe and ffmpeg on one file at a time. It has no configuration beyond its environment, no
+//! does as it is told: it opens data connections, sends ranges of files with `sendfile`, runs
+//! ffprobe and ffmpeg on one file at a time, and cuts films into segments. It has no configuration beyond its environment, no
 //! network, no state, and asks for nothing.
 //! One blocking thread per data connection: the disk may wait, and only this person waits with it.
 //! It ends with the control connection: 0 when told to shut down, 1 when the gateway is gone.
 
 mod connection;
 mod control;
+mod heads;
+mod index;
 mod job;
 mod limited;
 mod log;

@@ -182,6 +182,51 @@ pub fn copy_audio(track: u8, number: u32) -> TrackCommand {
     finish_audio(args)
 }
 
+/// The first frame of a copied picture, for its init segment.
+pub fn init_copy_video(hevc: bool) -> TrackCommand {
+    one_frame(copy_video(&beginning(), hevc, false))
+}
+
+/// The first frame of an encoded picture, for its init segment.
+pub fn init_encode_video(rung: Rung) -> TrackCommand {
+    one_frame(encode_video(&beginning(), rung, 1, false))
+}
+
+/// The first packets of copied sound, for its init segment.
+pub fn init_copy_audio(track: u8) -> TrackCommand {
+    short(copy_audio(track, 0))
+}
+
+/// The first packets of encoded sound, for its init segment.
+pub fn init_encode_audio(track: u8) -> TrackCommand {
+    let mut command = short(encode_audio(track, 0, AudioPlan { end: AAC_RATE }));
+    for arg in &mut command.args {
+        // Silence without end would never be done.
+        if let Some(filter) = arg.strip_suffix(",apad") {
+            *arg = filter.into();
+        }
+    }
+    command
+}
+
+fn beginning() -> Window {
+    let cut = Cut { start: 0, key: 0, before: 0, after: TICKS, on_key: true };
+    Window { first: 0, cuts: vec![cut], end: TICKS, is_last: false, frame: 3000, back: 0 }
+}
+
+fn one_frame(command: TrackCommand) -> TrackCommand {
+    limit(command, &["-frames:v", "1"])
+}
+fn short(command: TrackCommand) -> TrackCommand {
+    limit(command, &["-t", "0.1"])
+}
+/// Output options go before the output.
+fn limit(mut command: TrackCommand, options: &[&str]) -> TrackCommand {
+    let at = command.args.len() - 1;
+    command.args.splice(at..at, list(options));
+    command
+}
+
 fn finish_audio(mut args: Vec<String>) -> TrackCommand {
     args.extend(list(&["-frag_duration", "500000"]));
     finish(args)

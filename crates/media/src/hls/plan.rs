@@ -60,7 +60,7 @@ impl VideoPlan {
             return Err(NoCopy::OpenGroups);
         }
         let chosen = greedy(index, index.points.iter().filter(clean));
-        let plan = Self::of(index, &chosen);
+        let plan = Self::of(index, &chosen, true);
         if plan.durations().any(|d| d > COPY_MAX) {
             let has_open = index.points.iter().any(|p| p.kind == PointKind::Open);
             return Err(if has_open { NoCopy::OpenGroups } else { NoCopy::TooSparse });
@@ -89,10 +89,12 @@ impl VideoPlan {
                 }
             }
         }
-        Self::of(index, &chosen)
+        Self::of(index, &chosen, false)
     }
 
-    fn of(index: &KeyframeIndex, chosen: &[Point]) -> Self {
+    /// `led`: pictures that lead their key frame belong to its segment, as they do in the source;
+    /// an encoder puts them before it.
+    fn of(index: &KeyframeIndex, chosen: &[Point], led: bool) -> Self {
         let keys: Vec<u64> = index.points.iter().filter(|p| p.kind.is_key()).map(|p| p.pts).collect();
         let mut cuts: Vec<Cut> = Vec::with_capacity(chosen.len());
         for (n, point) in chosen.iter().enumerate() {
@@ -100,9 +102,9 @@ impl VideoPlan {
             let before = at.checked_sub(1).map_or(keys[0], |at| keys[at]);
             let on_key = point.kind.is_key();
             let after = keys.get(at + usize::from(on_key)).copied().unwrap_or(index.end);
-            // Pictures that lead their key frame belong to its segment.
             let floor = cuts.last().map_or(0, |c| c.start + 1);
-            let start = if n == 0 { 0 } else { point.first.max(floor) };
+            let first = if led { point.first } else { point.pts };
+            let start = if n == 0 { 0 } else { first.max(floor) };
             cuts.push(Cut { start, key: point.pts, before, after, on_key });
         }
         Self { cuts, end: index.end, frame: index.frame }

@@ -117,7 +117,7 @@ mod tests {
             default: true,
         };
         assert_eq!(
-            master(&[video.clone()], &[audio]),
+            master(std::slice::from_ref(&video), &[audio]),
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
              #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Deutsch  5.1 \",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"a-0/index.m3u8\"\n\
              #EXT-X-STREAM-INF:BANDWIDTH=4000000,CODECS=\"avc1.640028,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=23.976,AUDIO=\"sound\"\n\

@@ -1,0 +1,78 @@
+//! Segments in memory, a bounded number of bytes of them, the least recently used going first.
+//! Copied segments cost milliseconds to make again, so a disk would be no faster.
+
+use std::{collections::HashMap, sync::Arc};
+
+#[derive(Debug)]
+pub struct Ring {
+    budget: usize,
+    used: usize,
+    clock: u64,
+    segments: HashMap<(u64, u32), Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Arc<Vec<u8>>,
+    touched: u64,
+}
+
+impl Ring {
+    pub fn new(budget: usize) -> Self {
+        Self { budget, used: 0, clock: 0, segments: HashMap::new() }
+    }
+
+    pub fn get(&mut self, stream: u64, number: u32) -> Option<Arc<Vec<u8>>> {
+        self.clock += 1;
+        let kept = self.segments.get_mut(&(stream, number))?;
+        kept.touched = self.clock;
+        Some(kept.bytes.clone())
+    }
+
+    /// A segment larger than everything is kept all the same, alone: somebody waits for it.
+    pub fn put(&mut self, stream: u64, number: u32, bytes: Arc<Vec<u8>>) {
+        self.clock += 1;
+        self.used += bytes.len();
+        if let Some(old) = self.segments.insert((stream, number), Kept { bytes, touched: self.clock }) {
+            self.used -= old.bytes.len();
+        }
+        while self.used > self.budget && self.segments.len() > 1 {
+            let oldest = self.segments.iter().min_by_key(|(_, kept)| kept.touched).map(|(key, _)| *key);
+            let Some(gone) = oldest.and_then(|key| self.segments.remove(&key)) else { return };
+            self.used -= gone.bytes.len();
+        }
+    }
+
+    pub fn forget(&mut self, stream: u64) {
+        self.segments.retain(|(of, _), kept| {
+            let stays = *of != stream;
+            if !stays {
+                self.used -= kept.bytes.len();
+            }
+            stays
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let mut ring = Ring::new(300);
+        let bytes = |n: usize| Arc::new(vec![0; n]);
+        for number in 0..3 {
+            ring.put(1, number, bytes(100));
+        }
+        assert!(ring.get(1, 0).is_some());
+        ring.put(2, 0, bytes(100));
+        assert!(ring.get(1, 1).is_none() && ring.get(1, 0).is_some() && ring.get(2, 0).is_some());
+        ring.put(2, 1, bytes(1000));
+        assert_eq!((ring.segments.len(), ring.used), (1, 1000));
+        ring.put(2, 1, bytes(50));
+        ring.put(3, 0, bytes(50));
+        ring.forget(2);
+        assert_eq!((ring.segments.len(), ring.used), (1, 50));
+    }
+}

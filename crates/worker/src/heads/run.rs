@@ -1,0 +1,361 @@
+//! One run: ffmpeg from one place on, its pipe read as far as somebody wants to see.
+
+use super::{Failed, IDLE, Stream, lock, rule::Progress, track, track::Part};
+use crate::{job, log, settings::Settings};
+use contract::{Status, Track};
+use media::{
+    hls::{
+        fmp4::{self, Reader},
+        split::{Segment, SplitError, Splitter},
+    },
+    jail::OpenFile,
+};
+use rustix::process::Pid;
+use std::{
+    collections::VecDeque,
+    io::Read,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{ChildStderr, ChildStdout},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// What a run may have made beyond what was asked for.
+const UNREAD_BYTES: usize = 24 << 20;
+const PIPE_BYTES: usize = 1 << 20;
+const WORDS_BYTES: usize = 4 << 10;
+const INIT_BYTES: usize = 4 << 20;
+const INIT_TIME: Duration = Duration::from_secs(15);
+
+/// A run as its stream knows it.
+pub struct Run {
+    pub generation: u64,
+    pub group: Option<Pid>,
+    /// The segment in the making.
+    next: u32,
+    /// The highest number asked for, and how far it may go beyond.
+    asked: u32,
+    until: u32,
+    /// The newest part of the plan, for the splitter to take over.
+    part: Option<Part>,
+    /// The last segment whose end it knows.
+    known: u32,
+    /// Whether it can be told more of the plan: an encoder has to know its key frames at the start.
+    extendable: bool,
+    unread: VecDeque<(u32, usize)>,
+    began: Instant,
+    /// Time spent waiting for readers.
+    paused: Duration,
+    made: u32,
+    expected: Duration,
+}
+
+impl Run {
+    pub fn new(generation: u64, number: u32, ahead: u32, part: &Part, extendable: bool) -> Self {
+        Self {
+            known: last_known(part),
+            extendable,
+            generation,
+            group: None,
+            next: number,
+            asked: number,
+            until: number.saturating_add(ahead),
+            part: Some(part.clone()),
+            unread: VecDeque::new(),
+            began: Instant::now(),
+            paused: Duration::ZERO,
+            made: 0,
+            expected: Duration::from_millis(100),
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        // The window of the request itself begins at its number, so it may be the one behind the
+        // last that is known.
+        let reach = self.known.saturating_add(u32::from(self.extendable));
+        Progress { next: self.next, reach, per_segment: self.expected }
+    }
+
+    /// The segment it began for, until it has come.
+    pub fn promised(&self) -> Option<u32> {
+        (self.made == 0).then_some(self.next)
+    }
+
+    /// Somebody wants this segment, and soon the ones behind it.
+    pub fn asked_for(&mut self, number: u32, ahead: u32, part: &Part) {
+        if number > self.progress().reach {
+            return;
+        }
+        let known = last_known(part);
+        if self.extendable && known > self.known {
+            self.known = known;
+            self.part = Some(part.clone());
+        }
+        self.asked = self.asked.max(number);
+        self.until = self.until.max(number.saturating_add(ahead));
+        while self.unread.front().is_some_and(|(n, _)| *n <= self.asked) {
+            self.unread.pop_front();
+        }
+    }
+
+    fn may_go_on(&self) -> bool {
+        let unread: usize = self.unread.iter().map(|(_, bytes)| bytes).sum();
+        self.next <= self.asked || (self.next <= self.until && unread < UNREAD_BYTES)
+    }
+
+    fn made(&mut self, number: u32, bytes: usize) {
+        self.made += 1;
+        self.next = number + 1;
+        if number > self.asked {
+            self.unread.push_back((number, bytes));
+        }
+        self.expected = self.began.elapsed().saturating_sub(self.paused) / self.made;
+    }
+}
+
+/// The last segment whose end a part of the plan tells.
+fn last_known(part: &Part) -> u32 {
+    match part {
+        Part::Audio(_) => u32::MAX - 1,
+        Part::Video(window) => {
+            let last = window.first.saturating_add(u32::try_from(window.cuts.len()).unwrap_or(u32::MAX) - 1);
+            if window.is_last { last } else { last.saturating_sub(1) }
+        }
+    }
+}
+
+/// How a run ended.
+enum End {
+    /// Everything was made, or nobody wanted more.
+    Done,
+    /// Somebody else took over.
+    Replaced,
+    Failed(Status),
+    /// It began behind the cut.
+    Overshoot,
+}
+
+/// Runs to the end; the body of a head's thread.
+pub fn run(stream: &Arc<Stream>, settings: &Settings, film: OwnedFd, generation: u64, number: u32, part: Part) {
+    let mut end = End::Overshoot;
+    for further_back in [false, true] {
+        if !matches!(end, End::Overshoot) {
+            break;
+        }
+        let Some(command) = track::command(&stream.track, &part, number, further_back) else {
+            end = End::Failed(Status::Refused);
+            break;
+        };
+        let Ok(input) = film.try_clone() else {
+            end = End::Failed(Status::Io);
+            break;
+        };
+        end = once(stream, settings, input, generation, number, &part, command.args());
+    }
+    let mut state = lock(&stream.state);
+    if state.mine(generation).is_some() {
+        state.run = None;
+        let status = match end {
+            End::Done | End::Replaced => Status::NotFound,
+            End::Failed(status) => status,
+            End::Overshoot => Status::Failed,
+        };
+        let from = if matches!(end, End::Done) { u32::MAX } else { number };
+        // Overshooting twice is a film whose index is wrong.
+        let status = if status == Status::Failed { Status::Unsupported } else { status };
+        state.failure = Some(Failed { generation, from, status });
+    }
+    drop(state);
+    stream.changed.notify_all();
+}
+
+fn once(
+    stream: &Arc<Stream>,
+    settings: &Settings,
+    film: OwnedFd,
+    generation: u64,
+    number: u32,
+    part: &Part,
+    args: &[String],
+) -> End {
+    let mut running =
+        match job::start(settings, &settings.programs.ffmpeg, args, film, None, track::niceness(&stream.track)) {
+            Ok(running) => running,
+            Err(error) => {
+                log::line(&format!("start a head: {error}"));
+                return End::Failed(Status::Io);
+            }
+        };
+    {
+        let mut state = lock(&stream.state);
+        let Some(run) = state.mine(generation) else { return End::Replaced };
+        run.group = Some(running.group());
+        run.began = Instant::now();
+    }
+    let Some((stdout, stderr)) = running.outputs() else { return End::Failed(Status::Io) };
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
+    let words = listen(stderr);
+    let end = follow(stream, stdout, generation, track::splitter(&stream.track, part, number));
+    // Before its group is cleared away nobody may kill it by number any more.
+    if let Some(run) = lock(&stream.state).mine(generation) {
+        run.group = None;
+    }
+    drop(running);
+    if let End::Failed(_) = end {
+        let said = job::said(&lock(&words));
+        log::line(&format!("a head on segment {number} ended: {said}"));
+    }
+    end
+}
+
+/// Keeps the beginning of what a program complains about, and never lets its pipe fill.
+fn listen(mut stderr: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
+    let words = Arc::new(Mutex::new(Vec::new()));
+    let kept = words.clone();
+    let listening = std::thread::Builder::new().name("words".into()).stack_size(128 << 10).spawn(move || {
+        let mut chunk = [0; 1024];
+        while let Ok(n) = stderr.read(&mut chunk) {
+            if n == 0 {
+                break;
+            }
+            let mut kept = lock(&kept);
+            let room = WORDS_BYTES.saturating_sub(kept.len());
+            kept.extend_from_slice(&chunk[..n.min(room)]);
+        }
+    });
+    if listening.is_err() {
+        log::line("a head cannot be listened to");
+    }
+    words
+}
+
+fn follow(stream: &Arc<Stream>, mut stdout: ChildStdout, generation: u64, mut splitter: Splitter) -> End {
+    let mut reader = Reader::default();
+    let (mut parts, mut segments) = (Vec::new(), Vec::new());
+    let mut chunk = vec![0; 256 << 10];
+    loop {
+        match pause(stream, generation, &mut splitter) {
+            Pause::GoOn => {}
+            Pause::Replaced => return End::Replaced,
+            Pause::Idle => return End::Done,
+        }
+        let n = match stdout.read(&mut chunk) {
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => return End::Failed(Status::Io),
+        };
+        let outcome = if n == 0 {
+            splitter.finish(&mut segments)
+        } else {
+            take(&mut reader, &chunk[..n], &mut parts, &mut splitter, &mut segments, stream)
+        };
+        // A run that was killed for another one ends like a film that is cut short.
+        let replaced =
+            !keep(stream, generation, &mut segments) || (n == 0 && lock(&stream.state).mine(generation).is_none());
+        match outcome {
+            _ if replaced => return End::Replaced,
+            Err(SplitError::Overshoot) => return End::Overshoot,
+            Err(error) => {
+                log::line(&format!("cutting: {error}"));
+                return End::Failed(Status::Unsupported);
+            }
+            Ok(()) if splitter.is_done() => return End::Done,
+            // It ended before the plan did.
+            Ok(()) if n == 0 => return End::Failed(Status::Unsupported),
+            Ok(()) => {}
+        }
+    }
+}
+
+fn take(
+    reader: &mut Reader,
+    bytes: &[u8],
+    parts: &mut Vec<fmp4::Part>,
+    splitter: &mut Splitter,
+    segments: &mut Vec<Segment>,
+    stream: &Stream,
+) -> Result<(), SplitError> {
+    if let Err(error) = reader.feed(bytes, parts) {
+        log::line(&format!("reading a head: {error}"));
+        return Err(SplitError::Missed);
+    }
+    for part in parts.drain(..) {
+        match part {
+            fmp4::Part::Init { bytes, timescale } => {
+                splitter.opened(timescale)?;
+                let mut state = lock(&stream.state);
+                match &state.init {
+                    Some(init) if **init != bytes => log::line("two runs of one track differ in their init"),
+                    Some(_) => {}
+                    None => state.init = Some(Arc::new(bytes)),
+                }
+            }
+            fmp4::Part::Fragment(samples) => splitter.push(samples, segments)?,
+        }
+    }
+    Ok(())
+}
+
+/// False when another run has taken over.
+fn keep(stream: &Stream, generation: u64, segments: &mut Vec<Segment>) -> bool {
+    if segments.is_empty() {
+        return true;
+    }
+    let mut state = lock(&stream.state);
+    let Some(run) = state.mine(generation) else { return false };
+    for Segment { number, bytes } in segments.drain(..) {
+        run.made(number, bytes.len());
+        lock(&stream.ring).put(stream.id, number, Arc::new(bytes));
+    }
+    drop(state);
+    stream.changed.notify_all();
+    true
+}
+
+enum Pause {
+    GoOn,
+    Replaced,
+    /// Nobody wants more, or the plan it began with is used up.
+    Idle,
+}
+
+/// Waits while nobody wants more; not reading the pipe is what holds ffmpeg back.
+fn pause(stream: &Stream, generation: u64, splitter: &mut Splitter) -> Pause {
+    let mut state = lock(&stream.state);
+    loop {
+        let idle = state.used.elapsed() >= IDLE;
+        let Some(run) = state.mine(generation) else { return Pause::Replaced };
+        if let Some(Part::Video(window)) = run.part.take() {
+            splitter.extend(&window);
+        }
+        if run.may_go_on() && !splitter.is_blind() {
+            return Pause::GoOn;
+        }
+        if idle || (splitter.is_blind() && !run.extendable) {
+            return Pause::Idle;
+        }
+        let since = Instant::now();
+        state = stream.wait(state, Duration::from_secs(1));
+        if let Some(run) = state.mine(generation) {
+            run.paused += since.elapsed();
+        }
+    }
+}
+
+/// The init segment by a run of one frame.
+pub fn init(
+    settings: &Settings,
+    track: &Track,
+    open: &OpenFile,
+    gateway: &UnixStream,
+) -> Result<Vec<u8>, job::Outcome> {
+    let command = track::init_command(track);
+    let bytes = job::collect(settings, gateway, command.args(), open, INIT_BYTES, INIT_TIME)?;
+    let mut parts = Vec::new();
+    let unsupported = || job::Outcome::Ended(Status::Unsupported);
+    Reader::default().feed(&bytes, &mut parts).map_err(|_| unsupported())?;
+    parts
+        .into_iter()
+        .find_map(|part| if let fmp4::Part::Init { bytes, .. } = part { Some(bytes) } else { None })
+        .ok_or_else(unsupported)
+}

@@ -1,0 +1,120 @@
+//! What the gateway's request means for a run: its part of the plan and its command.
+
+use contract::{PlanPart, Track, Wanted};
+use media::hls::{
+    args::{self, Preset, Rung, TrackCommand},
+    plan::{AudioPlan, Cut, Window},
+    split::{AudioSplitter, Splitter, VideoSplitter},
+};
+use std::time::Duration;
+
+/// A hundred hours in ticks: no number in a plan is larger.
+const MOST: u64 = 90_000 * 360_000;
+/// Threads of one encode: half a core feeds no more, and a burst feeds two.
+const ENCODE_THREADS: u32 = 2;
+
+/// The plan from one segment on.
+#[derive(Debug, Clone)]
+pub enum Part {
+    Video(Window),
+    Audio(AudioPlan),
+}
+
+/// `None` where track and plan do not belong together, or numbers are none of a film.
+pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
+    match (track, &wanted.plan) {
+        (Track::VideoCopy { .. } | Track::VideoEncode { .. }, PlanPart::Video { cuts, end, is_last, frame, back }) => {
+            let sane = !cuts.is_empty()
+                && cuts.len() <= PlanPart::MOST_CUTS
+                && *end <= MOST
+                && cuts.windows(2).all(|w| w[0].start < w[1].start && w[0].key < w[1].key)
+                && cuts.iter().all(|c| c.before <= c.key && c.key < c.after && c.after <= MOST && c.start < *end);
+            let cuts = cuts.iter().map(|c| Cut {
+                start: c.start,
+                key: c.key,
+                before: c.before,
+                after: c.after,
+                on_key: c.on_key,
+            });
+            sane.then(|| {
+                Part::Video(Window {
+                    first: wanted.number,
+                    cuts: cuts.collect(),
+                    end: *end,
+                    is_last: *is_last,
+                    frame: *frame,
+                    back: *back,
+                })
+            })
+        }
+        (Track::AudioCopy { .. } | Track::AudioEncode { .. }, PlanPart::Audio { end }) => {
+            let plan = AudioPlan { end: *end };
+            (*end > 0 && *end <= MOST && wanted.number < plan.len()).then_some(Part::Audio(plan))
+        }
+        _ => None,
+    }
+}
+
+/// The command of a run from `number` on. `further_back`: the run before began behind the cut.
+pub fn command(track: &Track, part: &Part, number: u32, further_back: bool) -> Option<TrackCommand> {
+    Some(match (track, part) {
+        (Track::VideoCopy { hevc }, Part::Video(window)) => args::copy_video(window, *hevc, further_back),
+        (Track::VideoEncode { rung }, Part::Video(window)) => {
+            args::encode_video(window, rung_of(*rung), ENCODE_THREADS, further_back)
+        }
+        (Track::AudioCopy { index, .. }, Part::Audio(_)) => args::copy_audio(*index, number),
+        (Track::AudioEncode { index }, Part::Audio(plan)) => args::encode_audio(*index, number, *plan),
+        _ => return None,
+    })
+}
+
+/// The command that makes one frame and with it the init segment.
+pub fn init_command(track: &Track) -> TrackCommand {
+    match track {
+        Track::VideoCopy { hevc } => args::init_copy_video(*hevc),
+        Track::VideoEncode { rung } => args::init_encode_video(rung_of(*rung)),
+        Track::AudioCopy { index, .. } => args::init_copy_audio(*index),
+        Track::AudioEncode { index } => args::init_encode_audio(*index),
+    }
+}
+
+pub fn splitter(track: &Track, part: &Part, number: u32) -> Splitter {
+    match (track, part) {
+        (Track::AudioCopy { start_us, rate, .. }, Part::Audio(plan)) => {
+            Splitter::Audio(AudioSplitter::copied(*plan, number, *start_us, *rate))
+        }
+        (_, Part::Audio(plan)) => Splitter::Audio(AudioSplitter::encoded(*plan, number)),
+        (_, Part::Video(window)) => Splitter::Video(VideoSplitter::new(window)),
+    }
+}
+
+fn rung_of(rung: contract::Rung) -> Rung {
+    Rung {
+        height: u32::from(rung.height).clamp(144, 2160),
+        kbps: rung.kbps.clamp(100, 50_000),
+        preset: if rung.unhurried { Preset::Veryfast } else { Preset::Superfast },
+        tone_map: rung.tone_map,
+    }
+}
+
+/// What it takes a new run to its first segment; measured on slow machines, generous for fast ones.
+pub const fn start_cost(track: &Track) -> Duration {
+    match track {
+        Track::VideoCopy { .. } | Track::AudioCopy { .. } => Duration::from_millis(300),
+        Track::AudioEncode { .. } => Duration::from_millis(600),
+        Track::VideoEncode { .. } => Duration::from_millis(1500),
+    }
+}
+
+/// Encodes by programs that wait for nobody run behind those that somebody watches.
+pub const fn niceness(track: &Track) -> i32 {
+    match track {
+        Track::VideoEncode { rung: contract::Rung { unhurried: true, .. } } => 19,
+        _ => 0,
+    }
+}
+
+/// Whether a run can be told of cuts that it did not know when it began.
+pub const fn is_extendable(track: &Track) -> bool {
+    !matches!(track, Track::VideoEncode { .. })
+}

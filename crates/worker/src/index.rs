@@ -1,0 +1,147 @@
+//! A film's key frames, found by asking ffprobe and ffmpeg about its packets.
+
+use crate::{
+    job::{JobLimits, Outcome, watch},
+    settings::Settings,
+};
+use contract::Status;
+use media::{
+    hls::{
+        args,
+        index::{AudioPhase, Builder, CrcLines, micros},
+    },
+    jail::OpenFile,
+};
+use serde_json::Value;
+use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
+
+/// A line for each frame of the longest film.
+const LINES_BYTES: usize = 48 << 20;
+const STREAMS_BYTES: usize = 256 << 10;
+
+/// Result: an index in its own form. Reads the whole film once, its key frames twice.
+pub fn make(
+    settings: &Settings,
+    gateway: &UnixStream,
+    open: &OpenFile,
+    limits: JobLimits,
+    deadline: Instant,
+) -> Outcome {
+    match try_make(settings, gateway, open, limits, deadline) {
+        Ok(bytes) if bytes.len() > limits.max_bytes => Outcome::Ended(Status::Limit),
+        Ok(bytes) => Outcome::Done(bytes),
+        Err(outcome) => outcome,
+    }
+}
+
+fn try_make(
+    settings: &Settings,
+    gateway: &UnixStream,
+    open: &OpenFile,
+    limits: JobLimits,
+    deadline: Instant,
+) -> Result<Vec<u8>, Outcome> {
+    let ask = |program: &std::path::Path, args: Vec<String>, max_bytes| {
+        let limits = JobLimits { max_bytes, ..limits };
+        let args = args.into_iter().map(OsString::from).collect();
+        match watch(settings, gateway, program.as_os_str().to_owned(), args, open, limits, deadline) {
+            Outcome::Done(bytes) => Ok(bytes),
+            other => Err(other),
+        }
+    };
+    let programs = &settings.programs;
+    let streams = Streams::read(&ask(&programs.ffprobe, args::index_streams(), STREAMS_BYTES)?)
+        .ok_or(Outcome::Ended(Status::Unsupported))?;
+    let packets = ask(&programs.ffprobe, args::index_packets(), LINES_BYTES)?;
+    let strict = streams.video_codec == "h264";
+    let mut builder = Builder::new(streams.zero_us, strict);
+    for line in text(&packets).lines() {
+        builder.line(line).map_err(|_| Outcome::Ended(Status::Limit))?;
+    }
+    drop(packets);
+    if strict {
+        let mut lines = CrcLines::default();
+        for line in text(&ask(&programs.ffmpeg, args::index_idr(), LINES_BYTES)?).lines() {
+            if let Some(at_us) = lines.line(line) {
+                builder.clean(at_us);
+            }
+        }
+    }
+    let index = builder.finish(streams.audio).map_err(|_| Outcome::Ended(Status::Unsupported))?;
+    Ok(index.to_bytes())
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+struct Streams {
+    zero_us: i64,
+    video_codec: String,
+    audio: Vec<AudioPhase>,
+}
+
+impl Streams {
+    fn read(json: &[u8]) -> Option<Self> {
+        let root: Value = serde_json::from_slice(json).ok()?;
+        let time = |value: &Value, key: &str| value.get(key)?.as_str().and_then(micros);
+        let zero_us = time(root.get("format")?, "start_time").unwrap_or(0);
+        let streams = root.get("streams")?.as_array()?;
+        let is = |stream: &&Value, kind: &str| stream.get("codec_type").and_then(Value::as_str) == Some(kind);
+        let picture = streams.iter().find(|s| {
+            let cover = s.get("disposition").and_then(|d| d.get("attached_pic")).and_then(Value::as_i64);
+            is(s, "video") && cover != Some(1)
+        })?;
+        let audio = streams.iter().filter(|s| is(s, "audio")).take(128).map(|stream| {
+            let start_us = time(stream, "start_time").unwrap_or(zero_us);
+            let length = time(stream, "duration").or_else(|| tagged(stream));
+            let since = |at: i64| u64::try_from(at.saturating_sub(zero_us)).unwrap_or(0);
+            let rate = stream.get("sample_rate").and_then(Value::as_str).and_then(|rate| rate.parse().ok());
+            AudioPhase {
+                start_us: since(start_us),
+                end_us: length.map_or(0, |length| since(start_us.saturating_add(length))),
+                rate: rate.filter(|rate| *rate <= 768_000).unwrap_or(0),
+            }
+        });
+        Some(Self {
+            zero_us,
+            video_codec: picture.get("codec_name").and_then(Value::as_str).unwrap_or_default().into(),
+            audio: audio.collect(),
+        })
+    }
+}
+
+/// Matroska's muxers write a track's length as `01:02:03.400000000`.
+fn tagged(stream: &Value) -> Option<i64> {
+    let text = stream.get("tags")?.get("DURATION")?.as_str()?;
+    let mut parts = text.split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !(0..100).contains(&hours) || !(0..60).contains(&minutes) {
+        return None;
+    }
+    Some((hours * 3600 + minutes * 60) * 1_000_000 + micros(seconds)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_read_as_untrusted_text() {
+        let json = br#"{"streams":[
+            {"codec_type":"video","codec_name":"mjpeg","disposition":{"attached_pic":1}},
+            {"codec_type":"audio","codec_name":"ac3","start_time":"2.159000","sample_rate":"48000","tags":{"DURATION":"00:01:00.500000000"}},
+            {"codec_type":"video","codec_name":"h264","start_time":"1.479000"},
+            {"codec_type":"audio","codec_name":"aac","sample_rate":"x"}],
+            "format":{"start_time":"1.479000"}}"#;
+        let streams = Streams::read(json).unwrap();
+        assert_eq!((streams.zero_us, streams.video_codec.as_str()), (1_479_000, "h264"));
+        let expected = [
+            AudioPhase { start_us: 680_000, end_us: 61_180_000, rate: 48_000 },
+            AudioPhase { start_us: 0, end_us: 0, rate: 0 },
+        ];
+        assert_eq!(streams.audio, expected);
+        assert!(Streams::read(b"{}").is_none() && Streams::read(b"[[[").is_none());
+    }
+}

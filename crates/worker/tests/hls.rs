@@ -1,0 +1,442 @@
+//! Segments of real films through the real worker: every one by itself and out of order must be
+//! what one run from the start makes, and together they must be the film.
+
+mod common;
+
+use common::{House, head, job, put};
+use contract::{Job, PlanPart, PlannedCut, RequestBody, Rung, Status, Track, Wanted};
+use media::hls::{
+    AAC_RATE, TICKS,
+    fmp4::{Part, Reader, Sample},
+    index::KeyframeIndex,
+    plan::{AudioPlan, VideoPlan},
+};
+use std::{
+    io::Read,
+    os::unix::net::UnixStream,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+const MAX: u32 = 96 << 20;
+const RUNG: Rung = Rung { height: 180, kbps: 400, unhurried: false, tone_map: false };
+
+/// A film of 24 s with a flash and a beep every second, made as `out` says.
+fn film(house: &House, name: &str, inputs: &[&str], out: &[&str]) {
+    let picture = "testsrc2=s=320x180:r=24,drawbox=enable='lt(mod(t,1),0.05)':color=white:t=fill";
+    let sound = "sine=f=440:r=48000,volume='if(lt(mod(t,1),0.05),1,0.02)':eval=frame";
+    let mut args = vec!["-nostdin", "-v", "error", "-y"];
+    args.extend(inputs);
+    args.extend(["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-t", "24"]);
+    args.extend(out);
+    let path = house.library.join(name);
+    args.push(path.to_str().unwrap());
+    ffmpeg(&args);
+}
+
+#[expect(clippy::disallowed_methods, reason = "films are made with the program that people make them with")]
+fn ffmpeg(args: &[&str]) {
+    let done = Command::new("ffmpeg").args(args).output().unwrap();
+    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the judge is the reference program")]
+fn output(program: &str, args: &[&str]) -> (String, String) {
+    let done = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
+    (String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+fn take(stream: &mut UnixStream, length: u64) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn index_job(house: &mut House, name: &str) -> (Status, Vec<u8>) {
+    let mut data = house.dial(200);
+    job(&mut data, 1, Job::Index { file: house.file(name.as_bytes(), None) }, 8 << 20, 60_000)
+}
+
+fn index(house: &mut House, name: &str) -> KeyframeIndex {
+    let (status, bytes) = index_job(house, name);
+    assert_eq!(status, Status::Ok, "{name}: {}", String::from_utf8_lossy(&bytes));
+    KeyframeIndex::from_bytes(&bytes).unwrap()
+}
+
+struct Asker<'a> {
+    house: &'a mut House,
+    data: UnixStream,
+    next: u64,
+}
+
+impl<'a> Asker<'a> {
+    fn new(house: &'a mut House, mark: u8) -> Self {
+        let data = house.dial(mark);
+        Self { house, data, next: 1 }
+    }
+    fn ask(&mut self, body: RequestBody) -> Result<Vec<u8>, Status> {
+        self.next += 1;
+        put(&mut self.data, self.next, body);
+        let head = head(&mut self.data);
+        let bytes = take(&mut self.data, head.length);
+        if head.status == Status::Ok { Ok(bytes) } else { Err(head.status) }
+    }
+    fn init(&mut self, name: &str, track: &Track) -> Vec<u8> {
+        let file = self.house.file(name.as_bytes(), None);
+        let body = RequestBody::Init { file, track: track.clone(), max_bytes: 1 << 20 };
+        self.ask(body).unwrap_or_else(|e| panic!("{name} {track:?}: init: {e:?}"))
+    }
+    fn segment(&mut self, name: &str, track: &Track, plan: &Plan, number: u32) -> Result<Vec<u8>, Status> {
+        let file = self.house.file(name.as_bytes(), None);
+        let wanted = Wanted { number, ahead: 3, plan: plan.part(number) };
+        self.ask(RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX })
+    }
+}
+
+#[derive(Clone)]
+enum Plan {
+    Video(VideoPlan),
+    Audio(AudioPlan),
+}
+
+impl Plan {
+    fn part(&self, number: u32) -> PlanPart {
+        match self {
+            // Small windows, so that runs have to be told more as they go, or end.
+            Self::Video(plan) => {
+                let window = plan.window(number, 4).unwrap();
+                let cuts = window.cuts.iter().map(|c| PlannedCut {
+                    start: c.start,
+                    key: c.key,
+                    before: c.before,
+                    after: c.after,
+                    on_key: c.on_key,
+                });
+                PlanPart::Video {
+                    cuts: cuts.collect(),
+                    end: window.end,
+                    is_last: window.is_last,
+                    frame: window.frame,
+                    back: window.back,
+                }
+            }
+            Self::Audio(plan) => PlanPart::Audio { end: plan.end },
+        }
+    }
+    fn len(&self) -> u32 {
+        match self {
+            Self::Video(plan) => plan.len(),
+            Self::Audio(plan) => plan.len(),
+        }
+    }
+    /// Starts in seconds.
+    fn starts(&self) -> Vec<f64> {
+        match self {
+            Self::Video(plan) => plan.cuts.iter().map(|c| c.start as f64 / TICKS as f64).collect(),
+            Self::Audio(plan) => {
+                (0..plan.len()).map(|n| u64::from(n) * AudioPlan::STEP).map(|s| s as f64 / AAC_RATE as f64).collect()
+            }
+        }
+    }
+}
+
+fn samples(init: &[u8], segment: &[u8]) -> (u32, Vec<Sample>) {
+    let mut parts = Vec::new();
+    Reader::default().feed(&[init, segment].concat(), &mut parts).unwrap();
+    let mut scale = 0;
+    let mut all = Vec::new();
+    for part in parts {
+        match part {
+            Part::Init { timescale, .. } => scale = timescale,
+            Part::Fragment(samples) => all.extend(samples),
+        }
+    }
+    (scale, all)
+}
+
+/// Every segment in order, by one run.
+fn in_order(house: &mut House, name: &str, track: &Track, plan: &Plan) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut asker = Asker::new(house, 1);
+    let init = asker.init(name, track);
+    let all = (0..plan.len()).map(|n| {
+        asker.segment(name, track, plan, n).unwrap_or_else(|e| panic!("{name} {track:?}: segment {n}: {e:?}"))
+    });
+    let all = all.collect();
+    (init, all)
+}
+
+/// Starts, joins and first frames are as the playlist says.
+fn joins_are_seamless(name: &str, track: &Track, plan: &Plan, init: &[u8], all: &[Vec<u8>]) {
+    let starts = plan.starts();
+    let mut last_end: Option<i64> = None;
+    for (n, segment) in all.iter().enumerate() {
+        let (scale, samples) = samples(init, segment);
+        let start = samples[0].dts as f64 / f64::from(scale);
+        // Copied sound keeps its own frames, which need not begin where the plan's do.
+        let tolerance = if matches!(track, Track::AudioCopy { .. }) { 1024.0 / f64::from(scale) } else { 0.001 };
+        assert!(
+            (start - starts[n]).abs() <= tolerance,
+            "{name} {track:?} {n}: begins at {start} instead of {}",
+            starts[n]
+        );
+        if let Some(end) = last_end {
+            assert_eq!(samples[0].dts, end, "{name} {track:?} {n}: a gap or an overlap");
+        }
+        assert!(samples[0].sync, "{name} {track:?} {n}: no key frame");
+        let h264 = matches!(track, Track::VideoEncode { .. }) || init.windows(4).any(|w| w == b"avcC");
+        if h264 && !matches!(track, Track::AudioCopy { .. } | Track::AudioEncode { .. }) {
+            assert!(has_idr(&samples[0].data), "{name} {track:?} {n}: does not begin with an IDR picture");
+        }
+        assert!(samples.windows(2).all(|w| w[0].dts + i64::from(w[0].duration) == w[1].dts), "{name} {track:?} {n}");
+        last_end = samples.last().map(|s| s.dts + i64::from(s.duration));
+    }
+}
+
+fn has_idr(data: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(length) = data.get(at..at + 4) {
+        if data.get(at + 4).is_some_and(|byte| byte & 0x1f == 5) {
+            return true;
+        }
+        at += 4 + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+    }
+    false
+}
+
+/// Frames that the reference decoder gets out of the parts, which must be without an error.
+fn decoded_frames(dir: &Path, init: &[u8], all: &[Vec<u8>], kind: &str) -> u64 {
+    let path = dir.join("joined.mp4");
+    std::fs::write(&path, [init, &all.concat()].concat()).unwrap();
+    frames(path.to_str().unwrap(), kind)
+}
+
+fn frames(path: &str, kind: &str) -> u64 {
+    let stream = format!("{kind}:0");
+    let args = [
+        "-v",
+        "error",
+        "-count_frames",
+        "-select_streams",
+        &stream,
+        "-show_entries",
+        "stream=nb_read_frames",
+        "-of",
+        "csv=p=0",
+        path,
+    ];
+    let (out, errors) = output("ffprobe", &args);
+    assert_eq!(errors, "", "{path}");
+    out.trim().trim_end_matches(',').parse().unwrap_or_else(|_| panic!("{path}: {out}"))
+}
+
+/// A fresh worker, every segment by itself and out of order.
+fn out_of_order(name: &str, source: &House, track: &Track, plan: &Plan) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut house = House::open();
+    std::fs::copy(source.library.join(name), house.library.join(name)).unwrap();
+    let mut asker = Asker::new(&mut house, 1);
+    let count = plan.len();
+    let mut all = vec![Vec::new(); count as usize];
+    // Coprime steps visit every number once and never in order.
+    let step = [7, 11, 13, 17].into_iter().find(|s| count % s != 0).unwrap();
+    for n in 0..count {
+        let number = (n * step + count / 2) % count;
+        all[number as usize] = asker
+            .segment(name, track, plan, number)
+            .unwrap_or_else(|e| panic!("{name} {track:?}: segment {number} alone: {e:?}"));
+    }
+    let init = asker.init(name, track);
+    (init, all)
+}
+
+struct Case {
+    name: &'static str,
+    inputs: &'static [&'static str],
+    out: &'static [&'static str],
+    /// Whether the picture may be copied.
+    copies: bool,
+    hevc: bool,
+}
+
+const H264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"];
+
+fn check(case: &Case, out: &[&str]) {
+    let mut house = House::open();
+    let name = case.name;
+    film(&house, name, case.inputs, out);
+    let path = house.library.join(name);
+    let source = frames(path.to_str().unwrap(), "v");
+    let index = index(&mut house, name);
+    let copy = VideoPlan::copy(&index);
+    assert_eq!(copy.is_ok(), case.copies, "{name}: {copy:?}");
+    let end = index.end;
+    let mut tracks: Vec<(Track, Plan)> = Vec::new();
+    if let Ok(copy) = copy {
+        tracks.push((Track::VideoCopy { hevc: case.hevc }, Plan::Video(copy)));
+    }
+    tracks.push((Track::VideoEncode { rung: RUNG }, Plan::Video(VideoPlan::encode(&index))));
+    tracks.push((Track::AudioEncode { index: 0 }, Plan::Audio(AudioPlan::new(end))));
+    for (track, plan) in tracks {
+        let (init, all) = in_order(&mut house, name, &track, &plan);
+        joins_are_seamless(name, &track, &plan, &init, &all);
+        let (alone_init, alone) = out_of_order(name, &house, &track, &plan);
+        joins_are_seamless(name, &track, &plan, &alone_init, &alone);
+        assert!(init == alone_init, "{name} {track:?}: the init depends on the run");
+        match track {
+            Track::VideoCopy { .. } => {
+                assert!(all == alone, "{name} {track:?}: segments depend on the run");
+                assert_eq!(decoded_frames(house.home.path(), &init, &all, "v"), source, "{name}: frames are lost");
+            }
+            Track::VideoEncode { .. } => {
+                let of = |all: &[Vec<u8>]| all.iter().map(|s| samples(&init, s).1.len() as u64).sum::<u64>();
+                assert_eq!((of(&all), of(&alone)), (source, source), "{name}: encoded frames");
+                assert_eq!(decoded_frames(house.home.path(), &init, &alone, "v"), source, "{name}: encoded frames");
+            }
+            _ => {
+                let wanted = (end * AAC_RATE).div_ceil(TICKS).div_ceil(1024);
+                let got = all.iter().map(|s| samples(&init, s).1.len() as u64).sum::<u64>();
+                assert_eq!(got, wanted, "{name}: sound is as long as the picture");
+                assert!(decoded_frames(house.home.path(), &init, &alone, "a") + 3 >= wanted, "{name}");
+            }
+        }
+    }
+}
+
+macro_rules! cases {
+    ($($test:ident: $name:literal, $inputs:expr, $out:expr, copies $copies:literal, hevc $hevc:literal;)+) => {$(
+        #[test]
+        fn $test() {
+            let case = Case { name: $name, inputs: &$inputs, out: &[], copies: $copies, hevc: $hevc };
+            assert!(case.out.is_empty());
+            check(&case, &$out.concat());
+        }
+    )+};
+}
+
+const AAC: &[&str] = &["-c:a", "aac", "-b:a", "96k"];
+const AC3: &[&str] = &["-c:a", "ac3", "-b:a", "192k"];
+
+cases! {
+    mp4_with_irregular_groups: "irregular.mp4", [],
+        [H264, &["-bf", "0", "-g", "9999", "-sc_threshold", "0", "-force_key_frames", "0.042,1,1.2,5,5.5,9.7,14,20.3"], AAC], copies true, hevc false;
+    mp4_with_b_frames_and_an_edit_list: "b-frames.mp4", [],
+        [&["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-bf", "3", "-g", "60"], AAC], copies true, hevc false;
+    mkv_with_ac3: "ac3.mkv", [], [H264, &["-g", "50"], AC3], copies true, hevc false;
+    mkv_that_begins_late: "late.mkv", [], [&["-output_ts_offset", "1.479"], H264, &["-g", "72", "-bf", "2"], AC3], copies true, hevc false;
+    mkv_with_hevc: "hevc.mkv", [],
+        [&["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "log-level=error:keyint=60"], AC3], copies true, hevc true;
+    avi_with_mpeg4: "old.avi", [], [&["-c:v", "mpeg4", "-q:v", "5", "-bf", "2", "-g", "80", "-c:a", "libmp3lame"][..]], copies true, hevc false;
+    webm_with_vp9: "nine.webm", [],
+        [&["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "70", "-c:a", "libopus"][..]], copies true, hevc false;
+    mov_with_a_changing_rate: "vfr.mov", [],
+        [&["-vf", "select='not(mod(n,3))+lt(mod(n,40),20)'", "-fps_mode", "vfr"], H264, &["-g", "40"], &["-c:a", "pcm_s16le"]], copies true, hevc false;
+    one_key_frame_for_everything: "sparse.mp4", [], [H264, &["-g", "9999", "-sc_threshold", "0"], AAC], copies false, hevc false;
+    open_groups: "open.mp4", [],
+        [&["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x264-params", "open-gop=1:keyint=72:bframes=3:scenecut=0"], AAC], copies false, hevc false;
+}
+
+#[test]
+fn copied_sound_is_the_same_whoever_asks() {
+    let mut house = House::open();
+    for (name, out) in [("sound.mkv", [H264, AAC].concat()), ("sound.mp4", [H264, AAC].concat())] {
+        film(&house, name, &[], &out);
+        let index = index(&mut house, name);
+        let phase = index.audio[0];
+        let track = Track::AudioCopy { index: 0, start_us: phase.start_us, rate: phase.rate };
+        let plan = Plan::Audio(AudioPlan::new(index.end.min(phase.end_us * 9 / 100)));
+        let (init, all) = in_order(&mut house, name, &track, &plan);
+        joins_are_seamless(name, &track, &plan, &init, &all);
+        let (alone_init, alone) = out_of_order(name, &house, &track, &plan);
+        assert!(init == alone_init && all == alone, "{name}: copied sound depends on the run");
+        decoded_frames(house.home.path(), &init, &all, "a");
+    }
+}
+
+/// Programs of this worker that run.
+fn programs(house: &House) -> usize {
+    let worker = house.worker.id().to_string();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&worker)
+        })
+        .count()
+}
+
+#[test]
+fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
+    let mut house = House::open();
+    film(&house, "storm.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "storm.mkv");
+    let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
+    let track = Track::VideoCopy { hevc: false };
+    for round in 0..30_u32 {
+        let number = round * 5 % plan.len();
+        let mut data = house.dial(round as u8 + 1);
+        let wanted = Wanted { number, ahead: 2, plan: plan.part(number) };
+        let file = house.file(b"storm.mkv", None);
+        put(&mut data, 1, RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX });
+        // The player has gone on to the next place before this one came.
+        if round % 3 > 0 {
+            assert!(take(&mut data, 1).len() == 1);
+        }
+        assert!(programs(&house) <= 2, "one run, and one that is being put away");
+    }
+    common::eventually("one run is left", || programs(&house) <= 1);
+    common::eventually("nobody asks, nothing runs", || programs(&house) == 0);
+}
+
+#[test]
+fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
+    let mut house = House::open();
+    film(&house, "kill.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "kill.mkv");
+    let plan = Plan::Video(VideoPlan::encode(&index));
+    let track = Track::VideoEncode { rung: RUNG };
+    let mut asker = Asker::new(&mut house, 1);
+    asker.segment("kill.mkv", &track, &plan, 0).unwrap();
+    kill_programs(asker.house);
+    for number in 0..plan.len() {
+        // One that was in the making may fail with its run; the next try makes it.
+        let made = asker
+            .segment("kill.mkv", &track, &plan, number)
+            .or_else(|_| asker.segment("kill.mkv", &track, &plan, number));
+        assert!(made.is_ok(), "segment {number}: {made:?}");
+    }
+    let file = asker.house.file(b"kill.mkv", None);
+    let crossed = Wanted { number: 0, ahead: 0, plan: PlanPart::Audio { end: 48_000 } };
+    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: crossed, max_bytes: MAX };
+    assert_eq!(asker.ask(body), Err(Status::Refused));
+    let empty = Wanted {
+        number: 0,
+        ahead: 0,
+        plan: PlanPart::Video { cuts: vec![], end: 1, is_last: true, frame: 1, back: 0 },
+    };
+    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: empty, max_bytes: MAX };
+    assert_eq!(asker.ask(body), Err(Status::Refused));
+    let wanted = Wanted { number: 0, ahead: 0, plan: plan.part(0) };
+    let body = RequestBody::Segment { file, track, wanted, max_bytes: 10 };
+    assert_eq!(asker.ask(body), Err(Status::Limit));
+}
+
+#[expect(clippy::disallowed_methods, reason = "kills what the worker started")]
+fn kill_programs(house: &House) {
+    let _ = Command::new("pkill").args(["-KILL", "-P", &house.worker.id().to_string()]).status();
+}
+
+#[test]
+fn a_film_that_is_cut_short_is_no_film() {
+    let mut house = House::open();
+    film(&house, "whole.mkv", &[], &[H264, AC3].concat());
+    let bytes = std::fs::read(house.library.join("whole.mkv")).unwrap();
+    house.write("half.mkv", &bytes[..bytes.len() / 2]);
+    house.write("text.mkv", b"not a film at all");
+    let (status, _) = index_job(&mut house, "text.mkv");
+    assert_ne!(status, Status::Ok);
+    // What is there of it can be played.
+    let index = index(&mut house, "half.mkv");
+    let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
+    let (init, all) = in_order(&mut house, "half.mkv", &Track::VideoCopy { hevc: false }, &plan);
+    joins_are_seamless("half.mkv", &Track::VideoCopy { hevc: false }, &plan, &init, &all);
+}
