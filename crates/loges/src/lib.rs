@@ -21,7 +21,7 @@ pub use link::{RangeLease, RangeStream};
 pub use words::*;
 
 use base::{Bus, Clock, Lifecycle};
-use contract::{FileRef, Job, RequestBody, Status, Track, Wanted};
+use contract::{FileRef, Job, Status};
 use domain::{Code, Failure, LogeLimits, LogeState, Tenant, UserId};
 use house::House;
 use link::{DataError, Link};
@@ -41,11 +41,6 @@ use tracing::{info, warn};
 
 /// How long a request parks while its loge starts.
 pub const PARK_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a segment may take until its first byte: an encoder on half a core is slow. The worker
-/// gives up a little sooner.
-const MADE_DEADLINE: Duration = Duration::from_secs(25);
-const MAX_INIT_BYTES: u32 = 1 << 20;
-const MAX_SEGMENT_BYTES: u32 = 96 << 20;
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(15);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// 108 bytes of a socket address, less what is below the run folder.
@@ -201,44 +196,6 @@ impl Loges {
             return match link.range(file.clone(), offset, length).await {
                 Ok(stream) => Ok(stream),
                 // The loge ended between being ready and being asked: the next one answers.
-                Err(DataError::Gone) if tries < 3 => continue,
-                Err(e) => Err(range_error(e)),
-            };
-        }
-    }
-
-    /// What a player needs before any segment of a track.
-    ///
-    /// # Errors
-    /// As [`Loges::range`].
-    pub async fn init(&self, tenant: &Tenant, file: FileRef, track: Track) -> Result<RangeStream, RangeError> {
-        let body = RequestBody::Init { file, track, max_bytes: MAX_INIT_BYTES };
-        self.made(tenant, body, MAX_INIT_BYTES).await
-    }
-
-    /// One segment of a track, made if it is not there yet.
-    ///
-    /// # Errors
-    /// As [`Loges::range`].
-    pub async fn segment(
-        &self,
-        tenant: &Tenant,
-        file: FileRef,
-        track: Track,
-        wanted: Wanted,
-    ) -> Result<RangeStream, RangeError> {
-        let body = RequestBody::Segment { file, track, wanted, max_bytes: MAX_SEGMENT_BYTES };
-        self.made(tenant, body, MAX_SEGMENT_BYTES).await
-    }
-
-    async fn made(&self, tenant: &Tenant, body: RequestBody, max_bytes: u32) -> Result<RangeStream, RangeError> {
-        let park = Instant::now() + PARK_DEADLINE;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let link = self.link(tenant, park).await.map_err(RangeError::Away)?;
-            return match link.made(body.clone(), max_bytes, MADE_DEADLINE).await {
-                Ok(stream) => Ok(stream),
                 Err(DataError::Gone) if tries < 3 => continue,
                 Err(e) => Err(range_error(e)),
             };

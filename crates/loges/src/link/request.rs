@@ -121,31 +121,6 @@ impl Link {
         }
     }
 
-    /// Something the worker makes, whose length only it knows: at most `max_bytes`, and the first
-    /// byte within `limit`. Dropping the future closes the connection, which tells the worker that
-    /// nobody waits any more.
-    pub async fn made(
-        self: &Arc<Self>,
-        body: RequestBody,
-        max_bytes: u32,
-        limit: Duration,
-    ) -> Result<RangeStream, DataError> {
-        let using = self.begin()?;
-        let deadline = Instant::now() + limit;
-        let (stream, head) = self.ask(body, deadline).await?;
-        match head.status {
-            Status::Ok if (1..=u64::from(max_bytes)).contains(&head.length) => {
-                Ok(RangeStream { stream, lease: RangeLease { using, length: head.length } })
-            }
-            Status::Ok => {
-                let said = head.length;
-                self.strike(&format!("it announced {said} bytes where 1 to {max_bytes} are allowed"));
-                Err(DataError::Broke("the worker announced an impossible length".into()))
-            }
-            status => Err(self.verdict(stream, head, status, deadline).await),
-        }
-    }
-
     async fn verdict(&self, mut stream: UnixStream, head: AnswerHead, status: Status, until: Instant) -> DataError {
         let allowed = if status == Status::Failed { MAX_EPITAPH } else { 0 };
         if head.length > allowed {

@@ -225,12 +225,20 @@ impl Builder {
     pub fn line(&mut self, line: &str) -> Result<(), NoIndex> {
         let Some((time, flags)) = line.trim_end().split_once(',') else { return Ok(()) };
         let Some(pts_us) = micros(time) else { return Ok(()) };
+        self.frame(pts_us, flags.starts_with('K'))
+    }
+
+    /// One frame, in the order of decoding.
+    ///
+    /// # Errors
+    /// [`NoIndex::TooMany`].
+    pub fn frame(&mut self, pts_us: i64, is_key: bool) -> Result<(), NoIndex> {
         let pts = self.ticks(pts_us);
         if pts > MAX_TICKS || self.frames.len() >= 8 << 20 {
             return Err(NoIndex::TooMany);
         }
         self.frames.push(pts);
-        if flags.starts_with('K') {
+        if is_key {
             self.keys.push(Point { pts, first: pts, kind: PointKind::Open });
         } else if let Some(last) = self.keys.last_mut() {
             last.first = last.first.min(pts);

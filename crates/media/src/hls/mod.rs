@@ -15,6 +15,7 @@ pub mod index;
 pub mod plan;
 pub mod playlist;
 pub mod split;
+pub mod tables;
 
 /// Video time is counted in this many ticks a second, in every rendition: players shift the
 /// picture when two renditions of one film count differently.
