@@ -3,16 +3,30 @@
 
 use crate::stream::Lease;
 use async_trait::async_trait;
-use contract::FileRef;
+use contract::{FileRef, Track, Wanted};
 use domain::{Failure, LogeLimits, Tenant, UserId};
-use loges::{LogeView, Loges, RangeLease, RuntimeInfo};
+use loges::{LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
 /// A worker's answer that is positioned at its first byte.
 pub struct OpenRange {
     pub stream: UnixStream,
+    /// Bytes that follow: those that were asked for, or as many as a segment has.
+    pub length: u64,
     pub lease: Box<dyn Lease>,
+}
+
+impl OpenRange {
+    fn of(range: Result<RangeStream, RangeError>, tenant: &Tenant, what: &str) -> Result<Self, Failure> {
+        let range = range.map_err(|e| {
+            tracing::info!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}");
+            e.failure()
+        })?;
+        let length = range.length();
+        let (stream, lease) = range.into_parts();
+        Ok(Self { stream, length, lease: Box::new(lease) })
+    }
 }
 
 #[async_trait]
@@ -28,6 +42,17 @@ pub trait LogeRoom: Send + Sync + 'static {
     async fn stop(&self, tenant: &Tenant);
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure>;
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure>;
+    /// What a player needs before any segment of a track.
+    async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure>;
+    /// One segment of a track. May take some seconds; dropping the future takes the wish back.
+    async fn segment(
+        &self,
+        tenant: &Tenant,
+        file: FileRef,
+        track: Track,
+        wanted: Wanted,
+        max_bytes: u32,
+    ) -> Result<OpenRange, Failure>;
     fn list(&self) -> Vec<LogeView>;
     async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String>;
     fn runtime(&self) -> RuntimeInfo;
@@ -64,12 +89,20 @@ impl LogeRoom for Loges {
         Loges::set_limits(self, user, limits).await
     }
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
-        let range = Loges::range(self, tenant, file, offset, length).await.map_err(|e| {
-            tracing::info!(loge.tenant = %tenant, "range from the loge of {tenant}: {e}");
-            e.failure()
-        })?;
-        let (stream, lease) = range.into_parts();
-        Ok(OpenRange { stream, lease: Box::new(lease) })
+        OpenRange::of(Loges::range(self, tenant, file, offset, length).await, tenant, "range")
+    }
+    async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure> {
+        OpenRange::of(Loges::init(self, tenant, file, track, max_bytes).await, tenant, "init segment")
+    }
+    async fn segment(
+        &self,
+        tenant: &Tenant,
+        file: FileRef,
+        track: Track,
+        wanted: Wanted,
+        max_bytes: u32,
+    ) -> Result<OpenRange, Failure> {
+        OpenRange::of(Loges::segment(self, tenant, file, track, wanted, max_bytes).await, tenant, "segment")
     }
     fn list(&self) -> Vec<LogeView> {
         Loges::list(self)

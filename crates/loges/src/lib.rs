@@ -21,10 +21,10 @@ pub use link::{RangeLease, RangeStream};
 pub use words::*;
 
 use base::{Bus, Clock, Lifecycle};
-use contract::{FileRef, Job, Status};
+use contract::{FileRef, Job, RequestBody, Status, Track, Wanted};
 use domain::{Code, Failure, LogeLimits, LogeState, Tenant, UserId};
 use house::House;
-use link::{DataError, Link};
+use link::{Announces, DataError, FIRST_BYTE_DEADLINE, Link, SEGMENT_DEADLINE};
 use runtime::Runtime;
 use std::{
     collections::HashMap,
@@ -188,12 +188,58 @@ impl Loges {
         offset: u64,
         length: u64,
     ) -> Result<RangeStream, RangeError> {
+        let body = RequestBody::Range { file, offset, length };
+        self.stream(tenant, body, Announces::Exactly(length), FIRST_BYTE_DEADLINE).await
+    }
+
+    /// What a player needs before any segment of a track; the worker says how long it is, up to
+    /// `max_bytes`. Starts the loge where needed.
+    ///
+    /// # Errors
+    /// As [`Loges::segment`].
+    pub async fn init(
+        &self,
+        tenant: &Tenant,
+        file: FileRef,
+        track: Track,
+        max_bytes: u32,
+    ) -> Result<RangeStream, RangeError> {
+        let body = RequestBody::Init { file, track, max_bytes };
+        self.stream(tenant, body, Announces::AtMost(max_bytes), SEGMENT_DEADLINE).await
+    }
+
+    /// One segment of a track, up to `max_bytes`. It comes at once where somebody asked for the
+    /// ones before it, in a few hundred milliseconds after a seek, and in some seconds when it has
+    /// to be encoded; never after [`SEGMENT_DEADLINE`]. Dropping the future takes the wish back.
+    ///
+    /// # Errors
+    /// See [`RangeError`]; [`RangeError::Unplayable`] says that the file and its plan do not fit
+    /// together or that ffmpeg fails on it, and that asking again is in vain.
+    pub async fn segment(
+        &self,
+        tenant: &Tenant,
+        file: FileRef,
+        track: Track,
+        wanted: Wanted,
+        max_bytes: u32,
+    ) -> Result<RangeStream, RangeError> {
+        let body = RequestBody::Segment { file, track, wanted, max_bytes };
+        self.stream(tenant, body, Announces::AtMost(max_bytes), SEGMENT_DEADLINE).await
+    }
+
+    async fn stream(
+        &self,
+        tenant: &Tenant,
+        body: RequestBody,
+        announces: Announces,
+        within: Duration,
+    ) -> Result<RangeStream, RangeError> {
         let park = Instant::now() + PARK_DEADLINE;
         let mut tries = 0;
         loop {
             tries += 1;
             let link = self.link(tenant, park).await.map_err(RangeError::Away)?;
-            return match link.range(file.clone(), offset, length).await {
+            return match link.stream(body.clone(), announces, within).await {
                 Ok(stream) => Ok(stream),
                 // The loge ended between being ready and being asked: the next one answers.
                 Err(DataError::Gone) if tries < 3 => continue,
@@ -400,9 +446,9 @@ fn range_error(error: DataError) -> RangeError {
             Status::Changed => RangeError::Changed,
             Status::Refused => RangeError::Refused,
             Status::Io => RangeError::Unreadable,
-            Status::Ok | Status::Unsupported | Status::Limit | Status::Failed => {
-                RangeError::Broke(format!("the worker answered {status:?} {text}"))
-            }
+            Status::Unsupported | Status::Failed => RangeError::Unplayable(text),
+            Status::Limit => RangeError::Late,
+            Status::Ok => RangeError::Broke(format!("the worker answered {status:?} {text}")),
         },
     }
 }

@@ -132,7 +132,7 @@ pub enum OpenLogesError {
     Docker(#[source] RuntimeError),
 }
 
-/// How asking for a range can end without one.
+/// How asking for a range or a segment can end without one.
 #[derive(Debug, thiserror::Error)]
 pub enum RangeError {
     /// The loge is not there (yet).
@@ -149,6 +149,12 @@ pub enum RangeError {
     Refused,
     #[error("the worker could not read the file")]
     Unreadable,
+    /// No segment can be made of this file by this plan; the text is untrusted and short, for the log.
+    #[error("the worker cannot cut this file: {0}")]
+    Unplayable(String),
+    /// The segment took longer than a player waits, or is larger than one may be.
+    #[error("the worker did not finish in time")]
+    Late,
     /// The worker broke off, was too slow, or broke the protocol.
     #[error("the worker failed: {0}")]
     Broke(String),
@@ -164,7 +170,8 @@ impl RangeError {
             Self::Changed => Failure::of(Code::FileChanged),
             Self::Refused => Failure::of(Code::NotFound),
             Self::Unreadable => Failure::new(Code::FileMissing, "The disk of this title cannot be read at the moment."),
-            Self::Broke(_) => Failure::of(Code::LogeBroke).retry_after(Duration::from_secs(1)),
+            Self::Unplayable(_) => Failure::of(Code::FileBroken),
+            Self::Late | Self::Broke(_) => Failure::of(Code::LogeBroke).retry_after(Duration::from_secs(1)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{Answer, Client, FakeWorker, film, until};
 use async_trait::async_trait;
 use base::{Bus, Clock, Lifecycle, SystemClock};
-use contract::FileRef;
+use contract::{FileRef, Track, Wanted};
 use domain::{
     Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId, UserId,
     facts::{AudioFacts, Container, FileFacts, VideoFacts},
@@ -70,7 +70,25 @@ impl LogeRoom for FakeRooms {
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
         self.saw(format!("range {tenant} {}", String::from_utf8_lossy(&file.path)));
         let (stream, lease) = self.worker.range(offset, length).await.unwrap();
-        Ok(OpenRange { stream, lease })
+        Ok(OpenRange { stream, length, lease })
+    }
+    async fn init(&self, tenant: &Tenant, _: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure> {
+        self.saw(format!("init {tenant} {track:?}"));
+        let (stream, lease) = self.worker.range(0, u64::from(max_bytes.min(700))).await.unwrap();
+        Ok(OpenRange { stream, length: u64::from(max_bytes.min(700)), lease })
+    }
+    async fn segment(
+        &self,
+        tenant: &Tenant,
+        _: FileRef,
+        track: Track,
+        wanted: Wanted,
+        max_bytes: u32,
+    ) -> Result<OpenRange, Failure> {
+        self.saw(format!("segment {tenant} {track:?} {}", wanted.number));
+        let length = u64::from(max_bytes.min(5000));
+        let (stream, lease) = self.worker.range(u64::from(wanted.number), length).await.unwrap();
+        Ok(OpenRange { stream, length, lease })
     }
     fn list(&self) -> Vec<LogeView> {
         vec![LogeView {

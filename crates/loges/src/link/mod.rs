@@ -13,7 +13,7 @@ mod wire;
 
 pub use gate::{Gate, GateError};
 pub use peer::{PeerRule, PeerSlot, Within};
-pub use request::{DataError, RangeLease, RangeStream};
+pub use request::{Announces, DataError, RangeLease, RangeStream};
 
 use contract::ToWorker;
 use control::Order;
@@ -35,6 +35,9 @@ use tracing::warn;
 
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 pub const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(5);
+/// A segment may have to be encoded first. A little more than the worker gives itself, so that
+/// the verdict is the worker's own.
+pub const SEGMENT_DEADLINE: Duration = Duration::from_secs(21);
 pub const STALL_DEADLINE: Duration = Duration::from_secs(10);
 pub const PING_EVERY: Duration = Duration::from_secs(5);
 /// A pong this late after a request went wrong means the worker hangs.

@@ -3,7 +3,7 @@
 //! what was asked for.
 
 use super::{FIRST_BYTE_DEADLINE, Link, POOLED, STALL_DEADLINE, Using, control::Order, lock};
-use contract::{AnswerHead, FileRef, Job, Request, RequestBody, Status, ToWorker, frame::encode};
+use contract::{AnswerHead, Job, Request, RequestBody, Status, ToWorker, frame::encode};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -36,7 +36,25 @@ pub enum DataError {
     Broke(String),
 }
 
-/// One range on its way: exactly `length` bytes follow on the stream.
+/// How much a worker may announce for a request whose bytes go straight on to a viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announces {
+    /// A range: the gateway knows its length.
+    Exactly(u64),
+    /// A segment: the worker knows, up to this, and there is no empty one.
+    AtMost(u32),
+}
+
+impl Announces {
+    fn allows(self, length: u64) -> bool {
+        match self {
+            Self::Exactly(expected) => length == expected,
+            Self::AtMost(most) => (1..=u64::from(most)).contains(&length),
+        }
+    }
+}
+
+/// Bytes on their way: exactly `length` of them follow on the stream.
 #[derive(Debug)]
 pub struct RangeStream {
     stream: UnixStream,
@@ -82,18 +100,23 @@ impl RangeLease {
 }
 
 impl Link {
-    /// Asks for exactly these bytes. Returns when the worker has answered and the first byte is
-    /// due, at the latest after [`FIRST_BYTE_DEADLINE`].
-    pub async fn range(self: &Arc<Self>, file: FileRef, offset: u64, length: u64) -> Result<RangeStream, DataError> {
+    /// Asks for bytes that a viewer waits for. Returns when the worker has answered and the first
+    /// byte is due, at the latest after `within`. Dropping the future tells the worker to stop.
+    pub async fn stream(
+        self: &Arc<Self>,
+        body: RequestBody,
+        announces: Announces,
+        within: Duration,
+    ) -> Result<RangeStream, DataError> {
         let using = self.begin()?;
-        let deadline = Instant::now() + FIRST_BYTE_DEADLINE;
-        let body = RequestBody::Range { file, offset, length };
+        let deadline = Instant::now() + within;
         let (stream, head) = self.ask(body, deadline).await?;
         match head.status {
-            Status::Ok if head.length == length => Ok(RangeStream { stream, lease: RangeLease { using, length } }),
+            Status::Ok if announces.allows(head.length) => {
+                Ok(RangeStream { stream, lease: RangeLease { using, length: head.length } })
+            }
             Status::Ok => {
-                let said = head.length;
-                self.strike(&format!("it announced {said} bytes where {length} were asked for"));
+                self.strike(&format!("it announced {} bytes where {announces:?} was asked for", head.length));
                 Err(DataError::Broke("the worker announced another length".into()))
             }
             status => Err(self.verdict(stream, head, status, deadline).await),

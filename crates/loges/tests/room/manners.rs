@@ -1,8 +1,8 @@
 //! Workers that break one rule each. The control is the good one; in every case another tenant
 //! goes on undisturbed.
 
-use crate::house::{House, ana, bo, file, film};
-use contract::{FileRef, Job, Status};
+use crate::house::{House, ana, bo, file, film, take};
+use contract::{FileRef, Job, PlanPart, Status, Track, Wanted};
 use domain::{Code, LogeState};
 use loges::{JobError, RangeError};
 use std::time::Duration;
@@ -151,6 +151,51 @@ async fn more_bytes_than_announced_are_never_taken_and_count() {
         house.runtime.starts().len() == 2
     })
     .await;
+    house.close().await;
+}
+
+fn wanted(number: u32) -> Wanted {
+    Wanted { number, ahead: 1, plan: PlanPart::Audio { end: 48_000 } }
+}
+const SOUND: Track = Track::AudioEncode { index: 0 };
+
+#[tokio::test]
+async fn segments_are_as_long_as_the_worker_says_up_to_a_limit() {
+    let house = House::open(Start::Worker(Manner::Good)).await;
+    let init = house.loges.init(&ana(), file(), SOUND, 4000).await.unwrap();
+    assert_eq!(init.length(), 1000);
+    assert_eq!(take(init).await.unwrap(), film()[..1000]);
+    let segment = house.loges.segment(&ana(), file(), SOUND, wanted(4), 1000).await.unwrap();
+    assert_eq!(take(segment).await.unwrap(), film()[5000..6000]);
+    let none = house.loges.segment(&ana(), file(), SOUND, wanted(4000), 1000).await;
+    assert!(matches!(none, Err(RangeError::Unplayable(_))), "{none:?}");
+    assert_eq!(house.loges.view(&ana()).unwrap().restarts, 0);
+    // One byte over the limit breaks a rule, and the third time ends the worker.
+    for _ in 0..3 {
+        let over = house.loges.segment(&ana(), file(), SOUND, wanted(4), 999).await;
+        assert!(matches!(over, Err(RangeError::Broke(_))), "{over:?}");
+    }
+    eventually("a fresh worker", Duration::from_secs(10), async || {
+        house.loges.init(&ana(), file(), SOUND, 4000).await.is_ok() && house.runtime.starts().len() == 2
+    })
+    .await;
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_may_take_longer_than_ranges_and_not_for_ever() {
+    let house = House::open(Start::Worker(Manner::SilentOnData)).await;
+    house.loges.ensure(&ana()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let outcome = house.loges.segment(&ana(), file(), SOUND, wanted(0), 1000).await;
+    assert!(matches!(&outcome, Err(RangeError::Broke(why)) if why.contains("did not answer in time")), "{outcome:?}");
+    let took = began.elapsed();
+    assert!(took >= loges::link::SEGMENT_DEADLINE && took < Duration::from_secs(25), "{took:?}");
+    // A viewer who leaves is not waited for.
+    let ana = ana();
+    let leaving = house.loges.segment(&ana, file(), SOUND, wanted(1), 1000);
+    assert!(tokio::time::timeout(Duration::from_secs(3), leaving).await.is_err());
+    assert_eq!(house.loges.view(&ana).unwrap().active, 0);
     house.close().await;
 }
 
