@@ -7,6 +7,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
 
 mod m2026_11_24_000001_spine;
+mod m2026_11_25_000002_timelines;
 mod m2026_11_25_000003_looks;
 
 /// All steps, oldest first.
@@ -15,7 +16,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m2026_11_24_000001_spine::Migration), Box::new(m2026_11_25_000003_looks::Migration)]
+        vec![
+            Box::new(m2026_11_24_000001_spine::Migration),
+            Box::new(m2026_11_25_000002_timelines::Migration),
+            Box::new(m2026_11_25_000003_looks::Migration),
+        ]
     }
 }
 

@@ -1,10 +1,9 @@
 //! How a title reaches a screen: the decision, and nothing but the decision.
 //!
-//! The order is direct → remux → rendition → transcode → refused. This version grants
-//! direct play or refuses with a reason; the other methods exist as words so that neither
-//! the API nor the doors between the rooms change when they become real.
+//! The order is direct → remux → rendition → transcode → refused: what costs the machine least
+//! comes first, and nothing is encoded live that was not offered by admission.
 
-use crate::facts::{Container, Defect, FileFacts};
+use crate::facts::{AudioFacts, Container, Defect, FileFacts, VideoFacts};
 
 /// How the bytes get to the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,15 +25,76 @@ impl Method {
     }
 }
 
-/// What one browser says it can decode from a plain file. `None` fields are unknown and
-/// fall back to what every current browser plays.
+/// What one browser says it can decode. `None` fields are unknown and fall back to what every
+/// current browser plays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// Containers playable through `<video src>`.
     pub containers: Option<Vec<Container>>,
-    /// Codec names as in [`crate::facts`].
+    /// Codec names as in [`crate::facts`], in a plain file.
     pub video_codecs: Option<Vec<String>>,
     pub audio_codecs: Option<Vec<String>>,
+    /// Codec names that may arrive in segments.
+    pub mse_video_codecs: Option<Vec<String>>,
+    /// Codecs that are smooth in 10 bit too. Nobody is believed about H.264 who does not say so.
+    pub ten_bit: Option<Vec<String>>,
+    /// Lines of the largest picture that makes sense there.
+    pub max_height: Option<u32>,
+    /// What the way to the browser carries.
+    pub downlink_kbps: Option<u32>,
+}
+
+/// What the viewer chose; defaults where they chose nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    pub quality: Quality,
+    /// Number of the sound track; `None` is the film's own default.
+    pub audio_track: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Quality {
+    #[default]
+    Auto,
+    Original,
+    /// A picture of this many lines.
+    Lines(u32),
+}
+
+impl Quality {
+    /// `auto`, `original`, `720p`…
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "original" => Some(Self::Original),
+            _ => {
+                let lines: u32 = text.strip_suffix('p')?.parse().ok()?;
+                (144..=4320).contains(&lines).then_some(Self::Lines(lines))
+            }
+        }
+    }
+}
+
+/// A file and what else there is of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// `None` while it waits for its probe.
+    pub facts: Option<&'a FileFacts>,
+    pub defect: Option<Defect>,
+    /// Whether its picture can be cut into segments as it is; `None` while nobody has looked.
+    pub copy: Option<CopyVerdict>,
+    /// Lines of the versions that were made ahead of time.
+    pub renditions: &'a [u32],
+    /// Lines that may be encoded live at this moment.
+    pub live: &'a [u32],
+}
+
+/// What the key frames of a file say about copying its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyVerdict {
+    Possible,
+    OpenGroups,
+    TooSparse,
 }
 
 /// One line of the receipt that the player shows.
@@ -49,6 +109,20 @@ pub enum Reason {
     NoVideo,
     FileDefect,
     NotProbedYet,
+    /// The picture is sent as it is, in other wrapping.
+    PictureCopied,
+    SoundEncoded,
+    OtherSoundTrack,
+    /// Its key frames need frames from before them, which browsers fail on.
+    OpenGroups,
+    /// One segment would be too long to wait for.
+    KeyframesTooSparse,
+    PreparedVersion,
+    EncodedLive,
+    /// A smaller picture suits the screen or the connection.
+    SmallerIsEnough,
+    /// The quality that was asked for does not exist.
+    QualityNotThere,
 }
 
 impl Reason {
@@ -62,6 +136,15 @@ impl Reason {
             Self::NoVideo => "no_video",
             Self::FileDefect => "file_defect",
             Self::NotProbedYet => "not_probed_yet",
+            Self::PictureCopied => "picture_copied",
+            Self::SoundEncoded => "sound_encoded",
+            Self::OtherSoundTrack => "other_sound_track",
+            Self::OpenGroups => "open_groups",
+            Self::KeyframesTooSparse => "keyframes_too_sparse",
+            Self::PreparedVersion => "prepared_version",
+            Self::EncodedLive => "encoded_live",
+            Self::SmallerIsEnough => "smaller_is_enough",
+            Self::QualityNotThere => "quality_not_there",
         }
     }
 }
@@ -69,8 +152,15 @@ impl Reason {
 /// The answer to "may this be played, and how?"
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    Play { method: Method, reasons: Vec<Reason> },
-    Refuse { reasons: Vec<Reason> },
+    /// `lines`: of the version or of the live encode; `None` is the original picture.
+    Play {
+        method: Method,
+        lines: Option<u32>,
+        reasons: Vec<Reason>,
+    },
+    Refuse {
+        reasons: Vec<Reason>,
+    },
 }
 
 /// The verdict a library shows before anyone presses play, for an ordinary current browser.
@@ -78,6 +168,8 @@ pub enum Decision {
 pub enum Playability {
     /// Any current browser plays it as it is.
     Direct,
+    /// Any current browser plays it in other wrapping, which is made while it plays.
+    Remux,
     /// It has to be prepared first.
     NeedsPreparing,
     /// The file is damaged or no film.
@@ -90,59 +182,179 @@ impl Playability {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
+            Self::Remux => "remux",
             Self::NeedsPreparing => "needs_preparing",
             Self::Broken => "broken",
             Self::Unknown => "unknown",
         }
     }
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Direct, Self::NeedsPreparing, Self::Broken, Self::Unknown].into_iter().find(|p| p.as_str() == text)
+        [Self::Direct, Self::Remux, Self::NeedsPreparing, Self::Broken, Self::Unknown]
+            .into_iter()
+            .find(|p| p.as_str() == text)
     }
 }
 
 const COMMON_CONTAINERS: [Container; 4] = [Container::Mp4, Container::M4v, Container::Mov, Container::Webm];
 const COMMON_VIDEO: [&str; 4] = ["h264", "vp8", "vp9", "av1"];
 const COMMON_AUDIO: [&str; 5] = ["aac", "mp3", "opus", "vorbis", "flac"];
+/// In segments, which are MP4 whatever the file was.
+const COMMON_MSE_VIDEO: [&str; 3] = ["h264", "vp9", "av1"];
 
-/// Decides for one file and one browser. `facts` is `None` while the file waits for its probe.
-pub fn decide(facts: Option<&FileFacts>, defect: Option<Defect>, capabilities: &Capabilities) -> Decision {
-    if defect.is_some() {
+/// Decides for one file and one browser.
+pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> Decision {
+    if file.defect.is_some() {
         return Decision::Refuse { reasons: vec![Reason::FileDefect] };
     }
-    let Some(facts) = facts else {
+    let Some(facts) = file.facts else {
         return Decision::Refuse { reasons: vec![Reason::NotProbedYet] };
     };
     let Some(video) = &facts.video else {
         return Decision::Refuse { reasons: vec![Reason::NoVideo] };
     };
-    let mut reasons = Vec::new();
+    let mut notes = Vec::new();
+    if let Some((lines, method)) = smaller(file, video.height, facts.bitrate, capabilities, wish, &mut notes) {
+        notes.push(if method == Method::Rendition { Reason::PreparedVersion } else { Reason::EncodedLive });
+        return Decision::Play { method, lines: Some(lines), reasons: notes };
+    }
+    let mut against = as_it_is(file, facts, video, capabilities, wish);
+    if against.is_empty() {
+        notes.push(Reason::PlaysAsIs);
+        return Decision::Play { method: Method::Direct, lines: None, reasons: notes };
+    }
+    let in_segments = in_segments(file, video, capabilities);
+    if in_segments.is_empty() {
+        notes.append(&mut against);
+        notes.push(Reason::PictureCopied);
+        if chosen_audio(facts, wish).is_some_and(|a| a.codec != "aac") {
+            notes.push(Reason::SoundEncoded);
+        }
+        return Decision::Play { method: Method::Remux, lines: None, reasons: notes };
+    }
+    for reason in in_segments {
+        if !against.contains(&reason) {
+            against.push(reason);
+        }
+    }
+    let largest = |lines: &[u32]| lines.iter().copied().max();
+    let (method, lines, how) = match (largest(file.renditions), largest(file.live)) {
+        (Some(lines), _) => (Method::Rendition, lines, Reason::PreparedVersion),
+        (None, Some(lines)) => (Method::Transcode, lines, Reason::EncodedLive),
+        (None, None) => return Decision::Refuse { reasons: against },
+    };
+    notes.append(&mut against);
+    notes.push(how);
+    Decision::Play { method, lines: Some(lines), reasons: notes }
+}
+
+/// A smaller picture, where one was asked for or is all that makes sense, and one is there.
+fn smaller(
+    file: &Candidate<'_>,
+    height: u32,
+    bitrate: Option<u64>,
+    capabilities: &Capabilities,
+    wish: Wish,
+    notes: &mut Vec<Reason>,
+) -> Option<(u32, Method)> {
+    match wish.quality {
+        Quality::Original => None,
+        Quality::Lines(lines) if lines >= height => None,
+        Quality::Lines(lines) => {
+            if file.renditions.contains(&lines) {
+                return Some((lines, Method::Rendition));
+            }
+            if file.live.contains(&lines) {
+                return Some((lines, Method::Transcode));
+            }
+            notes.push(Reason::QualityNotThere);
+            None
+        }
+        Quality::Auto => {
+            let too_tall = capabilities.max_height.is_some_and(|most| height > most.saturating_add(most / 4));
+            let too_fat = capabilities.downlink_kbps.zip(bitrate).is_some_and(|(down, bits)| {
+                // A margin of a third: connections are rarely as good as they say.
+                bits / 1000 * 4 > u64::from(down) * 3
+            });
+            if !(too_tall || too_fat) {
+                return None;
+            }
+            // Only what costs nothing to serve: nobody asked for an encode.
+            let fits = |lines: &&u32| !too_tall || capabilities.max_height.is_none_or(|most| **lines <= most);
+            let lines = file.renditions.iter().filter(fits).copied().max()?;
+            notes.push(Reason::SmallerIsEnough);
+            Some((lines, Method::Rendition))
+        }
+    }
+}
+
+/// What keeps a browser from playing the file as it is.
+fn as_it_is(
+    file: &Candidate<'_>,
+    facts: &FileFacts,
+    video: &VideoFacts,
+    capabilities: &Capabilities,
+    wish: Wish,
+) -> Vec<Reason> {
+    let mut against = Vec::new();
     let container_ok = match &capabilities.containers {
         Some(list) => list.contains(&facts.container),
         None => COMMON_CONTAINERS.contains(&facts.container),
     };
     if !container_ok {
-        reasons.push(Reason::ContainerNotPlayable);
+        against.push(Reason::ContainerNotPlayable);
     }
     if !listed(&capabilities.video_codecs, &COMMON_VIDEO, &video.codec) {
-        reasons.push(Reason::VideoCodecNotPlayable);
+        against.push(Reason::VideoCodecNotPlayable);
     }
-    // Browsers claim the 10-bit H.264 profile and then show nothing or a slide show.
-    if video.codec == "h264" && video.bit_depth.is_some_and(|bits| bits > 8) {
-        reasons.push(Reason::TenBitNotPlayable);
+    if is_unbelievable(video, capabilities) {
+        against.push(Reason::TenBitNotPlayable);
     }
-    // A `<video>` element plays the default track and falls silent, without any error,
-    // when it cannot decode it.
-    let default_audio = facts.audio.iter().find(|a| a.default).or_else(|| facts.audio.first());
-    if let Some(audio) = default_audio
+    if video.codec == "h264" && file.copy == Some(CopyVerdict::OpenGroups) {
+        against.push(Reason::OpenGroups);
+    }
+    // A `<video>` element plays the default track and falls silent, without any error, when it
+    // cannot decode it. It cannot be told to play another one.
+    if let Some(audio) = chosen_audio(facts, wish)
         && !listed(&capabilities.audio_codecs, &COMMON_AUDIO, &audio.codec)
     {
-        reasons.push(Reason::AudioCodecNotPlayable);
+        against.push(Reason::AudioCodecNotPlayable);
     }
-    if reasons.is_empty() {
-        Decision::Play { method: Method::Direct, reasons: vec![Reason::PlaysAsIs] }
-    } else {
-        Decision::Refuse { reasons }
+    if wish.audio_track.is_some_and(|track| track != default_audio(facts)) {
+        against.push(Reason::OtherSoundTrack);
     }
+    against
+}
+
+/// What keeps a browser from playing the picture in segments.
+fn in_segments(file: &Candidate<'_>, video: &VideoFacts, capabilities: &Capabilities) -> Vec<Reason> {
+    let mut against = Vec::new();
+    if !listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, &video.codec) {
+        against.push(Reason::VideoCodecNotPlayable);
+    }
+    if is_unbelievable(video, capabilities) {
+        against.push(Reason::TenBitNotPlayable);
+    }
+    match file.copy {
+        Some(CopyVerdict::OpenGroups) => against.push(Reason::OpenGroups),
+        Some(CopyVerdict::TooSparse) => against.push(Reason::KeyframesTooSparse),
+        Some(CopyVerdict::Possible) | None => {}
+    }
+    against
+}
+
+/// Browsers claim the 10-bit H.264 profile and then show nothing or a slide show.
+fn is_unbelievable(video: &VideoFacts, capabilities: &Capabilities) -> bool {
+    let told = capabilities.ten_bit.as_ref().is_some_and(|list| list.contains(&video.codec));
+    video.codec == "h264" && video.bit_depth.is_some_and(|bits| bits > 8) && !told
+}
+
+/// The track a plain file plays: the one marked default, else the first.
+pub fn default_audio(facts: &FileFacts) -> usize {
+    facts.audio.iter().position(|a| a.default).unwrap_or(0)
+}
+
+fn chosen_audio(facts: &FileFacts, wish: Wish) -> Option<&AudioFacts> {
+    facts.audio.get(wish.audio_track.unwrap_or_else(|| default_audio(facts)))
 }
 
 fn listed(told: &Option<Vec<String>>, common: &[&str], codec: &str) -> bool {
@@ -152,14 +364,16 @@ fn listed(told: &Option<Vec<String>>, common: &[&str], codec: &str) -> bool {
     }
 }
 
-/// The verdict for lists and filters.
+/// The verdict for lists and filters, for an ordinary browser and a file nobody has indexed.
 pub fn playability(facts: Option<&FileFacts>, defect: Option<Defect>) -> Playability {
     if defect.is_some() {
         return Playability::Broken;
     }
-    match (facts, decide(facts, None, &Capabilities::default())) {
+    let file = Candidate { facts, defect, copy: None, renditions: &[], live: &[] };
+    match (facts, decide(&file, &Capabilities::default(), Wish::default())) {
         (None, _) => Playability::Unknown,
-        (_, Decision::Play { .. }) => Playability::Direct,
+        (_, Decision::Play { method: Method::Direct, .. }) => Playability::Direct,
+        (_, Decision::Play { .. }) => Playability::Remux,
         (Some(f), Decision::Refuse { .. }) if f.video.is_none() => Playability::Broken,
         (Some(_), Decision::Refuse { .. }) => Playability::NeedsPreparing,
     }
@@ -203,27 +417,54 @@ mod tests {
         }
     }
 
+    fn candidate(facts: &FileFacts) -> Candidate<'_> {
+        Candidate { facts: Some(facts), defect: None, copy: None, renditions: &[], live: &[] }
+    }
+
     fn check(facts: &FileFacts, caps: &Capabilities, want: Result<Method, &[Reason]>) {
-        match (decide(Some(facts), None, caps), want) {
-            (Decision::Play { method, .. }, Ok(wanted)) => assert_eq!(method, wanted),
-            (Decision::Refuse { reasons }, Err(wanted)) => assert_eq!(reasons, wanted),
+        check_of(&candidate(facts), caps, Wish::default(), want);
+    }
+
+    fn check_of(file: &Candidate<'_>, caps: &Capabilities, wish: Wish, want: Result<Method, &[Reason]>) {
+        match (decide(file, caps, wish), want) {
+            (Decision::Play { method, .. }, Ok(wanted)) => assert_eq!(method, wanted, "{file:?}"),
+            (Decision::Refuse { reasons }, Err(wanted)) => assert_eq!(reasons, wanted, "{file:?}"),
             (got, want) => panic!("{got:?} instead of {want:?}"),
         }
     }
 
     #[test]
-    fn what_every_browser_plays_is_played_as_it_is() {
+    fn the_cheapest_way_comes_first() {
         let any = Capabilities::default();
         check(&file(Container::Mp4, "h264", &["aac"]), &any, Ok(Method::Direct));
         check(&file(Container::Webm, "vp9", &["opus"]), &any, Ok(Method::Direct));
         check(&file(Container::Mov, "h264", &[]), &any, Ok(Method::Direct));
+        check(&file(Container::Mp4, "h264", &["ac3"]), &any, Ok(Method::Remux));
+        check(&file(Container::Mkv, "h264", &["aac"]), &any, Ok(Method::Remux));
+        check(&file(Container::Mkv, "vp9", &["opus"]), &any, Ok(Method::Remux));
+        check(&file(Container::Avi, "h264", &["mp3"]), &any, Ok(Method::Remux));
         check(
             &file(Container::Avi, "mpeg4", &["mp3"]),
             &any,
             Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable]),
         );
-        check(&file(Container::Mp4, "h264", &["ac3"]), &any, Err(&[Reason::AudioCodecNotPlayable]));
-        check(&file(Container::Mkv, "h264", &["aac"]), &any, Err(&[Reason::ContainerNotPlayable]));
+        check(
+            &file(Container::Mkv, "hevc", &["ac3"]),
+            &any,
+            Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable, Reason::AudioCodecNotPlayable]),
+        );
+    }
+
+    #[test]
+    fn the_receipt_says_what_is_done_and_why() {
+        let facts = file(Container::Mkv, "h264", &["ac3"]);
+        let Decision::Play { reasons, .. } = decide(&candidate(&facts), &Capabilities::default(), Wish::default())
+        else {
+            panic!("refused")
+        };
+        let expected =
+            [Reason::ContainerNotPlayable, Reason::AudioCodecNotPlayable, Reason::PictureCopied, Reason::SoundEncoded];
+        assert_eq!(reasons, expected);
     }
 
     #[test]
@@ -231,22 +472,72 @@ mod tests {
         let chromium =
             Capabilities { containers: Some(vec![Container::Mkv, Container::Mp4]), ..Capabilities::default() };
         check(&file(Container::Mkv, "h264", &["aac"]), &chromium, Ok(Method::Direct));
-        check(&file(Container::Webm, "vp9", &["opus"]), &chromium, Err(&[Reason::ContainerNotPlayable]));
+        check(&file(Container::Webm, "vp9", &["opus"]), &chromium, Ok(Method::Remux));
+        let safari =
+            Capabilities { mse_video_codecs: Some(vec!["h264".into(), "hevc".into()]), ..Capabilities::default() };
+        check(&file(Container::Mkv, "hevc", &["ac3"]), &safari, Ok(Method::Remux));
+        check(
+            &file(Container::Mkv, "vp9", &["opus"]),
+            &safari,
+            Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable]),
+        );
     }
 
     #[test]
-    fn ten_bit_h264_is_not_believed() {
+    fn ten_bit_h264_is_not_believed_unless_it_was_measured() {
         let mut facts = file(Container::Mp4, "h264", &["aac"]);
         facts.video.as_mut().unwrap().bit_depth = Some(10);
         check(&facts, &Capabilities::default(), Err(&[Reason::TenBitNotPlayable]));
+        let measured = Capabilities { ten_bit: Some(vec!["h264".into()]), ..Capabilities::default() };
+        check(&facts, &measured, Ok(Method::Direct));
     }
 
     #[test]
-    fn the_default_track_decides() {
+    fn the_track_that_will_be_heard_decides() {
         let mut facts = file(Container::Mp4, "h264", &["ac3", "aac"]);
-        check(&facts, &Capabilities::default(), Err(&[Reason::AudioCodecNotPlayable]));
+        check(&facts, &Capabilities::default(), Ok(Method::Remux));
         facts.audio[1].default = true;
         check(&facts, &Capabilities::default(), Ok(Method::Direct));
+        let other = Wish { audio_track: Some(0), ..Wish::default() };
+        check_of(&candidate(&facts), &Capabilities::default(), other, Ok(Method::Remux));
+    }
+
+    #[test]
+    fn key_frames_that_need_others_are_neither_played_nor_copied() {
+        let facts = file(Container::Mp4, "h264", &["aac"]);
+        let open = Candidate { copy: Some(CopyVerdict::OpenGroups), ..candidate(&facts) };
+        let any = Capabilities::default();
+        check_of(&open, &any, Wish::default(), Err(&[Reason::OpenGroups]));
+        check_of(&Candidate { renditions: &[480, 720], ..open }, &any, Wish::default(), Ok(Method::Rendition));
+        check_of(&Candidate { live: &[480], ..open }, &any, Wish::default(), Ok(Method::Transcode));
+        let sparse = Candidate { copy: Some(CopyVerdict::TooSparse), ..candidate(&facts) };
+        check_of(&sparse, &any, Wish::default(), Ok(Method::Direct));
+    }
+
+    #[test]
+    fn smaller_pictures_are_for_those_who_want_or_need_them() {
+        let mut facts = file(Container::Mp4, "h264", &["aac"]);
+        facts.video.as_mut().unwrap().height = 1080;
+        facts.bitrate = Some(12_000_000);
+        let film = Candidate { renditions: &[480, 720], live: &[360], ..candidate(&facts) };
+        let lines = |caps: &Capabilities, quality| match decide(&film, caps, Wish { quality, audio_track: None }) {
+            Decision::Play { method, lines, .. } => (method, lines),
+            Decision::Refuse { reasons } => panic!("{reasons:?}"),
+        };
+        let any = Capabilities::default();
+        assert_eq!(lines(&any, Quality::Auto), (Method::Direct, None));
+        assert_eq!(lines(&any, Quality::Lines(720)), (Method::Rendition, Some(720)));
+        assert_eq!(lines(&any, Quality::Lines(360)), (Method::Transcode, Some(360)));
+        assert_eq!(lines(&any, Quality::Lines(540)), (Method::Direct, None));
+        assert_eq!(lines(&any, Quality::Lines(2160)), (Method::Direct, None));
+        let phone = Capabilities { max_height: Some(720), ..Capabilities::default() };
+        assert_eq!(lines(&phone, Quality::Auto), (Method::Rendition, Some(720)));
+        assert_eq!(lines(&phone, Quality::Original), (Method::Direct, None));
+        let far = Capabilities { downlink_kbps: Some(5000), ..Capabilities::default() };
+        assert_eq!(lines(&far, Quality::Auto), (Method::Rendition, Some(720)));
+        assert_eq!(Quality::parse("720p"), Some(Quality::Lines(720)));
+        assert_eq!(Quality::parse("9p"), None);
+        assert_eq!(Quality::parse("p"), None);
     }
 
     #[test]
@@ -254,6 +545,7 @@ mod tests {
         assert_eq!(playability(None, None), Playability::Unknown);
         assert_eq!(playability(None, Some(Defect::Truncated)), Playability::Broken);
         assert_eq!(playability(Some(&file(Container::Avi, "mpeg4", &[])), None), Playability::NeedsPreparing);
+        assert_eq!(playability(Some(&file(Container::Mkv, "h264", &["ac3"])), None), Playability::Remux);
         assert_eq!(playability(Some(&file(Container::Mp4, "h264", &["aac"])), None), Playability::Direct);
     }
 }

@@ -21,6 +21,7 @@ pub mod rooms;
 pub mod routes;
 pub mod stream;
 pub mod streams;
+pub mod timeline;
 mod ui;
 mod view;
 mod watch;

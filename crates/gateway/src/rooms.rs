@@ -3,9 +3,9 @@
 
 use crate::stream::Lease;
 use async_trait::async_trait;
-use contract::{FileRef, Track, Wanted};
-use domain::{Failure, LogeLimits, Tenant, UserId};
-use loges::{LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
+use contract::{FileRef, Job, Status, Track, Wanted};
+use domain::{Code, Failure, LogeLimits, Tenant, UserId};
+use loges::{JobError, LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
@@ -53,6 +53,8 @@ pub trait LogeRoom: Send + Sync + 'static {
         wanted: Wanted,
         max_bytes: u32,
     ) -> Result<OpenRange, Failure>;
+    /// A bounded result of a job. `file_broken` says that the file is to blame, and for good.
+    async fn job(&self, tenant: &Tenant, job: Job, max_bytes: u32, limit: Duration) -> Result<Vec<u8>, Failure>;
     fn list(&self) -> Vec<LogeView>;
     async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String>;
     fn runtime(&self) -> RuntimeInfo;
@@ -103,6 +105,18 @@ impl LogeRoom for Loges {
         max_bytes: u32,
     ) -> Result<OpenRange, Failure> {
         OpenRange::of(Loges::segment(self, tenant, file, track, wanted, max_bytes).await, tenant, "segment")
+    }
+    async fn job(&self, tenant: &Tenant, job: Job, max_bytes: u32, limit: Duration) -> Result<Vec<u8>, Failure> {
+        Loges::job(self, tenant, job, max_bytes, limit).await.map_err(|e| {
+            tracing::info!(loge.tenant = %tenant, "a job in the loge of {tenant}: {e}");
+            match (e.status(), e) {
+                (_, JobError::Away(failure)) => failure,
+                (Some(Status::NotFound), _) => Failure::of(Code::FileMissing),
+                (Some(Status::Changed), _) => Failure::of(Code::FileChanged),
+                (Some(Status::Unsupported | Status::Failed), _) => Failure::of(Code::FileBroken),
+                _ => Failure::of(Code::LogeBroke).retry_after(Duration::from_secs(2)),
+            }
+        })
     }
     fn list(&self) -> Vec<LogeView> {
         Loges::list(self)

@@ -4,9 +4,16 @@
 //! Nothing here is stored: after a restart an entry comes back with the first range that its
 //! ticket asks for. Locks are held for lookups and never across an await.
 
-use crate::stream::{Meter, Pace};
+use crate::{
+    stream::{Meter, Pace},
+    timeline::Timeline,
+};
 use base::{Bus, Clock, Event, UnixMs};
-use domain::{Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId, playback::Method};
+use domain::{
+    Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
+    facts::FileFacts,
+    playback::{Method, Reason},
+};
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
@@ -37,6 +44,11 @@ pub struct NewPlay {
     pub library: LibraryId,
     pub file: FileId,
     pub method: Method,
+    /// Lines of the version that plays; `None` is the original.
+    pub lines: Option<u32>,
+    pub reasons: Vec<Reason>,
+    /// The sound that was chosen; `None` is the film's own default.
+    pub audio_track: Option<usize>,
     pub duration_ms: u64,
     pub position_ms: u64,
     pub address: IpAddr,
@@ -60,6 +72,7 @@ pub struct Play {
     open: AtomicU32,
     moving: Mutex<Moving>,
     served: Mutex<Option<Arc<Served>>>,
+    timeline: Mutex<Option<(Arc<Timeline>, FileFacts)>>,
 }
 
 struct Moving {
@@ -103,6 +116,13 @@ impl Play {
     }
     pub fn set_served(&self, served: Arc<Served>) {
         *lock(&self.served) = Some(served);
+    }
+    /// The plans of its file, while nothing about the file may have changed.
+    pub fn timeline(&self) -> Option<(Arc<Timeline>, FileFacts)> {
+        lock(&self.timeline).clone()
+    }
+    pub fn set_timeline(&self, timeline: Arc<Timeline>, facts: FileFacts) {
+        *lock(&self.timeline) = Some((timeline, facts));
     }
     pub fn touch(&self) {
         lock(&self.moving).seen = Instant::now();
@@ -206,6 +226,7 @@ impl Streams {
                 rate: 0,
             }),
             served: Mutex::default(),
+            timeline: Mutex::default(),
             about: new,
         };
         plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
@@ -269,7 +290,15 @@ impl Streams {
     pub fn doubt(&self) {
         for play in lock(&self.0.plays).values() {
             *lock(&play.served) = None;
+            *lock(&play.timeline) = None;
         }
+    }
+
+    /// Plays of other people whose picture is encoded while they watch.
+    pub fn live_encodes(&self, but: &UserId) -> usize {
+        let mut plays = lock(&self.0.plays);
+        forget(&mut plays);
+        plays.values().filter(|p| p.about.method == Method::Transcode && p.about.user != *but).count()
     }
 
     pub fn plays_of(&self, user: &UserId) -> Vec<Arc<Play>> {
@@ -378,6 +407,9 @@ mod tests {
             library: LibraryId::from_random([1; 16]),
             file: FileId::from_random([1; 16]),
             method: Method::Direct,
+            lines: None,
+            reasons: vec![],
+            audio_track: None,
             duration_ms: 1000,
             position_ms: 0,
             address: IpAddr::from([127, 0, 0, 1]),

@@ -2,7 +2,12 @@
 //! the reader is the owner.
 
 use base::UnixMs;
-use domain::{Role, facts::FileFacts, playback::Reason};
+use domain::{
+    Role,
+    facts::{AudioFacts, FileFacts},
+    language,
+    playback::Reason,
+};
 use serde::Serialize;
 use store::{Progress, TitleRow, User};
 use utoipa::ToSchema;
@@ -87,7 +92,7 @@ pub struct TitleCard {
     pub video_codec: Option<String>,
     pub audio_codec: Option<String>,
     pub size_bytes: u64,
-    /// `direct`, `needs_preparing`, `broken` or `unknown`.
+    /// `direct`, `remux`, `needs_preparing`, `broken` or `unknown`.
     pub playability: String,
     pub added_at: String,
     pub poster_url: Option<String>,
@@ -132,6 +137,12 @@ pub struct AudioTrack {
     pub language: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// For people: "Deutsch · 5.1".
+    pub label: String,
+    /// Marked so in the film.
+    pub default: bool,
+    /// What plays, or would.
+    pub selected: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -144,7 +155,8 @@ pub struct SubtitleTrack {
     pub title: Option<String>,
 }
 
-pub fn audio_tracks(facts: Option<&FileFacts>) -> Vec<AudioTrack> {
+/// `selected`: the number of the track that plays.
+pub fn audio_tracks(facts: Option<&FileFacts>, selected: usize) -> Vec<AudioTrack> {
     facts
         .map(|f| {
             f.audio
@@ -156,10 +168,25 @@ pub fn audio_tracks(facts: Option<&FileFacts>) -> Vec<AudioTrack> {
                     channels: a.channels,
                     language: a.language.clone(),
                     title: a.title.clone(),
+                    label: audio_label(index, a),
+                    default: a.default,
+                    selected: index == selected,
                 })
                 .collect()
         })
         .unwrap_or_default()
+}
+
+fn audio_label(index: usize, audio: &AudioFacts) -> String {
+    let channels = match audio.channels {
+        1 => "mono".into(),
+        2 => "stereo".into(),
+        6 => "5.1".into(),
+        8 => "7.1".into(),
+        n => format!("{n} channels"),
+    };
+    let name = language::label(audio.language.as_deref(), audio.title.as_deref(), false, index);
+    format!("{name} · {channels}")
 }
 
 pub fn subtitle_tracks(facts: Option<&FileFacts>) -> Vec<SubtitleTrack> {
@@ -202,6 +229,15 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::NoVideo => "There is no picture in this file.",
         Reason::FileDefect => "The file is damaged or is not a film.",
         Reason::NotProbedYet => "Nobody has looked into this file yet; the scan does.",
+        Reason::PictureCopied => "The picture is sent as it is, in wrapping your browser takes.",
+        Reason::SoundEncoded => "The sound is turned into AAC while you watch.",
+        Reason::OtherSoundTrack => "You chose another sound track.",
+        Reason::OpenGroups => "Its pictures depend on earlier ones in a way that browsers fail on after a seek.",
+        Reason::KeyframesTooSparse => "Its key frames are too far apart to send it in parts.",
+        Reason::PreparedVersion => "A version made ahead of time is played.",
+        Reason::EncodedLive => "The picture is encoded for you while you watch.",
+        Reason::SmallerIsEnough => "A smaller picture suits your screen or your connection.",
+        Reason::QualityNotThere => "The quality you chose does not exist for this film.",
     }
 }
 

@@ -292,7 +292,7 @@ async fn a_full_house_says_who_sits_where() {
 async fn refusals_have_their_reason() {
     let house = TestHouse::start().await;
     let owner = house.owner().await;
-    let avi = house.shelf("old", Container::Avi, "mpeg4").await;
+    let avi = house.shelf_of("old", Container::Avi, "mpeg4", (1920, 1080)).await;
     let film = house.shelf("films", Container::Mp4, "h264").await;
     let path = |title: &TitleId| format!("/api/v1/titles/{title}/play");
     let (status, problem) = house.json("POST", &path(&avi.title), &owner, Some(json!({}))).await;

@@ -82,6 +82,7 @@ impl Server {
             None => Database::Sqlite(dirs.database()),
         };
         let store = Store::open(database, clock.clone()).await?;
+        store.refresh_verdicts().await?;
         let settings = store.settings().await?;
         let accounts = Accounts::open(store.clone(), clock.clone(), bus.clone(), &dirs.keys()).await?;
         let loges_config = LogesConfig {

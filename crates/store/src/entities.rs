@@ -388,3 +388,23 @@ pub(crate) mod subtitle {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod keyframe_index {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "keyframe_indexes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub file_id: String,
+        pub size_bytes: i64,
+        pub mtime_ns: i64,
+        pub content: Vec<u8>,
+        pub made_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

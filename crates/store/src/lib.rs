@@ -22,6 +22,7 @@ mod scan;
 mod search;
 mod sessions;
 mod settings;
+mod timelines;
 mod titles;
 mod users;
 
@@ -36,5 +37,6 @@ pub use progress::Progress;
 pub use scan::{KnownFile, ScanChange, ScanSummary};
 pub use sessions::{NewSession, Rotation, SESSION_IDLE_MS, Session};
 pub use settings::Settings;
+pub use timelines::StoredIndex;
 pub use titles::{FileRow, FileSummary, Page, TitleQuery, TitleRow, TitleSort};
 pub use users::{Change, NewUser, Preferences, User};

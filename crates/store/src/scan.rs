@@ -325,7 +325,7 @@ impl Batch<'_> {
 }
 
 /// Writes what lists show of a title: its best file in short, and whether anything of it is there.
-async fn summarise(transaction: &DatabaseTransaction, title_id: &str) -> Result<(), StoreError> {
+pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str) -> Result<(), StoreError> {
     let files = file::Entity::find()
         .filter(file::Column::TitleId.eq(title_id))
         .order_by_asc(file::Column::Id)

@@ -237,7 +237,7 @@ fn out_of_order(name: &str, source: &House, track: &Track, plan: &Plan) -> (Vec<
     let count = plan.len();
     let mut all = vec![Vec::new(); count as usize];
     // Coprime steps visit every number once and never in order.
-    let step = [7, 11, 13, 17].into_iter().find(|s| count % s != 0).unwrap();
+    let step = [7, 11, 13, 17].into_iter().find(|s| !count.is_multiple_of(*s)).unwrap();
     for n in 0..count {
         let number = (n * step + count / 2) % count;
         all[number as usize] = asker

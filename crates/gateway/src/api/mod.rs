@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod events;
+pub mod hls;
 pub mod houses;
 pub mod libraries;
 pub mod me;
@@ -24,6 +25,7 @@ pub fn all() -> Routes {
     let routes = play::routes(routes);
     let routes = progress::routes(routes);
     let routes = stream::routes(routes);
+    let routes = hls::routes(routes);
     let routes = events::routes(routes);
     admin::routes(routes)
 }

@@ -7,14 +7,15 @@ use crate::{
     problem::{Answer, Problem},
     routes::Routes,
     streams::NewPlay,
+    timeline::Timeline,
     view::{AudioTrack, ReasonView, SubtitleTrack, audio_tracks, seconds, sentence, subtitle_tracks},
 };
 use accounts::TicketClaims;
 use axum::{Json, extract::State};
 use domain::{
-    Code, FolderState, PlayId, Tenant, TitleId,
-    facts::Container,
-    playback::{Capabilities, Decision, Method, Reason, decide},
+    Code, FolderState, PlayId, Tenant, TitleId, UserId,
+    facts::{Container, Defect, FileFacts},
+    playback::{Candidate, Capabilities, Decision, Method, Quality, Reason, Wish, decide, default_audio},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -37,6 +38,20 @@ struct CapabilitiesForm {
     containers: Option<Vec<String>>,
     video_codecs: Option<Vec<String>>,
     audio_codecs: Option<Vec<String>>,
+    /// What may arrive in segments.
+    mse: Option<SegmentsForm>,
+    /// Codecs that are smooth in 10 bit too.
+    ten_bit: Option<Vec<String>>,
+    /// Lines of the largest picture that makes sense.
+    max_height: Option<u32>,
+    downlink_kbps: Option<u32>,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SegmentsForm {
+    video_codecs: Option<Vec<String>>,
+    audio_codecs: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -44,15 +59,18 @@ struct CapabilitiesForm {
 struct PlayForm {
     /// What this browser can decode from a plain file; what is not said is taken as usual.
     capabilities: Option<CapabilitiesForm>,
+    /// `auto`, `original`, or lines: `720p`, `480p`…
     quality: Option<String>,
     audio_track: Option<usize>,
 }
 
 #[derive(Serialize, ToSchema)]
-struct Quality {
+struct QualityView {
     id: String,
     label: String,
     height: u32,
+    /// `original` or `live`.
+    kind: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -63,7 +81,9 @@ struct PlayStarted {
     url: String,
     mime: String,
     reasons: Vec<ReasonView>,
-    qualities: Vec<Quality>,
+    /// The one of `qualities` that plays.
+    quality: String,
+    qualities: Vec<QualityView>,
     audio_tracks: Vec<AudioTrack>,
     subtitles: Vec<SubtitleTrack>,
     resume_at_s: f64,
@@ -82,13 +102,15 @@ async fn play(
 ) -> Answer<Json<PlayStarted>> {
     let (row, files) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
     let capabilities = capabilities(form.capabilities.unwrap_or_default())?;
-    if form.quality.as_deref().is_some_and(|q| q != "original") {
-        return Err(Problem::field("quality", "is one of the qualities of this title"));
+    let quality = form.quality.as_deref().map(|text| {
+        Quality::parse(text).ok_or_else(|| Problem::field("quality", "is auto, original, or lines like 720p"))
+    });
+    let wish = Wish { quality: quality.transpose()?.unwrap_or_default(), audio_track: form.audio_track };
+    if wish.audio_track.is_some_and(|n| files.iter().all(|f| f.facts.as_ref().is_none_or(|f| n >= f.audio.len()))) {
+        return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
-    if form.audio_track.is_some_and(|track| track > 0) {
-        return Err(Problem::new(Code::NeedsPreparing, "Another sound track needs preparing before it can play."));
-    }
-    let (file, method, reasons) = choose(&files, &capabilities)?;
+    let Chosen { file, method, lines, reasons, timeline } =
+        choose(&house, &who.user, &files, &capabilities, wish).await?;
     in_place(&house, &row, file).await?;
 
     let play = PlayId::from_random(house.clock.random_id());
@@ -106,6 +128,9 @@ async fn play(
         library: row.library.clone(),
         file: file.id.clone(),
         method,
+        lines,
+        reasons: reasons.clone(),
+        audio_track: wish.audio_track,
         duration_ms,
         position_ms: resume_ms,
         address: peer.address,
@@ -114,7 +139,10 @@ async fn play(
     house.streams.set_rate(settings.per_user_rate_bps);
     // The same page asked again: its earlier play is over.
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
-    house.streams.begin(new, settings.max_viewers)?;
+    let entry = house.streams.begin(new, settings.max_viewers)?;
+    if let (Some(timeline), Some(facts)) = (timeline, facts) {
+        entry.set_timeline(timeline, facts.clone());
+    }
     if let Err(failure) = house.loges.ensure(&Tenant::User(who.user.clone())).await {
         house.streams.stop(&play);
         return Err(failure.into());
@@ -133,11 +161,18 @@ async fn play(
     Ok(Json(PlayStarted {
         play_id: play.to_string(),
         method: method.as_str().into(),
-        url: format!("/stream/{ticket}/file"),
-        mime: facts.map_or("video/mp4", |f| media::mime::content_type(f.container)).into(),
+        url: match method {
+            Method::Direct => format!("/stream/{ticket}/file"),
+            Method::Remux | Method::Rendition | Method::Transcode => format!("/stream/{ticket}/master.m3u8"),
+        },
+        mime: match method {
+            Method::Direct => facts.map_or("video/mp4", |f| media::mime::content_type(f.container)).into(),
+            Method::Remux | Method::Rendition | Method::Transcode => "application/vnd.apple.mpegurl".into(),
+        },
         reasons: reasons.into_iter().map(Into::into).collect(),
-        qualities: vec![Quality { id: "original".into(), label: format!("Original ({height}p)"), height }],
-        audio_tracks: audio_tracks(facts),
+        quality: lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
+        qualities: qualities(height, facts),
+        audio_tracks: audio_tracks(facts, wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio))),
         subtitles: subtitle_tracks(facts),
         resume_at_s: seconds(resume_ms),
         duration_s: seconds(duration_ms),
@@ -147,7 +182,10 @@ async fn play(
 fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     let sane =
         |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
-    if !sane(&form.containers) || !sane(&form.video_codecs) || !sane(&form.audio_codecs) {
+    let mse = form.mse.unwrap_or_default();
+    let lists =
+        [&form.containers, &form.video_codecs, &form.audio_codecs, &form.ten_bit, &mse.video_codecs, &mse.audio_codecs];
+    if !lists.into_iter().all(sane) {
         return Err(Problem::field("capabilities", "are short lists of short names"));
     }
     Ok(Capabilities {
@@ -155,21 +193,89 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
         containers: form.containers.map(|l| l.iter().filter_map(|c| Container::from_extension(c)).collect()),
         video_codecs: form.video_codecs,
         audio_codecs: form.audio_codecs,
+        mse_video_codecs: mse.video_codecs,
+        ten_bit: form.ten_bit,
+        max_height: form.max_height,
+        downlink_kbps: form.downlink_kbps,
     })
 }
 
+/// The original, and what may be encoded of it right now.
+fn qualities(height: u32, facts: Option<&FileFacts>) -> Vec<QualityView> {
+    let original =
+        QualityView { id: "original".into(), label: format!("Original ({height}p)"), height, kind: "original".into() };
+    let live = live_lines(facts).into_iter().filter(|lines| *lines < height).map(|lines| QualityView {
+        id: format!("{lines}p"),
+        label: format!("{lines}p, encoded while you watch"),
+        height: lines,
+        kind: "live".into(),
+    });
+    std::iter::once(original).chain(live).collect()
+}
+
+/// Other people's encodes beside which one more may begin: each of them can use a whole loge.
+const MOST_LIVE: usize = 2;
+
+/// What half a core encodes in real time: small pictures of small pictures. Larger ones would make
+/// their viewer wait, and everybody else too.
+fn live_lines(facts: Option<&FileFacts>) -> Vec<u32> {
+    const LARGEST_SOURCE: u64 = 720 * 576 * 31;
+    let Some(video) = facts.and_then(|f| f.video.as_ref()) else { return vec![] };
+    let rate = video.frame_rate.unwrap_or(25.0).clamp(1.0, 240.0);
+    let per_second = u64::from(video.width) * u64::from(video.height) * rate.ceil() as u64;
+    if per_second > LARGEST_SOURCE {
+        return vec![];
+    }
+    let own = video.height.min(480) & !1;
+    let mut lines = vec![own, 360, 240];
+    lines.retain(|l| *l <= own && *l >= 144);
+    lines.dedup();
+    lines
+}
+
+struct Chosen<'a> {
+    file: &'a FileRow,
+    method: Method,
+    lines: Option<u32>,
+    reasons: Vec<Reason>,
+    /// Where its segments begin, for everything but direct play.
+    timeline: Option<Arc<Timeline>>,
+}
+
 /// The best file that plays: of those that are there, the one with the tallest picture.
-fn choose<'a>(files: &'a [FileRow], capabilities: &Capabilities) -> Answer<(&'a FileRow, Method, Vec<Reason>)> {
+async fn choose<'a>(
+    house: &House,
+    user: &UserId,
+    files: &'a [FileRow],
+    capabilities: &Capabilities,
+    wish: Wish,
+) -> Answer<Chosen<'a>> {
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
-        match decide(file.facts.as_ref(), file.defect, capabilities) {
-            Decision::Play { method, reasons } => playable.push((file, method, reasons)),
+        let live = if house.streams.live_encodes(user) < MOST_LIVE { live_lines(file.facts.as_ref()) } else { vec![] };
+        let mut candidate =
+            Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &[], live: &live };
+        let mut timeline = None;
+        let mut decision = decide(&candidate, capabilities, wish);
+        if !matches!(decision, Decision::Play { method: Method::Direct, .. } | Decision::Refuse { .. }) {
+            // Only now is it worth looking into the file, and what is found may change the answer.
+            timeline = crate::timeline::timeline(house, &Tenant::User(user.clone()), file).await?;
+            match &timeline {
+                Some(timeline) => candidate.copy = Some(timeline.verdict()),
+                None => candidate.defect = Some(Defect::NotMedia),
+            }
+            decision = decide(&candidate, capabilities, wish);
+        }
+        match decision {
+            Decision::Play { method, lines, reasons } => {
+                playable.push(Chosen { file, method, lines, reasons, timeline })
+            }
             Decision::Refuse { reasons } => refused.extend(reasons),
         }
     }
     let height = |f: &FileRow| f.facts.as_ref().and_then(|f| f.video.as_ref()).map_or(0, |v| v.height);
-    if let Some(best) = playable.into_iter().max_by_key(|(file, ..)| height(file)) {
+    if let Some(best) = playable.into_iter().max_by_key(|chosen| height(chosen.file)) {
         return Ok(best);
     }
     refused.sort_by_key(|r| r.as_str());

@@ -16,13 +16,14 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Code, Tenant, playback};
+use domain::{Code, Tenant, facts::FileFacts, playback};
 use media::{
     conditional::{Preconditions, Verdict, etag},
     mime::content_type,
     range::RangeAnswer,
 };
 use std::{net::IpAddr, sync::Arc};
+use store::FileRow;
 use tokio::net::UnixStream;
 use utoipa_axum::routes;
 
@@ -111,7 +112,7 @@ async fn body(
     // Counted as open from here on, so that waiting for the loge does not look like an empty seat.
     let open = play.connection();
     let range = house.loges.range(&tenant, served.file.clone(), first, length).await?;
-    let lease = Box::new(Seated { lease: range.lease, _open: open });
+    let lease = Box::new(Seated::new(range.lease, open));
     let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
     let source = Source::new(range.stream, length, lease, flow);
     Ok(match slot {
@@ -121,9 +122,15 @@ async fn body(
 }
 
 /// The worker's lease, and the seat that is held while it lasts.
-struct Seated {
+pub struct Seated {
     lease: Box<dyn Lease>,
     _open: OpenConnection,
+}
+
+impl Seated {
+    pub fn new(lease: Box<dyn Lease>, open: OpenConnection) -> Self {
+        Self { lease, _open: open }
+    }
 }
 
 impl Lease for Seated {
@@ -133,7 +140,7 @@ impl Lease for Seated {
 }
 
 /// The play of this ticket. After a restart of the server it is made again from the ticket.
-async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<Arc<Play>> {
+pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<Arc<Play>> {
     if let Some(play) = house.streams.join(&claims.play)? {
         return Ok(play);
     }
@@ -149,7 +156,12 @@ async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<A
         poster: crate::view::poster_url(&row),
         library: row.library.clone(),
         file: claims.file.clone(),
+        // What was chosen is not in the ticket; an ordinary browser's way is found again by itself,
+        // and a live encode has to be admitted again.
         method: playback::Method::Direct,
+        lines: None,
+        reasons: vec![],
+        audio_track: None,
         duration_ms: row.best.duration_ms,
         position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
         address,
@@ -157,7 +169,20 @@ async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<A
 }
 
 /// Rights and facts, once per play and again whenever either may have changed.
-async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Arc<Served>> {
+pub async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Arc<Served>> {
+    let (file, facts) = facts_of(house, claims).await?;
+    let served = Arc::new(Served {
+        file: crate::timeline::file_ref(&file),
+        size: file.size_bytes,
+        etag: etag(&file.id, file.size_bytes, file.mtime_ns),
+        mime: content_type(facts.container),
+    });
+    play.set_served(served.clone());
+    Ok(served)
+}
+
+/// The file of a ticket, if whoever holds it may still see it.
+pub async fn facts_of(house: &House, claims: &TicketClaims) -> Answer<(FileRow, FileFacts)> {
     let user = house.store.user(&claims.user).await?.filter(|u| !u.disabled).ok_or_else(Problem::missing)?;
     let file =
         house.store.file(&claims.file).await?.filter(|f| f.title == claims.title).ok_or_else(Problem::missing)?;
@@ -167,17 +192,6 @@ async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Ar
     if file.missing_since.is_some() {
         return Err(Problem::of(Code::FileMissing));
     }
-    let Some(facts) = &file.facts else { return Err(Problem::of(Code::NeedsPreparing)) };
-    let served = Arc::new(Served {
-        file: contract::FileRef {
-            mount: file.folder.to_string(),
-            path: file.path.clone(),
-            size: Some(file.size_bytes),
-        },
-        size: file.size_bytes,
-        etag: etag(&file.id, file.size_bytes, file.mtime_ns),
-        mime: content_type(facts.container),
-    });
-    play.set_served(served.clone());
-    Ok(served)
+    let facts = file.facts.clone().ok_or_else(|| Problem::of(Code::NeedsPreparing))?;
+    Ok((file, facts))
 }

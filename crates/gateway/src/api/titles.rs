@@ -16,7 +16,7 @@ use axum::{
 };
 use domain::{
     LibraryId, TitleId,
-    playback::{Playability, playability},
+    playback::{Playability, default_audio, playability},
 };
 use serde::{Deserialize, Serialize};
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, sync::Arc};
@@ -39,7 +39,7 @@ struct TitleAsk {
     sort: Option<String>,
     /// `asc` or `desc`.
     order: Option<String>,
-    /// `direct`, `needs_preparing`, `broken` or `unknown`.
+    /// `direct`, `remux`, `needs_preparing`, `broken` or `unknown`.
     playability: Option<String>,
     cursor: Option<String>,
     /// At most 200; 60 unless said.
@@ -75,7 +75,7 @@ async fn list(
         None => None,
         Some(text) => Some(
             Playability::parse(text)
-                .ok_or_else(|| Problem::field("playability", "is direct, needs_preparing, broken or unknown"))?,
+                .ok_or_else(|| Problem::field("playability", "is direct, remux, needs_preparing, broken or unknown"))?,
         ),
     };
     let limit = ask.limit.unwrap_or(60);
@@ -152,7 +152,7 @@ async fn one(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<TitleId>
     Ok(Json(TitleDetail {
         card: TitleCard::from(&row),
         files: files.iter().map(view).collect(),
-        audio_tracks: audio_tracks(facts),
+        audio_tracks: audio_tracks(facts, facts.map_or(0, default_audio)),
         subtitles: subtitle_tracks(facts),
         chapters: facts.map_or(0, |f| u32::try_from(f.chapters.len()).unwrap_or(u32::MAX)),
     }))

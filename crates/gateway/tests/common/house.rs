@@ -4,7 +4,7 @@
 use super::{Answer, Client, FakeWorker, film, until};
 use async_trait::async_trait;
 use base::{Bus, Clock, Lifecycle, SystemClock};
-use contract::{FileRef, Track, Wanted};
+use contract::{FileRef, Job, Track, Wanted};
 use domain::{
     Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId, UserId,
     facts::{AudioFacts, Container, FileFacts, VideoFacts},
@@ -12,6 +12,10 @@ use domain::{
 use library::{Libraries, LibraryConfig, MediaFile, ProbeFailure, Prober, SandboxUser};
 use loge_gateway::{Gateway, GatewayConfig, GatewayHandle, ListenLimits, LogeRoom, OpenRange, Streams};
 use loges::{LogeView, RuntimeChoice, RuntimeInfo};
+use media::hls::{
+    TICKS,
+    index::{AudioPhase, KeyframeIndex, Point, PointKind},
+};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -35,6 +39,10 @@ pub struct FakeRooms {
 impl FakeRooms {
     fn saw(&self, what: String) {
         self.asked.lock().unwrap().push(what);
+    }
+    /// How many questions begin with this word.
+    pub fn asked(&self, word: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|a| a.starts_with(word)).count()
     }
     pub fn was_asked(&self, what: &str) -> bool {
         self.asked.lock().unwrap().iter().any(|a| a == what)
@@ -89,6 +97,13 @@ impl LogeRoom for FakeRooms {
         let length = u64::from(max_bytes.min(5000));
         let (stream, lease) = self.worker.range(u64::from(wanted.number), length).await.unwrap();
         Ok(OpenRange { stream, length, lease })
+    }
+    async fn job(&self, tenant: &Tenant, job: Job, _: u32, _: Duration) -> Result<Vec<u8>, Failure> {
+        self.saw(format!("job {tenant} {job:?}"));
+        let key = |s: u64| Point { pts: s * TICKS, first: s * TICKS, kind: PointKind::Clean };
+        let points = (0..5).map(|n| key(n * 4)).collect();
+        let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
+        Ok(KeyframeIndex { points, end: 20 * TICKS, frame: 3600, audio }.to_bytes())
     }
     fn list(&self) -> Vec<LogeView> {
         vec![LogeView {
@@ -315,6 +330,18 @@ impl TestHouse {
 
     /// Straight into the store: what a scan would have found.
     pub async fn shelf(&self, name: &str, container: Container, video: &str) -> Shelf {
+        self.shelf_of(name, container, video, (640, 360)).await
+    }
+
+    /// On a connection of its own, without any credential but what is in the path.
+    pub async fn get(&self, path: &str) -> Answer {
+        let mut client = Client::connect(self.address).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address)).await;
+        client.answer(false).await.expect("an answer")
+    }
+
+    /// With a picture of this size.
+    pub async fn shelf_of(&self, name: &str, container: Container, video: &str, size: (u32, u32)) -> Shelf {
         let library = LibraryId::from_random(SystemClock.random_id());
         let folder = FolderId::from_random(SystemClock.random_id());
         let path = self.dir.path().join(name);
@@ -334,8 +361,8 @@ impl TestHouse {
                 codec: video.into(),
                 profile: None,
                 level: None,
-                width: 640,
-                height: 360,
+                width: size.0,
+                height: size.1,
                 pixel_format: None,
                 bit_depth: Some(8),
                 frame_rate: Some(25.0),

@@ -13,4 +13,5 @@ mod looks;
 mod people;
 mod schema;
 mod sessions;
+mod timelines;
 mod writing;

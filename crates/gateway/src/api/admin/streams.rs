@@ -6,7 +6,7 @@ use crate::{
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
-    view::{List, at, seconds},
+    view::{List, ReasonView, at, seconds},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use base::Event;
@@ -29,6 +29,9 @@ struct StreamView {
     title_name: String,
     poster_url: Option<String>,
     method: String,
+    /// `original`, or the lines of what plays instead: `480p`.
+    quality: String,
+    reasons: Vec<ReasonView>,
     started_at: String,
     position_s: f64,
     duration_s: f64,
@@ -54,6 +57,8 @@ async fn list(State(house): State<Arc<House>>) -> Json<List<StreamView>> {
             title_name: p.about.title_name,
             poster_url: p.about.poster,
             method: p.about.method.as_str().into(),
+            quality: p.about.lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
+            reasons: p.about.reasons.into_iter().map(Into::into).collect(),
             started_at: at(p.started_at),
             position_s: seconds(p.position_ms),
             duration_s: seconds(p.about.duration_ms),

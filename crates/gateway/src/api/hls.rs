@@ -1,0 +1,263 @@
+//! A film in segments: playlists written here from our own plans, segments cut by the worker.
+//! Which segments there are, and every header, is ours; the worker adds content and its length.
+
+use crate::{
+    House,
+    api::stream::{Seated, facts_of, join, look_up},
+    policy::{Admitted, Caller, Policy},
+    problem::{Answer, Problem},
+    routes::Routes,
+    stream::{Flow, PortableBody, RegionBody, Slot, Source},
+    streams::{Play, Served},
+    timeline::{Rendition, Timeline, request, timeline, track},
+};
+use accounts::TicketClaims;
+use axum::{
+    body::Body,
+    extract::{Extension, Path, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use contract::Track;
+use domain::{Code, Tenant, facts::FileFacts, playback};
+use media::hls::{
+    codecs,
+    playlist::{self, AudioVariant, VideoVariant},
+};
+use std::sync::Arc;
+use utoipa_axum::routes;
+
+/// No init segment is larger.
+const INIT_BYTES: u32 = 1 << 20;
+/// No segment is larger: 20 s of the fattest film there is.
+const SEGMENT_BYTES: u32 = 96 << 20;
+const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+
+pub fn routes(r: Routes) -> Routes {
+    r.add(Policy::Ticket, routes!(master)).add(Policy::Ticket, routes!(index)).add(Policy::Ticket, routes!(part))
+}
+
+/// What a play in segments works with.
+struct Sitting {
+    play: Arc<Play>,
+    served: Arc<Served>,
+    facts: FileFacts,
+    timeline: Arc<Timeline>,
+}
+
+async fn sit(house: &House, claims: &TicketClaims, peer: std::net::IpAddr) -> Answer<Sitting> {
+    let play = join(house, claims, peer).await?;
+    let served = match play.served() {
+        Some(served) => served,
+        None => look_up(house, claims, &play).await?,
+    };
+    play.touch();
+    let (timeline, facts) = match play.timeline() {
+        Some(known) => known,
+        None => {
+            let (row, facts) = facts_of(house, claims).await?;
+            let tenant = Tenant::User(claims.user.clone());
+            let made = timeline(house, &tenant, &row).await?.ok_or_else(|| Problem::of(Code::FileBroken))?;
+            play.set_timeline(made.clone(), facts.clone());
+            (made, facts)
+        }
+    };
+    Ok(Sitting { play, served, facts, timeline })
+}
+
+/// The pictures and sounds of this play.
+#[utoipa::path(get, path = "/stream/{ticket}/master.m3u8", tag = "watching", params(("ticket" = String, Path)),
+    responses((status = 200, content_type = "application/vnd.apple.mpegurl")))]
+async fn master(State(house): State<Arc<House>>, Admitted(claims): Admitted, Caller(peer): Caller) -> Answer<Response> {
+    let Sitting { play, served, facts, timeline, .. } = sit(&house, &claims, peer.address).await?;
+    let picture = match (play.about.method, play.about.lines) {
+        (playback::Method::Transcode, Some(lines)) => Rendition::Live(lines),
+        _ => Rendition::Original,
+    };
+    let videos = variant(&timeline, &facts, &picture, served.size).into_iter().collect::<Vec<_>>();
+    if videos.is_empty() {
+        return Err(Problem::of(Code::NeedsPreparing));
+    }
+    let chosen = play.about.audio_track.unwrap_or_else(|| playback::default_audio(&facts));
+    let tracks = crate::view::audio_tracks(Some(&facts), chosen);
+    let audios = tracks.into_iter().filter_map(|described| {
+        let rendition = Rendition::Sound(described.index);
+        let copied = matches!(track(&timeline, &facts, &rendition)?, Track::AudioCopy { .. });
+        Some(AudioVariant {
+            uri: format!("{}/index.m3u8", rendition.name()),
+            codecs: codecs::ENCODED_AUDIO.into(),
+            name: described.label,
+            language: described.language,
+            channels: if copied { described.channels } else { 2 },
+            default: described.selected,
+        })
+    });
+    Ok(text(playlist::master(&videos, &audios.collect::<Vec<_>>())))
+}
+
+fn variant(timeline: &Timeline, facts: &FileFacts, picture: &Rendition, size: u64) -> Option<VideoVariant> {
+    let video = facts.video.as_ref()?;
+    let uri = format!("{}/index.m3u8", picture.name());
+    let frame_rate = video.frame_rate;
+    match picture {
+        Rendition::Original => {
+            timeline.copy.as_ref().ok()?;
+            let seconds = (facts.duration_ms / 1000).max(1);
+            let average = facts.bitrate.unwrap_or(size * 8 / seconds);
+            // Peaks of copied segments are not known; twice the average is what films have.
+            let bandwidth = average.saturating_mul(2);
+            Some(VideoVariant {
+                uri,
+                codecs: codecs::video(video)?,
+                width: video.width,
+                height: video.height,
+                bandwidth,
+                frame_rate,
+            })
+        }
+        Rendition::Live(lines) => {
+            let rung = crate::timeline::live_rung(*lines, false);
+            let width = u64::from(video.width) * u64::from(*lines) / u64::from(video.height.max(1));
+            Some(VideoVariant {
+                uri,
+                codecs: codecs::ENCODED_VIDEO.into(),
+                width: u32::try_from(width & !1).unwrap_or(0),
+                height: *lines,
+                bandwidth: u64::from(rung.kbps) * 1500 + 192_000,
+                frame_rate,
+            })
+        }
+        Rendition::Sound(_) => None,
+    }
+}
+
+fn text(list: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (headers, list).into_response()
+}
+
+/// The segments of one picture or one sound.
+#[utoipa::path(get, path = "/stream/{ticket}/{track}/index.m3u8", tag = "watching",
+    params(("ticket" = String, Path), ("track" = String, Path)),
+    responses((status = 200, content_type = "application/vnd.apple.mpegurl")))]
+async fn index(
+    State(house): State<Arc<House>>,
+    Admitted(claims): Admitted,
+    Caller(peer): Caller,
+    Path((_, name)): Path<(String, String)>,
+) -> Answer<Response> {
+    let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
+    let sitting = sit(&house, &claims, peer.address).await?;
+    allowed(&sitting, &rendition)?;
+    let timeline = &sitting.timeline;
+    Ok(text(match rendition {
+        Rendition::Original => playlist::video(timeline.copy.as_ref().map_err(|_| Problem::missing())?),
+        Rendition::Live(_) => playlist::video(&timeline.encode),
+        Rendition::Sound(_) => playlist::audio(&timeline.audio),
+    }))
+}
+
+/// An encode costs what was admitted for this play, and nothing else is encoded for it.
+fn allowed(sitting: &Sitting, rendition: &Rendition) -> Answer<()> {
+    let about = &sitting.play.about;
+    match rendition {
+        Rendition::Live(lines) if about.method != playback::Method::Transcode || about.lines != Some(*lines) => {
+            Err(Problem::missing())
+        }
+        Rendition::Sound(number) if *number >= sitting.facts.audio.len() => Err(Problem::missing()),
+        _ => Ok(()),
+    }
+}
+
+/// The beginning of a track (`init.mp4`), or one of its segments (`17.m4s`).
+#[utoipa::path(get, path = "/stream/{ticket}/{track}/{part}", tag = "watching",
+    params(("ticket" = String, Path), ("track" = String, Path), ("part" = String, Path)),
+    responses((status = 200, content_type = "video/mp4"), (status = 304)))]
+async fn part(
+    State(house): State<Arc<House>>,
+    Admitted(claims): Admitted,
+    Caller(peer): Caller,
+    slot: Option<Extension<Slot>>,
+    method: Method,
+    Path((_, name, part)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
+    let number = number_of(&part).ok_or_else(Problem::missing)?;
+    let sitting = sit(&house, &claims, peer.address).await?;
+    allowed(&sitting, &rendition)?;
+    let Sitting { play, served, facts, timeline } = &sitting;
+    let (track, wanted) = match number {
+        None => (track(timeline, facts, &rendition).ok_or_else(Problem::missing)?, None),
+        Some(number) => {
+            let (track, wanted) = request(timeline, facts, &rendition, number).ok_or_else(Problem::missing)?;
+            (track, Some(wanted))
+        }
+    };
+    // Copies are the same bytes whichever run makes them; encodes are not.
+    let is_copy = matches!(track, Track::VideoCopy { .. } | Track::AudioCopy { .. });
+    let etag = is_copy.then(|| format!("\"{}-{name}-{part}\"", served.etag.trim_matches('"')));
+    if let Some(etag) = &etag
+        && headers.get(header::IF_NONE_MATCH).is_some_and(|told| told.as_bytes() == etag.as_bytes())
+    {
+        return Ok(describe(StatusCode::NOT_MODIFIED.into_response(), &rendition, Some(etag)));
+    }
+    if method == Method::HEAD {
+        return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
+    }
+    let tenant = Tenant::User(claims.user.clone());
+    let open = play.connection();
+    let file = served.file.clone();
+    let range = match wanted {
+        None => house.loges.init(&tenant, file, track, INIT_BYTES).await?,
+        Some(wanted) => house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?,
+    };
+    let (length, lease) = (range.length, Box::new(Seated::new(range.lease, open)));
+    let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
+    let source = Source::new(range.stream, length, lease, flow);
+    let body = match slot {
+        Some(Extension(slot)) => Body::new(RegionBody::new(slot, source)),
+        None => Body::new(PortableBody::new(source)),
+    };
+    let mut response = describe(body.into_response(), &rendition, etag.as_deref());
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(response)
+}
+
+/// `Some(None)` is the init segment.
+fn number_of(part: &str) -> Option<Option<u32>> {
+    if part == "init.mp4" {
+        return Some(None);
+    }
+    let digits = part.strip_suffix(".m4s")?;
+    let plain =
+        digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    digits.parse().ok().filter(|_| plain).map(Some)
+}
+
+fn describe(mut response: Response, rendition: &Rendition, etag: Option<&str>) -> Response {
+    let kind = if matches!(rendition, Rendition::Sound(_)) { "audio/mp4" } else { "video/mp4" };
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let cache = if etag.is_some() { "private, max-age=3600, immutable" } else { "private, max-age=600" };
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+        out.insert(header::ETAG, etag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_spelling_names_a_part() {
+        assert_eq!(number_of("init.mp4"), Some(None));
+        assert_eq!(number_of("0.m4s"), Some(Some(0)));
+        assert_eq!(number_of("1234567.m4s"), Some(Some(1_234_567)));
+        for part in ["", "00.m4s", "+1.m4s", "-1.m4s", "1.mp4", ".m4s", "12345678.m4s", "1e3.m4s", "../file"] {
+            assert_eq!(number_of(part), None, "{part}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Where a file's segments begin: its key frame index from the database, or made now in the loge
+//! of whoever waits for it. What a worker says is decoded with bounds and kept only when it holds
+//! together.
+
+use crate::{House, problem::Problem};
+use contract::{FileRef, Job, PlanPart, PlannedCut, Rung, Track, Wanted};
+use domain::{
+    Code, Failure, Tenant,
+    facts::{FileFacts, VideoFacts},
+    playback::CopyVerdict,
+};
+use media::hls::{
+    codecs,
+    index::{KeyframeIndex, MAX_BYTES},
+    plan::{AudioPlan, NoCopy, VideoPlan},
+};
+use std::{sync::Arc, time::Duration};
+use store::{FileRow, StoredIndex};
+
+/// A long film on a slow disk is read once, from end to end.
+const INDEX_TIME: Duration = Duration::from_secs(120);
+/// Segments that a viewer's run may be ahead of them: about 15 s of copies, 30 s of encodes.
+const AHEAD_COPY: u32 = 4;
+const AHEAD_ENCODE: u32 = 15;
+
+/// The plans of one file.
+#[derive(Debug)]
+pub struct Timeline {
+    index: KeyframeIndex,
+    pub copy: Result<VideoPlan, NoCopy>,
+    pub encode: VideoPlan,
+    pub audio: AudioPlan,
+}
+
+impl Timeline {
+    pub fn new(index: KeyframeIndex) -> Self {
+        let (copy, encode) = (VideoPlan::copy(&index), VideoPlan::encode(&index));
+        Self { copy, encode, audio: AudioPlan::new(index.end), index }
+    }
+
+    pub fn verdict(&self) -> CopyVerdict {
+        match self.copy {
+            Ok(_) => CopyVerdict::Possible,
+            Err(NoCopy::OpenGroups) => CopyVerdict::OpenGroups,
+            Err(NoCopy::TooSparse) => CopyVerdict::TooSparse,
+        }
+    }
+
+    /// Sound is copied only where nothing of it would be missing or shifted.
+    pub fn audio_track(&self, facts: &FileFacts, number: usize) -> Option<Track> {
+        let audio = facts.audio.get(number)?;
+        let index = u8::try_from(number).ok()?;
+        let phase = self.index.audio.get(number);
+        let end_us = self.index.end * 100 / 9;
+        let copied = phase.filter(|p| {
+            codecs::is_copyable_aac(audio)
+                && p.start_us <= 50_000
+                && p.end_us + 100_000 >= end_us
+                && matches!(p.rate, 32_000 | 44_100 | 48_000)
+        });
+        Some(match copied {
+            Some(phase) => Track::AudioCopy { index, start_us: phase.start_us, rate: phase.rate },
+            None => Track::AudioEncode { index },
+        })
+    }
+}
+
+/// A picture or a sound as a playlist addresses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendition {
+    Original,
+    /// Encoded live with this many lines.
+    Live(u32),
+    Sound(usize),
+}
+
+impl Rendition {
+    /// `v-original`, `v-480p`, `a-0`. `None` for every other spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "v-original" {
+            return Some(Self::Original);
+        }
+        if let Some(lines) = text.strip_prefix("v-").and_then(|t| t.strip_suffix('p')) {
+            let plain = !lines.starts_with('0') && lines.len() <= 4 && lines.bytes().all(|b| b.is_ascii_digit());
+            return lines.parse().ok().filter(|_| plain).map(Self::Live);
+        }
+        let number = text.strip_prefix("a-")?;
+        let plain = (number == "0" || !number.starts_with('0')) && number.len() <= 3;
+        number.parse().ok().filter(|_| plain && number.bytes().all(|b| b.is_ascii_digit())).map(Self::Sound)
+    }
+
+    pub fn name(&self) -> String {
+        match self {
+            Self::Original => "v-original".into(),
+            Self::Live(lines) => format!("v-{lines}p"),
+            Self::Sound(number) => format!("a-{number}"),
+        }
+    }
+}
+
+/// The picture of a live encode, by its lines.
+pub const fn live_rung(lines: u32, tone_map: bool) -> Rung {
+    let kbps = match lines {
+        0..=300 => 500,
+        301..=400 => 800,
+        401..=500 => 1400,
+        501..=800 => 2800,
+        _ => 5000,
+    };
+    Rung { height: if lines > 2160 { 2160 } else { lines as u16 }, kbps, unhurried: false, tone_map }
+}
+
+pub fn is_hdr(video: &VideoFacts) -> bool {
+    matches!(video.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
+}
+
+/// What the worker is asked for: the track and the part of the plan around one segment.
+pub fn request(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition, number: u32) -> Option<(Track, Wanted)> {
+    let track = track(timeline, facts, rendition)?;
+    let (plan, ahead) = match rendition {
+        Rendition::Original => (video_part(timeline.copy.as_ref().ok()?, number)?, AHEAD_COPY),
+        Rendition::Live(_) => (video_part(&timeline.encode, number)?, AHEAD_ENCODE),
+        Rendition::Sound(_) if number < timeline.audio.len() => {
+            (PlanPart::Audio { end: timeline.audio.end }, AHEAD_COPY)
+        }
+        Rendition::Sound(_) => return None,
+    };
+    Some((track, Wanted { number, ahead, plan }))
+}
+
+pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> Option<Track> {
+    let video = facts.video.as_ref()?;
+    match rendition {
+        Rendition::Original => timeline.copy.is_ok().then(|| Track::VideoCopy { hevc: video.codec == "hevc" }),
+        Rendition::Live(lines) => Some(Track::VideoEncode { rung: live_rung(*lines, is_hdr(video)) }),
+        Rendition::Sound(number) => timeline.audio_track(facts, *number),
+    }
+}
+
+fn video_part(plan: &VideoPlan, number: u32) -> Option<PlanPart> {
+    let window = plan.window(number, PlanPart::MOST_CUTS)?;
+    let cuts = window.cuts.iter().map(|c| PlannedCut {
+        start: c.start,
+        key: c.key,
+        before: c.before,
+        after: c.after,
+        on_key: c.on_key,
+    });
+    Some(PlanPart::Video {
+        cuts: cuts.collect(),
+        end: window.end,
+        is_last: window.is_last,
+        frame: window.frame,
+        back: window.back,
+    })
+}
+
+pub fn file_ref(file: &FileRow) -> FileRef {
+    FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) }
+}
+
+/// The plans of a file, made now when nobody has made them yet. `None` where none can be made.
+pub async fn timeline(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+    match house.store.keyframe_index(file).await? {
+        Some(StoredIndex::Impossible) => return Ok(None),
+        Some(StoredIndex::Made(bytes)) => {
+            if let Ok(index) = KeyframeIndex::from_bytes(&bytes) {
+                return Ok(Some(Arc::new(Timeline::new(index))));
+            }
+        }
+        None => {}
+    }
+    let job = Job::Index { file: file_ref(file) };
+    let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
+    match house.loges.job(tenant, job, most, INDEX_TIME).await {
+        Ok(bytes) => match KeyframeIndex::from_bytes(&bytes) {
+            Ok(index) => {
+                house.store.set_keyframe_index(file, &StoredIndex::Made(bytes)).await?;
+                Ok(Some(Arc::new(Timeline::new(index))))
+            }
+            Err(e) => {
+                tracing::warn!(file.id = %file.id, "the index of file {} is none: {e}", file.id);
+                Err(Failure::of(Code::LogeBroke).into())
+            }
+        },
+        Err(failure) if failure.code == Code::FileBroken => {
+            house.store.set_keyframe_index(file, &StoredIndex::Impossible).await?;
+            Ok(None)
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_spelling_names_a_track() {
+        for name in ["v-original", "v-480p", "a-0", "a-12"] {
+            assert_eq!(Rendition::parse(name).map(|r| r.name()).as_deref(), Some(name));
+        }
+        for name in [
+            "",
+            "v-",
+            "v-p",
+            "v-0480p",
+            "v-+48p",
+            "v-99999p",
+            "a-",
+            "a-00",
+            "a-+1",
+            "a-1111",
+            "v-original/..",
+            "..",
+            "a--1",
+        ] {
+            assert_eq!(Rendition::parse(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A film in segments: what playlists say, which addresses exist, and that nothing else does.
+
+mod common;
+
+use common::house::TestHouse;
+use domain::facts::Container;
+use serde_json::json;
+
+async fn text(house: &TestHouse, path: &str) -> (u16, String, Option<String>) {
+    let answer = house.get(path).await;
+    let kind = answer.header("content-type").map(str::to_string);
+    (answer.status, String::from_utf8_lossy(&answer.body).into_owned(), kind)
+}
+
+#[tokio::test]
+async fn a_film_that_needs_other_wrapping_plays_in_segments() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mkv, "h264").await;
+    let play = house.play(&owner, &shelf.title).await;
+    assert_eq!((play["method"].as_str(), play["quality"].as_str()), (Some("remux"), Some("original")), "{play:#}");
+    assert_eq!(play["mime"], "application/vnd.apple.mpegurl");
+    assert_eq!(play["audio_tracks"][0]["label"], "English · stereo");
+    assert!(play["reasons"].as_array().unwrap().iter().any(|r| r["code"] == "picture_copied"), "{play:#}");
+    let url = play["url"].as_str().unwrap();
+    let base = url.strip_suffix("master.m3u8").unwrap();
+
+    let (status, master, kind) = text(&house, url).await;
+    assert_eq!((status, kind.as_deref()), (200, Some("application/vnd.apple.mpegurl")));
+    assert!(master.contains("CODECS=\"avc1.640028,mp4a.40.2\",RESOLUTION=640x360"), "{master}");
+    assert!(
+        master.contains("NAME=\"English · stereo\",LANGUAGE=\"en\",DEFAULT=YES")
+            && master.ends_with("v-original/index.m3u8\n")
+    );
+    let (status, list, _) = text(&house, &format!("{base}v-original/index.m3u8")).await;
+    assert_eq!((status, list.matches("#EXTINF:4.000000,").count()), (200, 5), "{list}");
+    let (_, sound, _) = text(&house, &format!("{base}a-0/index.m3u8")).await;
+    assert_eq!(sound.matches("#EXTINF").count(), 7, "{sound}");
+
+    let film = house.rooms.worker.film.clone();
+    let init = house.get(&format!("{base}v-original/init.mp4")).await;
+    assert_eq!((init.status, init.header("content-type")), (200, Some("video/mp4")));
+    assert!(init.body == film[..init.body.len()] && !init.body.is_empty());
+    let segment = house.get(&format!("{base}v-original/3.m4s")).await;
+    assert_eq!(segment.status, 200);
+    assert!(segment.body == film[3..3 + segment.body.len()], "every byte the worker's and no other");
+    assert!(segment.header("etag").is_some() && segment.header("cache-control").unwrap().contains("immutable"));
+    assert_eq!(house.get(&format!("{base}a-0/0.m4s")).await.header("content-type"), Some("audio/mp4"));
+
+    for nothing in [
+        "v-original/5.m4s",
+        "v-original/00.m4s",
+        "v-original/-1.m4s",
+        "v-original/99999999999.m4s",
+        "a-0/7.m4s",
+        "a-1/index.m3u8",
+        "a-1/init.mp4",
+        "v-480p/index.m3u8",
+        "v-480p/0.m4s",
+        "v-9999p/0.m4s",
+        "x/index.m3u8",
+        "v-original/..%2ffile",
+        "..%2f..%2fetc/passwd",
+        "v-original/init.mp4%00",
+    ] {
+        let (status, body, _) = text(&house, &format!("{base}{nothing}")).await;
+        assert!(matches!(status, 400 | 404), "{nothing}: {status} {body}");
+    }
+    // Once known, the plan is not asked for again.
+    house.play(&owner, &shelf.title).await;
+    assert_eq!(house.rooms.asked("job"), 1);
+}
+
+#[tokio::test]
+async fn an_ended_play_has_no_segments() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mkv, "h264").await;
+    let play = house.play(&owner, &shelf.title).await;
+    let url = play["url"].as_str().unwrap().to_string();
+    assert_eq!(text(&house, &url).await.0, 200);
+    let id = play["play_id"].as_str().unwrap();
+    let (status, _) = house.json("DELETE", &format!("/api/v1/admin/streams/{id}"), &owner, None).await;
+    assert_eq!(status, 204);
+    let segment = url.replace("master.m3u8", "v-original/0.m4s");
+    for path in [url, segment] {
+        assert!(matches!(text(&house, &path).await.0, 401 | 404 | 410), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn small_old_films_are_encoded_and_only_at_the_size_that_was_admitted() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("old", Container::Avi, "mpeg4").await;
+    let play = house.play(&owner, &shelf.title).await;
+    assert_eq!((play["method"].as_str(), play["quality"].as_str()), (Some("transcode"), Some("360p")), "{play:#}");
+    let base = play["url"].as_str().unwrap().strip_suffix("master.m3u8").unwrap().to_string();
+    let (_, master, _) = text(&house, &format!("{base}master.m3u8")).await;
+    assert!(master.ends_with("v-360p/index.m3u8\n"), "{master}");
+    assert_eq!(text(&house, &format!("{base}v-360p/index.m3u8")).await.0, 200);
+    assert_eq!(house.get(&format!("{base}v-360p/0.m4s")).await.status, 200);
+    assert_eq!(text(&house, &format!("{base}v-240p/0.m4s")).await.0, 404);
+    let path = format!("/api/v1/titles/{}/play", shelf.title);
+    for bad in [
+        json!({ "quality": "9p" }),
+        json!({ "quality": "high" }),
+        json!({ "audio_track": 7 }),
+        json!({ "capabilities": { "mse": { "video_codecs": ["x".repeat(33)] } } }),
+    ] {
+        assert_eq!(house.json("POST", &path, &owner, Some(bad.clone())).await.0, 400, "{bad}");
+    }
+}
