@@ -1,0 +1,138 @@
+//! Every kind of film through the real server and the viewer's own loge, judged by the reference
+//! player's own libraries, with both runtimes.
+
+#![expect(clippy::disallowed_methods, reason = "the judge is a real program")]
+
+use loge_tests::{House, Person, Runtime, eventually, media};
+use serde_json::{Value, json};
+use std::process::Command;
+
+fn title_id(person: &Person, name: &str) -> String {
+    let list = person.get("/api/v1/titles?limit=200").json();
+    let items = list["items"].as_array().expect("a list");
+    items.iter().find(|t| t["name"] == name).unwrap_or_else(|| panic!("no {name}"))["id"]
+        .as_str()
+        .expect("an id")
+        .into()
+}
+
+fn play(person: &Person, title: &str, form: &Value) -> Value {
+    let answer = person.post(&format!("/api/v1/titles/{title}/play"), form);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// Frames and duration as ffprobe finds them in a file or at an address; decoding must be clean.
+fn judged(what: &str, stream: &str) -> u64 {
+    let args = [
+        "-v",
+        "error",
+        "-count_frames",
+        "-select_streams",
+        stream,
+        "-show_entries",
+        "stream=nb_read_frames",
+        "-of",
+        "csv=p=0",
+    ];
+    let out = Command::new("ffprobe").args(args).arg(what).output().expect("ffprobe runs");
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(errors.is_empty(), "{what}: {errors}");
+    let text = String::from_utf8_lossy(&out.stdout);
+    let first = text.lines().find(|l| !l.trim().is_empty()).unwrap_or_else(|| panic!("{what}: nothing decoded"));
+    first.trim().trim_end_matches(',').parse().unwrap_or_else(|_| panic!("{what}: {text}"))
+}
+
+fn addresses(list: &str) -> Vec<&str> {
+    list.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect()
+}
+
+#[test]
+fn films_that_no_browser_takes_play_in_any_player() {
+    for runtime in Runtime::available() {
+        let films = media::some(&[media::DIRECT, media::MKV, media::AVI]);
+        let house = House::open(runtime);
+        let owner = house.claim();
+        let library = house.library(&owner, "Films", films.path());
+        let ana = house.viewer(&owner, "Ana", &[&library]);
+        for (file, name, method, quality) in
+            [(media::MKV, "Copper Sky", "remux", "original"), (media::AVI, "Old Reel", "transcode", "360p")]
+        {
+            let source = judged(films.path().join(file).to_str().expect("a path"), "v:0");
+            let started = play(&ana, &title_id(&ana, name), &json!({}));
+            assert_eq!((&started["method"], &started["quality"]), (&json!(method), &json!(quality)), "{started:#}");
+            let url = started["url"].as_str().expect("an address");
+            // A player that knows nothing of Loge: the address is enough.
+            let whole = format!("{}{url}", house.url);
+            assert_eq!(judged(&whole, "v:0"), source, "{name}: every frame and no other");
+            assert!(judged(&whole, "a:0") > 100, "{name}: it can be heard");
+
+            // The same by hand: each segment alone, from the end to the beginning.
+            let base = url.strip_suffix("master.m3u8").expect("a master");
+            let get = |path: &str| {
+                let answer = house.anonymous().get(&format!("{base}{path}"));
+                assert_eq!(answer.status, 200, "{path}: {answer:?}");
+                answer.body
+            };
+            let master = String::from_utf8(get("master.m3u8")).expect("text");
+            let track = addresses(&master)[0].strip_suffix("index.m3u8").expect("a list").to_string();
+            let list = String::from_utf8(get(&format!("{track}index.m3u8"))).expect("text");
+            let mut segments: Vec<Vec<u8>> =
+                addresses(&list).iter().rev().map(|segment| get(&format!("{track}{segment}"))).collect();
+            segments.reverse();
+            let joined = films.path().join("joined.mp4");
+            std::fs::write(&joined, [get(&format!("{track}init.mp4")), segments.concat()].concat()).expect("written");
+            assert_eq!(judged(joined.to_str().expect("a path"), "v:0"), source, "{name}: joined from parts");
+            std::fs::remove_file(&joined).expect("removed");
+        }
+        // The film a browser takes as it is can be had with another quality: its own list says so.
+        let direct = play(&ana, &title_id(&ana, "The Lantern Room"), &json!({}));
+        assert_eq!((&direct["method"], &direct["qualities"][0]["id"]), (&json!("direct"), &json!("original")));
+        let smaller = play(&ana, &title_id(&ana, "The Lantern Room"), &json!({ "quality": "240p" }));
+        assert_eq!((&smaller["method"], &smaller["quality"]), (&json!("transcode"), &json!("240p")), "{smaller:#}");
+    }
+}
+
+#[test]
+fn whoever_signs_out_has_no_more_segments_and_no_program_runs_on() {
+    for runtime in Runtime::available() {
+        let films = media::some(&[media::MKV]);
+        let house = House::open(runtime);
+        let owner = house.claim();
+        let library = house.library(&owner, "Films", films.path());
+        let ana = house.viewer(&owner, "Ana", &[&library]);
+        let started = play(&ana, &title_id(&ana, "Copper Sky"), &json!({}));
+        let url = started["url"].as_str().expect("an address").to_string();
+        let segment = url.replace("master.m3u8", "v-original/0.m4s");
+        assert_eq!(house.anonymous().get(&segment).status, 200);
+        assert_eq!(ana.post("/api/v1/auth/logout", &json!({})).status, 204);
+        eventually("her addresses are dead", || (house.anonymous().get(&segment).status != 200).then_some(()));
+        assert_ne!(house.anonymous().get(&url).status, 200);
+        // The house proves when it closes that nothing of it runs on.
+    }
+}
+
+#[test]
+fn an_index_is_of_one_version_of_a_file() {
+    let films = media::some(&[media::MKV, media::AVI]);
+    let house = House::open(Runtime::Process);
+    let owner = house.claim();
+    let library = house.library(&owner, "Films", films.path());
+    let title = title_id(&owner, "Copper Sky");
+    let before = play(&owner, &title, &json!({}));
+    let url = before["url"].as_str().expect("an address");
+    let segment = url.replace("master.m3u8", "v-original/0.m4s");
+    assert_eq!(house.anonymous().get(&segment).status, 200);
+    // Another film under the same name: nothing of the old one may be mixed with it.
+    let path = films.path().join(media::MKV);
+    let half = std::fs::read(&path).expect("the film");
+    std::fs::write(&path, &half[..half.len() * 2 / 3]).expect("written");
+    let answer = house.anonymous().get(&segment);
+    assert_eq!((answer.status, answer.code().as_str()), (409, "file_changed"), "{answer:?}");
+    let scan = owner.post(&format!("/api/v1/libraries/{library}/scan"), &json!({}));
+    assert_eq!(scan.status, 202, "{scan:?}");
+    eventually("the new version is known", || {
+        let title = owner.get(&format!("/api/v1/titles/{title}")).json();
+        (title["files"][0]["size_bytes"].as_u64() == Some(half.len() as u64 * 2 / 3)).then_some(())
+    });
+}
