@@ -4,7 +4,7 @@ export type Role = "admin" | "viewer";
 export type LibraryKind = "movies" | "shows" | "home";
 export type LibraryState = "ready" | "scanning" | "offline";
 export type FolderState = "online" | "offline" | "unreadable";
-export type Playability = "direct" | "needs_preparing" | "broken" | "unknown";
+export type Playability = "direct" | "remux" | "needs_preparing" | "broken" | "unknown";
 export type Method = "direct" | "remux" | "rendition" | "transcode";
 export type Theme = "system" | "dark" | "light";
 
@@ -126,6 +126,10 @@ export interface AudioTrack {
   channels: number;
   language?: string | null;
   title?: string | null;
+  /** For people: "Deutsch · 5.1". */
+  label: string;
+  default: boolean;
+  selected: boolean;
 }
 export interface SubtitleTrack {
   index: number;
@@ -154,6 +158,8 @@ export interface Capabilities {
   containers?: string[];
   video_codecs?: string[];
   audio_codecs?: string[];
+  /** What may arrive in segments. */
+  mse?: { video_codecs?: string[] };
 }
 export interface Play {
   play_id: string;
@@ -161,7 +167,9 @@ export interface Play {
   url: string;
   mime: string;
   reasons: { code: string; text: string }[];
-  qualities: { id: string; label: string; height: number }[];
+  /** The one of `qualities` that plays. */
+  quality: string;
+  qualities: { id: string; label: string; height: number; kind: "original" | "live" }[];
   audio_tracks: AudioTrack[];
   subtitles: SubtitleTrack[];
   resume_at_s: number;

@@ -18,12 +18,14 @@ export function why(title: Pick<Title, "playability" | "missing" | "container" |
   }
   switch (title.playability) {
     case "direct":
+    // Wrapped anew while it plays, which nobody notices.
+    case "remux":
       return null;
     case "needs_preparing":
       return {
         tone: "attention",
         word: "Needs preparing",
-        text: `Most browsers cannot play this file as it is (${[title.container.toUpperCase(), title.video_codec && codec(title.video_codec)].filter(Boolean).join(", ")}). If yours can, it starts; if not, it says so.`,
+        text: `Browsers cannot play this file as it is (${[title.container.toUpperCase(), title.video_codec && codec(title.video_codec)].filter(Boolean).join(", ")}). Small films are turned into something they take while you watch; larger ones start only where the browser can play them.`,
       };
     case "broken":
       return {

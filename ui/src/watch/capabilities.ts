@@ -1,4 +1,4 @@
-// What this browser says it can play from a plain file. Names are those of the server's probe.
+// What this browser says it can play, from a plain file and in segments. Names are those of the server's probe.
 import type { Capabilities } from "../api/types";
 
 type CanPlay = (type: string) => boolean;
@@ -20,7 +20,10 @@ const AUDIO = {
   vorbis: ["webm", "vorbis"],
 } as const;
 
-export async function measure(canPlay: CanPlay, smooth: Smooth): Promise<Capabilities> {
+/** Pictures that may arrive in segments, which are MP4 whatever the file was. */
+const SEGMENTS = { h264: "avc1.640028", hevc: "hvc1.1.6.L120.B0", vp9: "vp09.00.40.08", av1: "av01.0.08M.08" } as const;
+
+export async function measure(canPlay: CanPlay, smooth: Smooth, takesSegments: CanPlay = canPlay): Promise<Capabilities> {
   const video_codecs: string[] = [];
   for (const [name, [box, id]] of Object.entries(VIDEO)) {
     const type = `video/${box}; codecs="${id}"`;
@@ -36,7 +39,10 @@ export async function measure(canPlay: CanPlay, smooth: Smooth): Promise<Capabil
   if (canPlay("video/mp4")) containers.push("mp4", "m4v", "mov");
   if (canPlay("video/webm")) containers.push("webm");
   if (canPlay('video/x-matroska; codecs="avc1.640028"') || canPlay('video/matroska; codecs="avc1.640028"')) containers.push("mkv");
-  return { containers, video_codecs, audio_codecs };
+  const inSegments = Object.entries(SEGMENTS)
+    .filter(([, id]) => takesSegments(`video/mp4; codecs="${id}"`))
+    .map(([name]) => name);
+  return { containers, video_codecs, audio_codecs, mse: { video_codecs: inSegments } };
 }
 
 let known: Promise<Capabilities> | null = null;
@@ -54,6 +60,8 @@ export function capabilities(): Promise<Capabilities> {
         return true;
       }
     },
+    // Where there is no place to put segments, the browser plays playlists by itself.
+    typeof MediaSource === "undefined" ? undefined : (type) => MediaSource.isTypeSupported(type),
   );
   return known;
 }

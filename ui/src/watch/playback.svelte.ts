@@ -5,6 +5,8 @@ import type { Play } from "../api/types";
 import { capabilities } from "./capabilities";
 import { backoff, judge, StallWatch } from "./healing";
 import { ProgressReporter } from "./progress";
+import { rememberedQuality, rememberQuality } from "./quality";
+import { attach, isSegmented, type Source, type Trouble } from "./source";
 
 export interface Refusal {
   title: string;
@@ -31,6 +33,10 @@ export class Playback {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #speak: ReturnType<typeof setTimeout> | undefined;
   #stop = new AbortController();
+  #source: Source | null = null;
+  /** What was chosen in the menus; null is the house's own choice. */
+  #quality = $state<string | null>(rememberedQuality());
+  #sound = $state<number | null>(null);
   readonly #stall = new StallWatch();
 
   constructor(titleId: string) {
@@ -56,6 +62,36 @@ export class Playback {
   }
   get position() {
     return this.#position;
+  }
+  get quality() {
+    return this.#quality;
+  }
+  /** The sound track that plays. */
+  get sound() {
+    return this.#sound ?? this.#play?.audio_tracks.find((track) => track.selected)?.index ?? 0;
+  }
+  get bandwidth() {
+    return this.#source?.bandwidth() ?? null;
+  }
+
+  chooseQuality = (quality: string | null) => {
+    if (quality === this.#quality) return;
+    this.#quality = quality;
+    rememberQuality(quality);
+    this.#goOn();
+  };
+  chooseSound = (index: number) => {
+    if (index === this.sound) return;
+    this.#sound = index;
+    // Segments carry all sounds; a plain file has to be asked for in another form.
+    if (!this.#source?.chooseSound(index)) this.#goOn();
+  };
+
+  /** Another stream of the same film, at the same place. */
+  #goOn() {
+    if (this.#video && !this.#opening) this.#position = this.#video.currentTime;
+    this.#refusal = null;
+    void this.#open(this.#position > 0 ? this.#position : null);
   }
 
   /** Takes over the video element. `from` is where to begin; without it the house says where somebody was. */
@@ -83,9 +119,8 @@ export class Playback {
       clearTimeout(this.#timer);
       clearTimeout(this.#speak);
       this.#video = null;
-      // Without this the browser goes on fetching a film that nobody sees.
-      video.removeAttribute("src");
-      video.load();
+      this.#source?.detach();
+      this.#source = null;
     };
   }
 
@@ -138,9 +173,15 @@ export class Playback {
   }
   failed() {
     const video = this.#video;
-    if (!video?.error || this.#refusal) return;
+    // hls.js handles its own errors first and says when it is at its end.
+    if (!video?.error || this.#refusal || (this.#play && isSegmented(this.#play))) return;
     const decoder = video.error.code === MediaError.MEDIA_ERR_DECODE || video.error.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
-    if (decoder) this.#decodeFailures += 1;
+    this.#broke(decoder ? "decoder" : "network");
+  }
+
+  #broke(trouble: Trouble) {
+    if (this.#refusal) return;
+    if (trouble === "decoder") this.#decodeFailures += 1;
     if (this.#decodeFailures >= MOST_DECODE_FAILURES) {
       this.refuse({
         title: "This browser cannot go on here",
@@ -160,14 +201,19 @@ export class Playback {
     this.#opening = true;
     try {
       const asked = await capabilities();
-      const play = await api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: asked }, { signal: stop.signal });
+      const play = await api.post<Play>(
+        `/titles/${encodeURIComponent(this.titleId)}/play`,
+        { capabilities: asked, ...this.#wishes() },
+        { signal: stop.signal },
+      );
       const video = this.#video;
       if (stop.signal.aborted || !video) return;
       this.#play = play;
       this.reporter.play(play.play_id);
       const begin = from ?? play.resume_at_s;
       this.#position = begin;
-      video.src = play.url;
+      this.#source?.detach();
+      this.#source = null;
       const ready = () => {
         if (begin > 0.5) video.currentTime = begin;
         this.#opening = false;
@@ -175,13 +221,22 @@ export class Playback {
         else this.#settled();
       };
       video.addEventListener("loadedmetadata", ready, { once: true, signal: stop.signal });
-      video.load();
+      const source = await attach(video, play, begin, (trouble) => this.#broke(trouble), stop.signal);
+      if (stop.signal.aborted) return source.detach();
+      this.#source = source;
     } catch (error) {
       if (stop.signal.aborted) return;
       const verdict = judge(failureOf(error), this.#attempt, sayFailure(error));
       if (verdict.kind === "refuse") this.refuse(verdict);
       else this.#heal(verdict.ms, verdict.say);
     }
+  }
+
+  #wishes() {
+    const wishes: { quality?: string; audio_track?: number } = {};
+    if (this.#quality) wishes.quality = this.#quality;
+    if (this.#sound !== null) wishes.audio_track = this.#sound;
+    return wishes;
   }
 
   #heal(ms: number, say: string) {

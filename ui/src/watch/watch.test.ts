@@ -155,6 +155,7 @@ describe("capabilities", () => {
       containers: ["mp4", "m4v", "mov", "webm"],
       video_codecs: ["h264", "av1", "vp8", "vp9"],
       audio_codecs: ["aac", "flac", "opus", "vorbis", "mp3"],
+      mse: { video_codecs: ["h264", "vp9", "av1"] },
     });
   });
   it("does not promise what this machine cannot decode in time", async () => {

@@ -1,0 +1,86 @@
+// Puts a play into a video element: as one file, or in segments through hls.js, which is fetched only when it is needed.
+import type Hls from "hls.js";
+import type { Play } from "../api/types";
+
+/** The stream cannot go on by itself: nobody answers, or the decoder gave up. */
+export type Trouble = "network" | "decoder";
+
+export interface Source {
+  /** Sounds that can be changed without a new stream. */
+  chooseSound: (index: number) => boolean;
+  /** Bits a second of the way to here, as measured; null where nobody measures. */
+  bandwidth: () => number | null;
+  detach: () => void;
+}
+
+export function isSegmented(play: Pick<Play, "url">): boolean {
+  return play.url.split("?")[0]?.endsWith(".m3u8") ?? false;
+}
+
+/**
+ * Segments arrive from the same house, so a few seconds of buffer are plenty; what counts is that a slow start of
+ * the machine is not taken for a slow network, and that seeking does not throw away what was just seen.
+ */
+const SETTINGS = {
+  enableWorker: false,
+  lowLatencyMode: false,
+  testBandwidth: false,
+  startFragPrefetch: true,
+  abrEwmaDefaultEstimate: 50_000_000,
+  abrEwmaDefaultEstimateMax: 50_000_000,
+  maxBufferLength: 20,
+  maxMaxBufferLength: 30,
+  backBufferLength: 30,
+} as const;
+
+export async function attach(video: HTMLVideoElement, play: Play, begin: number, trouble: (what: Trouble) => void, signal: AbortSignal): Promise<Source> {
+  if (!isSegmented(play)) return plain(video, play.url);
+  const { default: Player } = await import("hls.js");
+  if (signal.aborted) return plain(video, "");
+  // Safari plays playlists by itself and has no place to put segments on phones.
+  if (!Player.isSupported()) return plain(video, play.url);
+  const hls = new Player({ ...SETTINGS, startPosition: begin, fragLoadPolicy: { default: patient() } });
+  let recovered = false;
+  hls.on(Player.Events.ERROR, (_, data) => {
+    if (!data.fatal) return;
+    if (data.type === Player.ErrorTypes.MEDIA_ERROR) {
+      // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
+      if (!recovered) {
+        recovered = true;
+        hls.recoverMediaError();
+      } else trouble("decoder");
+    } else trouble("network");
+  });
+  hls.loadSource(play.url);
+  hls.attachMedia(video);
+  return {
+    chooseSound: (index) => choose(hls, index),
+    bandwidth: () => (Number.isFinite(hls.bandwidthEstimate) ? hls.bandwidthEstimate : null),
+    detach: () => hls.destroy(),
+  };
+}
+
+/** An encoder on half a core may take its time to the first byte. */
+function patient() {
+  const retry = { maxNumRetry: 4, retryDelayMs: 500, maxRetryDelayMs: 4_000 };
+  return { maxTimeToFirstByteMs: 25_000, maxLoadTimeMs: 60_000, timeoutRetry: retry, errorRetry: retry };
+}
+
+function choose(hls: Hls, index: number): boolean {
+  if (index < 0 || index >= hls.audioTracks.length) return false;
+  hls.audioTrack = index;
+  return true;
+}
+
+function plain(video: HTMLVideoElement, url: string): Source {
+  if (url) video.src = url;
+  return {
+    chooseSound: () => false,
+    bandwidth: () => null,
+    // Without this the browser goes on fetching a film that nobody sees.
+    detach: () => {
+      video.removeAttribute("src");
+      video.load();
+    },
+  };
+}
