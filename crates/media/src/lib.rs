@@ -15,5 +15,6 @@ pub mod jail;
 pub mod mime;
 pub mod probe_json;
 pub mod range;
+pub mod walk;
 
 pub use range::{RangeAnswer, parse_range};

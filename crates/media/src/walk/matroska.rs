@@ -1,0 +1,414 @@
+//! mkv and webm: Info, Tracks, Chapters and Tags, found in order or by SeekHead.
+
+use super::{
+    Reader, Sure, avc, be,
+    describe::{Content, Film, Part, Picture, Sound, Track, reduced},
+    ebml::{self, elements, float, id, text},
+    hevc, sound, web_video,
+};
+
+const CUT: &str = "an element that does not end in its parent";
+const MAX_ELEMENTS: usize = 64;
+const MAX_TRACKS: usize = 64;
+/// A first frame lies near the front of the first cluster.
+const MAX_BLOCKS: usize = 64;
+
+/// What was found of a segment, by place and length.
+#[derive(Default)]
+struct Segment {
+    from: u64,
+    seek: Vec<(u32, u64)>,
+    info: Option<(u64, u64)>,
+    tracks: Option<(u64, u64)>,
+    chapters: Option<(u64, u64)>,
+    tags: Option<(u64, u64)>,
+    cluster: Option<u64>,
+}
+
+fn head<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, at: u64) -> Sure<ebml::Head> {
+    ebml::head(r.up_to(at, ebml::MAX_HEAD).ok_or(CUT)?).ok_or(CUT)
+}
+
+fn body<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, (at, length): (u64, u64)) -> Sure<Vec<u8>> {
+    let length = usize::try_from(length).map_err(|_| CUT)?;
+    Ok(r.get(at, length).ok_or("a header that is too large or cut")?.to_vec())
+}
+
+pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Film> {
+    let first = head(r, 0)?;
+    let length = first.size.ok_or(CUT)?;
+    let header = body(r, (first.length, length))?;
+    for (id, value) in elements(&header) {
+        // Versions and limits beyond the usual are read differently by nobody here.
+        if id == 0x4282 && !matches!(text(value), Some("matroska" | "webm")) {
+            return Err("an unknown document type");
+        }
+    }
+    let at = first.length + length;
+    let segment = head(r, at)?;
+    if segment.id != id::SEGMENT {
+        return Err("no segment");
+    }
+    if segment.size.is_none() {
+        return Err("a segment without an end");
+    }
+    let found = find(r, at + segment.length)?;
+    let (duration_us, scale) = info(&body(r, found.info.ok_or("no Info element")?)?)?;
+    let tracks = body(r, found.tracks.ok_or("no Tracks element")?)?;
+    let parts = match found.chapters {
+        Some(place) => parts(&body(r, place)?)?,
+        None => Vec::new(),
+    };
+    if let Some(place) = found.tags {
+        refuse_track_names(&body(r, place)?)?;
+    }
+    let mut film = Film { format: "matroska,webm", brand: None, duration_us, tracks: Vec::new(), parts };
+    let mut list = elements(&tracks);
+    for (kind, entry) in list.by_ref() {
+        if kind != id::TRACK_ENTRY {
+            continue;
+        }
+        if film.tracks.len() >= MAX_TRACKS {
+            return Err("very many tracks");
+        }
+        if let Some(track) = track(r, entry, found.cluster)? {
+            film.tracks.push(track);
+        }
+    }
+    if scale == 0 || !list.is_whole() {
+        return Err(CUT);
+    }
+    Ok(film)
+}
+
+/// What comes before the first cluster, and what SeekHead says comes later.
+fn find<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, from: u64) -> Sure<Segment> {
+    let mut found = Segment { from, ..Segment::default() };
+    let mut at = from;
+    for _ in 0..MAX_ELEMENTS {
+        if at >= r.size() {
+            break;
+        }
+        let element = head(r, at)?;
+        if element.id == id::CLUSTER {
+            found.cluster = Some(at);
+            break;
+        }
+        let place = (at + element.length, element.size.ok_or("an element without an end")?);
+        take(r, &mut found, element.id, place)?;
+        at = place.0.checked_add(place.1).ok_or(CUT)?;
+    }
+    // One SeekHead may name another one.
+    let mut next = 0;
+    while let Some((kind, position)) = found.seek.get(next).copied() {
+        next += 1;
+        let wanted = match kind {
+            id::INFO => found.info.is_none(),
+            id::TRACKS => found.tracks.is_none(),
+            id::CHAPTERS => found.chapters.is_none(),
+            id::TAGS => found.tags.is_none(),
+            id::SEEK_HEAD => next <= 8,
+            _ => false,
+        };
+        if !wanted || next > MAX_ELEMENTS {
+            continue;
+        }
+        let at = found.from.checked_add(position).ok_or(CUT)?;
+        let element = head(r, at)?;
+        if element.id != kind {
+            return Err("a SeekHead that points elsewhere");
+        }
+        take(r, &mut found, kind, (at + element.length, element.size.ok_or(CUT)?))?;
+    }
+    Ok(found)
+}
+
+fn take<R: FnMut(u64, &mut [u8]) -> usize>(
+    r: &mut Reader<R>,
+    found: &mut Segment,
+    kind: u32,
+    place: (u64, u64),
+) -> Sure<()> {
+    let twice = |slot: &mut Option<(u64, u64)>| match slot.replace(place) {
+        Some(_) => Err("a header that is there twice"),
+        None => Ok(()),
+    };
+    match kind {
+        id::INFO => twice(&mut found.info),
+        id::TRACKS => twice(&mut found.tracks),
+        id::CHAPTERS => twice(&mut found.chapters),
+        id::TAGS => twice(&mut found.tags),
+        id::SEEK_HEAD => {
+            let bytes = body(r, place)?;
+            for (_, seek) in elements(&bytes).filter(|(kind, _)| *kind == id::SEEK) {
+                let (mut kind, mut position) = (None, None);
+                for (inner, value) in elements(seek) {
+                    match inner {
+                        id::SEEK_ID => kind = u32::try_from(be(value)).ok(),
+                        id::SEEK_POSITION => position = Some(be(value)),
+                        _ => {}
+                    }
+                }
+                if let (Some(kind), Some(position)) = (kind, position) {
+                    found.seek.push((kind, position));
+                }
+            }
+            Ok(())
+        }
+        id::VOID | id::CRC | id::CUES | id::ATTACHMENTS => Ok(()),
+        _ => Err("an element of an unknown kind"),
+    }
+}
+
+/// Duration in microseconds, and the scale in nanoseconds.
+fn info(bytes: &[u8]) -> Sure<(u64, u64)> {
+    let (mut scale, mut duration) = (1_000_000, None);
+    let mut list = elements(bytes);
+    for (kind, value) in list.by_ref() {
+        match kind {
+            id::TIMESTAMP_SCALE => scale = be(value),
+            0x4489 => duration = float(value),
+            _ => {}
+        }
+    }
+    let duration = duration.filter(|d| d.is_finite() && *d > 0.0).ok_or("the headers say no duration")?;
+    if !list.is_whole() {
+        return Err(CUT);
+    }
+    let us = duration * scale as f64 / 1000.0;
+    if us < 1.0 || us > 1e15 { Err("an absurd duration") } else { Ok((us as u64, scale)) }
+}
+
+fn parts(bytes: &[u8]) -> Sure<Vec<Part>> {
+    let mut out: Vec<Part> = Vec::new();
+    let mut last = 0;
+    for (_, edition) in elements(bytes).filter(|(kind, _)| *kind == 0x45b9) {
+        for (_, atom) in elements(edition).filter(|(kind, _)| *kind == 0xb6) {
+            let (mut uid, mut start, mut end, mut title) = (0, None, None, None);
+            for (kind, value) in elements(atom) {
+                match kind {
+                    0x73c4 => uid = be(value),
+                    0x91 => start = Some(be(value)),
+                    0x92 => end = Some(be(value)),
+                    0x80 => {
+                        for (_, name) in elements(value).filter(|(kind, _)| *kind == 0x85) {
+                            title = Some(text(name).ok_or("a chapter name in another encoding")?.to_owned());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            // Only what comes later than all before it counts, as in libavformat.
+            let Some(start) = start.filter(|s| uid != 0 && (last == 0 || *s > last)) else { continue };
+            if end.is_some_and(|end| end < start) {
+                return Err("a chapter that ends before it begins");
+            }
+            last = start;
+            let seconds = |ns: u64| ns as f64 / 1e9;
+            let title = title.filter(|t| !t.is_empty());
+            out.push(Part { start_s: seconds(start), end_s: end.map(seconds), title });
+        }
+    }
+    Ok(out)
+}
+
+/// Tags may rename a track, or say another language of it.
+fn refuse_track_names(bytes: &[u8]) -> Sure<()> {
+    for (_, tag) in elements(bytes).filter(|(kind, _)| *kind == 0x7373) {
+        let of_track = elements(tag).any(|(kind, targets)| {
+            kind == 0x63c0 && elements(targets).any(|(kind, uid)| kind == 0x63c5 && be(uid) != 0)
+        });
+        let renames = elements(tag).any(|(kind, simple)| {
+            kind == 0x67c8
+                && elements(simple).any(|(kind, name)| {
+                    kind == 0x45a3
+                        && text(name)
+                            .is_none_or(|n| ["title", "language", "rotate"].iter().any(|r| n.eq_ignore_ascii_case(r)))
+                })
+        });
+        if of_track && renames {
+            return Err("a track that is renamed by tags");
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Entry<'a> {
+    number: u64,
+    kind: u64,
+    codec: &'a str,
+    private: &'a [u8],
+    language: Option<&'a str>,
+    name: Option<&'a str>,
+    default: bool,
+    forced: bool,
+    frame_ns: u64,
+    encoded: bool,
+    video: &'a [u8],
+    audio: &'a [u8],
+}
+
+fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
+    let mut e = Entry { default: true, ..Entry::default() };
+    let mut list = elements(bytes);
+    for (kind, value) in list.by_ref() {
+        match kind {
+            0xd7 => e.number = be(value),
+            0x83 => e.kind = be(value),
+            0x86 => e.codec = text(value).ok_or("a strange codec name")?,
+            0x63a2 => e.private = value,
+            0x22_b59c => e.language = Some(text(value).ok_or("a strange language")?),
+            0x536e => e.name = Some(text(value).ok_or("a track name in another encoding")?),
+            0x88 => e.default = be(value) != 0,
+            0x55aa => e.forced = be(value) != 0,
+            0x23_e383 => e.frame_ns = be(value),
+            0x6d80 => e.encoded = true,
+            0xe0 => e.video = value,
+            0xe1 => e.audio = value,
+            _ => {}
+        }
+    }
+    if list.is_whole() { Ok(e) } else { Err(CUT) }
+}
+
+fn track<R: FnMut(u64, &mut [u8]) -> usize>(
+    r: &mut Reader<R>,
+    bytes: &[u8],
+    cluster: Option<u64>,
+) -> Sure<Option<Track>> {
+    let e = entry(bytes)?;
+    let content = match e.kind {
+        1 => {
+            let picture = picture(r, &e, cluster)?;
+            let frame_rate = match e.frame_ns {
+                0 => return Err("no frame rate"),
+                ns => reduced(1_000_000_000, ns, 30_000).ok_or("no frame rate")?,
+            };
+            Content::Picture { picture, frame_rate, quarter_turn: false }
+        }
+        2 => Content::Sound(heard(r, &e, cluster)?),
+        0x11 => Content::Words(words(e.codec)?),
+        _ => return Ok(None),
+    };
+    let language = e.language.unwrap_or("eng");
+    Ok(Some(Track {
+        content,
+        language: Some(language.to_owned()).filter(|l| l != "und" && !l.is_empty()),
+        title: e.name.map(str::to_owned).filter(|t| !t.is_empty()),
+        default: e.default,
+        forced: e.forced,
+    }))
+}
+
+fn words(codec: &str) -> Sure<&'static str> {
+    Ok(match codec {
+        "S_TEXT/UTF8" => "subrip",
+        "S_TEXT/ASCII" => "text",
+        "S_TEXT/ASS" | "S_ASS" | "S_TEXT/SSA" | "S_SSA" => "ass",
+        "S_TEXT/WEBVTT" | "D_WEBVTT/SUBTITLES" => "webvtt",
+        "S_VOBSUB" => "dvd_subtitle",
+        "S_HDMV/PGS" => "hdmv_pgs_subtitle",
+        "S_DVBSUB" => "dvb_subtitle",
+        _ => return Err("subtitles of a rare kind"),
+    })
+}
+
+fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cluster: Option<u64>) -> Sure<Picture> {
+    let (mut width, mut height, mut transfer) = (0, 0, None);
+    for (kind, value) in elements(e.video) {
+        match kind {
+            0xb0 => width = be(value),
+            0xba => height = be(value),
+            0x53c0 if be(value) != 0 => return Err("a picture with transparency"),
+            0x54aa | 0x54bb | 0x54cc | 0x54dd if be(value) != 0 => return Err("a cropped picture"),
+            0x7670 => return Err("a picture on a sphere"),
+            0x55b0 => {
+                transfer = elements(value).find(|(kind, _)| *kind == 0x55ba).map(|(_, code)| be(code));
+            }
+            _ => {}
+        }
+    }
+    let mut first = |length| first_frame(r, e, cluster, length);
+    let picture = match e.codec {
+        "V_MPEG4/ISO/AVC" => avc::picture(e.private)?,
+        "V_MPEGH/ISO/HEVC" => hevc::picture(e.private)?,
+        "V_AV1" => web_video::av1(e.private)?,
+        "V_VP8" => web_video::vp8(&first(16)?)?,
+        "V_VP9" => web_video::vp9(&first(64)?)?,
+        _ => return Err("a picture codec that needs a decoder"),
+    };
+    picture.within(width, height, transfer)
+}
+
+fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cluster: Option<u64>) -> Sure<Sound> {
+    let (mut rate, mut channels, mut bits) = (8000.0, 1, 0);
+    for (kind, value) in elements(e.audio) {
+        match kind {
+            0xb5 => rate = float(value).ok_or(CUT)?,
+            0x9f => channels = be(value),
+            0x6264 => bits = be(value),
+            _ => {}
+        }
+    }
+    let mut first = |length| first_frame(r, e, cluster, length);
+    match e.codec {
+        "A_AAC" => sound::aac(e.private),
+        "A_AC3" => sound::ac3(&first(64)?),
+        "A_EAC3" => sound::eac3(&first(16 << 10)?),
+        "A_MPEG/L3" => sound::mp3(&first(16)?),
+        "A_OPUS" => match e.private.strip_prefix(b"OpusHead") {
+            Some([_, channels, ..]) => sound::opus(*channels),
+            _ => Err("Opus without its configuration"),
+        },
+        "A_VORBIS" => sound::vorbis(e.private),
+        "A_ALAC" => sound::alac(e.private),
+        "A_FLAC" => sound::flac_file(e.private),
+        "A_PCM/INT/LIT" if bits == 16 && rate >= 1.0 && rate.fract() == 0.0 => {
+            sound::pcm("pcm_s16le", u32::try_from(channels).map_err(|_| CUT)?, rate as u32)
+        }
+        _ => Err("a sound codec that needs a decoder"),
+    }
+}
+
+/// The beginning of the first frame of a track, if it lies near the front.
+fn first_frame<R: FnMut(u64, &mut [u8]) -> usize>(
+    r: &mut Reader<R>,
+    e: &Entry<'_>,
+    cluster: Option<u64>,
+    length: usize,
+) -> Sure<Vec<u8>> {
+    const FAR: &str = "a first frame out of reach";
+    if e.encoded {
+        return Err("frames that are packed");
+    }
+    let at = cluster.ok_or(FAR)?;
+    let mut at = at + head(r, at)?.length;
+    for _ in 0..MAX_BLOCKS {
+        let element = head(r, at)?;
+        let place = at + element.length;
+        let end = place.checked_add(element.size.ok_or(FAR)?).ok_or(CUT)?;
+        match element.id {
+            // Looked into, not over: the block is its first child.
+            id::BLOCK_GROUP => {
+                at = place;
+                continue;
+            }
+            id::SIMPLE_BLOCK | id::BLOCK => {
+                let there = usize::try_from(end - place).map_err(|_| CUT)?;
+                let piece = r.up_to(place, there.min(length + 8)).ok_or(FAR)?;
+                let (number, _, flags, skip) = ebml::block(piece).ok_or(CUT)?;
+                if number == e.number {
+                    if flags & 6 != 0 {
+                        return Err("laced frames");
+                    }
+                    return Ok(piece.get(skip..).ok_or(CUT)?.to_vec());
+                }
+            }
+            id::CLUSTER => return Err(FAR),
+            _ => {}
+        }
+        at = end;
+    }
+    Err(FAR)
+}
