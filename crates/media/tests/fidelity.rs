@@ -4,7 +4,7 @@
 
 extern crate loge_media as media;
 
-use domain::facts::{Container, FileFacts};
+use domain::facts::{Container, Defect, FileFacts};
 use media::{
     ffmpeg_args, probe_json,
     walk::{MAX_BYTES, MAX_READS, Walked, walk},
@@ -182,14 +182,14 @@ fn make(dir: &Path, name: &str, arguments: &str) {
     assert!(command.arg(path(name)).status().unwrap().success(), "ffmpeg makes {name}");
 }
 
-fn by_ffprobe(path: &Path, named: Option<Container>) -> FileFacts {
+fn by_ffprobe(path: &Path, named: Option<Container>) -> Result<FileFacts, Defect> {
     let out = Command::new("ffprobe")
         .args(ffmpeg_args::probe())
         .stdin(File::open(path).unwrap())
         .stderr(Stdio::null())
         .output()
         .unwrap();
-    probe_json::parse(&out.stdout, named).unwrap()
+    probe_json::parse(&out.stdout, named)
 }
 
 fn by_walk(path: &Path) -> Walked {
@@ -223,7 +223,7 @@ fn the_walk_states_what_ffprobe_states() {
             Walked::Unsure(_) => {}
             Walked::Known(json) => {
                 let (walked, probed) = (probe_json::parse(json.as_bytes(), named), by_ffprobe(&path, named));
-                if walked.as_ref() != Ok(&probed) {
+                if walked != probed {
                     wrong.push(format!("{name}:\n  walk    {walked:?}\n  ffprobe {probed:?}"));
                 }
             }
@@ -234,4 +234,42 @@ fn the_walk_states_what_ffprobe_states() {
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
     assert!(declined.len() as f64 <= f64::from(should_know) * 0.02, "{} of {should_know} unsure", declined.len());
+}
+
+/// `LOGE_FIDELITY_DIR` names a folder of one's own films to compare in the same way.
+#[test]
+fn own_films() {
+    let Some(dir) = std::env::var_os("LOGE_FIDELITY_DIR") else {
+        return eprintln!("skipped: LOGE_FIDELITY_DIR is not set");
+    };
+    let mut wrong = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(dir)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if !kind.is_file() {
+                continue;
+            }
+            let Some(named) = path.extension().and_then(|e| e.to_str()).and_then(Container::from_extension) else {
+                continue;
+            };
+            match by_walk(&path) {
+                Walked::Unsure(why) => eprintln!("unsure: {}: {why}", path.display()),
+                Walked::Known(json) => {
+                    let (walked, probed) =
+                        (probe_json::parse(json.as_bytes(), Some(named)), by_ffprobe(&path, Some(named)));
+                    eprintln!("known: {}", path.display());
+                    if walked != probed {
+                        wrong.push(format!("{}:\n  walk    {walked:?}\n  ffprobe {probed:?}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

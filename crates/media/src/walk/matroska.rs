@@ -399,10 +399,8 @@ fn first_frame<R: FnMut(u64, &mut [u8]) -> usize>(
                 let piece = r.up_to(place, there.min(length + 8)).ok_or(FAR)?;
                 let (number, _, flags, skip) = ebml::block(piece).ok_or(CUT)?;
                 if number == e.number {
-                    if flags & 6 != 0 {
-                        return Err("laced frames");
-                    }
-                    return Ok(piece.get(skip..).ok_or(CUT)?.to_vec());
+                    let frames = piece.get(skip..).ok_or(CUT)?;
+                    return Ok(unlaced(frames, flags & 6).ok_or(CUT)?.to_vec());
                 }
             }
             id::CLUSTER => return Err(FAR),
@@ -411,4 +409,20 @@ fn first_frame<R: FnMut(u64, &mut [u8]) -> usize>(
         at = end;
     }
     Err(FAR)
+}
+
+/// The frames behind the sizes that a lace puts in front of them.
+fn unlaced(bytes: &[u8], lacing: u8) -> Option<&[u8]> {
+    if lacing == 0 {
+        return Some(bytes);
+    }
+    let (count, mut rest) = bytes.split_first()?;
+    for _ in 0..*count {
+        match lacing {
+            2 => rest = &rest[rest.iter().position(|b| *b != 255)? + 1..],
+            6 => rest = rest.get(ebml::number(rest)?.1..)?,
+            _ => {}
+        }
+    }
+    Some(rest)
 }
