@@ -104,6 +104,8 @@ impl PlanPart {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Job {
+    /// Result: a verdict on each file from its headers alone, see [`crate::look`].
+    Glance { files: Vec<FileRef> },
     /// Result: ffprobe's JSON (format, streams, chapters), as untrusted text.
     Probe { file: FileRef },
     /// Result: a key frame index in the form of `media::hls::index`.

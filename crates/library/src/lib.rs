@@ -20,4 +20,4 @@ mod watch;
 pub use folders::{FolderEntry, FolderListing, FolderReport, SandboxUser};
 pub use job::{JobProgress, JobView};
 pub use libraries::{Libraries, LibraryConfig};
-pub use prober::{MediaFile, ProbeFailure, Prober};
+pub use prober::{MAX_LOOK, MAX_LOOK_PATH_BYTES, MediaFile, ProbeFailure, Prober};

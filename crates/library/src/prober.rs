@@ -4,6 +4,11 @@
 use async_trait::async_trait;
 use domain::{FolderId, facts::Defect, facts::FileFacts};
 
+/// Files in one question.
+pub const MAX_LOOK: usize = 64;
+/// Bytes of all their paths together.
+pub const MAX_LOOK_PATH_BYTES: usize = 48 << 10;
+
 /// A file as the walk saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaFile {
@@ -29,7 +34,8 @@ pub enum ProbeFailure {
 
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
-    async fn probe(&self, file: &MediaFile) -> Result<FileFacts, ProbeFailure>;
+    /// Looks into at most [`MAX_LOOK`] files; the answers are in the order of the files.
+    async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>>;
     /// One JPEG of the frame near `at_ms`, at most `width` pixels wide.
     async fn poster(&self, file: &MediaFile, at_ms: u64, width: u32) -> Result<Vec<u8>, ProbeFailure>;
 }

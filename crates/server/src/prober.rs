@@ -1,14 +1,16 @@
 //! The library's port to look into files, answered by the house loge.
 
 use async_trait::async_trait;
-use contract::{FileRef, Job, Status};
+use contract::{FileRef, Job, Looked, Status, look};
 use domain::{
     Tenant,
     facts::{Container, Defect, FileFacts},
 };
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use library::{MediaFile, ProbeFailure, Prober};
 use loges::{JobError, Loges};
 use std::time::Duration;
+use tracing::warn;
 
 const PROBE_BYTES: u32 = 1 << 20;
 const POSTER_BYTES: u32 = 512 << 10;
@@ -41,12 +43,96 @@ fn failure(error: &JobError) -> ProbeFailure {
     }
 }
 
+/// A walk through headers is quick; a slow disk is what this is for.
+const GLANCE_TIME: Duration = Duration::from_secs(30);
+const GLANCE_BYTES: u32 = 1 << 20;
+/// Probes of one question at the same time.
+const PROBES: usize = 2;
+
+impl HouseProber {
+    /// A glance at many files. Where the worker ends over them, halves are tried, so that the
+    /// one file that did it stands alone; it is answered `Unsure`, since a probe runs in a
+    /// process of its own.
+    fn glance<'a>(&'a self, files: &'a [MediaFile]) -> BoxFuture<'a, Result<Vec<Looked>, JobError>> {
+        Box::pin(async move {
+            let job = Job::Glance { files: files.iter().map(reference).collect() };
+            let answer = self.0.job(&Tenant::House, job, GLANCE_BYTES, GLANCE_TIME).await;
+            let error = match answer.map(|bytes| look::decode(&bytes, files.len())) {
+                Ok(Ok(looked)) => return Ok(looked),
+                Ok(Err(_)) => JobError::Broke("the worker's verdicts cannot be read".into()),
+                Err(e) => e,
+            };
+            match error {
+                JobError::Away(_) | JobError::Busy => Err(error),
+                _ if files.len() == 1 => {
+                    warn!("one file of folder {} stopped the glance: {error}", files[0].folder);
+                    Ok(vec![Looked::Unsure])
+                }
+                _ => {
+                    let (first, second) = files.split_at(files.len() / 2);
+                    let mut looked = self.glance_when_back(first).await?;
+                    looked.extend(self.glance_when_back(second).await?);
+                    Ok(looked)
+                }
+            }
+        })
+    }
+
+    /// The worker that ended is replaced within a moment.
+    async fn glance_when_back(&self, files: &[MediaFile]) -> Result<Vec<Looked>, JobError> {
+        let mut wait = Duration::from_millis(200);
+        loop {
+            match self.glance(files).await {
+                Err(JobError::Away(_) | JobError::Busy) if wait < Duration::from_secs(10) => {
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn probe(&self, file: &MediaFile) -> Result<FileFacts, ProbeFailure> {
+        let ask = || {
+            let job = Job::Probe { file: reference(file) };
+            self.0.job(&Tenant::House, job, PROBE_BYTES, PROBE_TIME)
+        };
+        let json = match ask().await {
+            // Once is chance; a file that does it again is the reason.
+            Err(JobError::Broke(_)) => match ask().await {
+                Err(JobError::Broke(_)) => return Err(ProbeFailure::Defect(Defect::ProbeLimit)),
+                other => other,
+            },
+            other => other,
+        };
+        media::probe_json::parse(&json.map_err(|e| failure(&e))?, named(file)).map_err(ProbeFailure::Defect)
+    }
+
+    async fn judge(&self, file: &MediaFile, looked: Looked) -> Result<FileFacts, ProbeFailure> {
+        match looked {
+            Looked::Known(json) => media::probe_json::parse(&json, named(file)).map_err(ProbeFailure::Defect),
+            Looked::Unsure | Looked::Later => self.probe(file).await,
+            Looked::Cut => Err(ProbeFailure::Defect(Defect::Truncated)),
+            Looked::Changed => Err(ProbeFailure::Changed),
+            Looked::Unreadable => Err(ProbeFailure::Defect(Defect::Unreadable)),
+        }
+    }
+}
+
 #[async_trait]
 impl Prober for HouseProber {
-    async fn probe(&self, file: &MediaFile) -> Result<FileFacts, ProbeFailure> {
-        let job = Job::Probe { file: reference(file) };
-        let json = self.0.job(&Tenant::House, job, PROBE_BYTES, PROBE_TIME).await.map_err(|e| failure(&e))?;
-        media::probe_json::parse(&json, named(file)).map_err(ProbeFailure::Defect)
+    async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>> {
+        match self.glance(files).await {
+            Ok(looked) => {
+                let judged: Vec<BoxFuture<'_, _>> =
+                    files.iter().zip(looked).map(|(file, looked)| self.judge(file, looked).boxed()).collect();
+                stream::iter(judged).buffered(PROBES).collect().await
+            }
+            Err(e) => {
+                let why = e.to_string();
+                files.iter().map(|_| Err(ProbeFailure::Unavailable(why.clone()))).collect()
+            }
+        }
     }
 
     async fn poster(&self, file: &MediaFile, at_ms: u64, width: u32) -> Result<Vec<u8>, ProbeFailure> {

@@ -110,7 +110,7 @@ impl Server {
             posters_dir: dirs.posters(),
             forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf()],
             sandbox_user,
-            probe_concurrency: 2,
+            probe_concurrency: 3,
             scan_on_start: settings.scan_on_start,
         };
         let prober = Arc::new(HouseProber(loges.clone()));

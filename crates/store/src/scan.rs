@@ -81,6 +81,8 @@ struct Content {
 }
 
 const FILES: &str = "files";
+/// Rows of one statement; nineteen columns each stay far below what either database binds.
+const ROWS_AT_ONCE: usize = 200;
 
 impl Store {
     /// # Errors
@@ -116,13 +118,13 @@ impl Store {
             return Ok(ScanSummary::default());
         }
         let batch = Batch { store: self, transaction: &transaction, library, folder, now: self.clock().now() };
-        let mut summary = ScanSummary::default();
+        let (changes, made) = batch.insert_new(changes).await?;
+        let mut summary = ScanSummary { found: made.len() as u64, ..ScanSummary::default() };
         let mut touched = BTreeSet::new();
         for change in changes {
             if let Some((title, what)) = batch.apply(change).await? {
                 touched.insert(title);
                 match what {
-                    Did::Found => summary.found += 1,
                     Did::Updated => summary.updated += 1,
                     Did::Moved => summary.moved += 1,
                     Did::Back => summary.back += 1,
@@ -135,6 +137,7 @@ impl Store {
             summarise(&transaction, title).await?;
         }
         commit(transaction, FILES).await?;
+        touched.extend(made);
         summary.titles = touched
             .iter()
             .map(|id| TitleId::parse(id).map_err(|_| unreadable("titles", id)))
@@ -144,7 +147,6 @@ impl Store {
 }
 
 enum Did {
-    Found,
     Updated,
     Moved,
     Back,
@@ -164,12 +166,11 @@ impl Batch<'_> {
     /// The title it touched, or `None` when there was nothing to do it to.
     async fn apply(&self, change: ScanChange) -> Result<Option<(String, Did)>, StoreError> {
         match change {
-            ScanChange::Found { path, size_bytes, mtime_ns, inode, name, year, facts } => {
+            // Those that nobody knew are inserted by now; this one is known under its path.
+            ScanChange::Found { path, size_bytes, mtime_ns, inode, facts, .. } => {
+                let Some(known) = self.at_path(&path).await? else { return Ok(None) };
                 let content = Content { size_bytes, mtime_ns, inode, facts };
-                if let Some(known) = self.at_path(&path).await? {
-                    return Ok(Some((self.update(known, content).await?, Did::Updated)));
-                }
-                Ok(Some((self.insert(path, &name, year, &content).await?, Did::Found)))
+                Ok(Some((self.update(known, content).await?, Did::Updated)))
             }
             ScanChange::Updated { file, size_bytes, mtime_ns, inode, facts } => {
                 let Some(row) = self.known(&file).await? else { return Ok(None) };
@@ -204,17 +205,60 @@ impl Batch<'_> {
             .map_err(reading(FILES))
     }
 
-    async fn insert(
+    /// Takes the files nobody knew out of a batch and inserts them together: statements by the
+    /// hundred are what makes a first scan quick. What is left is applied one by one.
+    async fn insert_new(&self, changes: Vec<ScanChange>) -> Result<(Vec<ScanChange>, Vec<String>), StoreError> {
+        let mut seen = BTreeSet::new();
+        for paths in found_paths(&changes).chunks(ROWS_AT_ONCE) {
+            let rows = file::Entity::find()
+                .filter(file::Column::FolderId.eq(self.folder.as_str()))
+                .filter(file::Column::Path.is_in(paths.to_vec()))
+                .all(self.transaction)
+                .await
+                .map_err(reading(FILES))?;
+            seen.extend(rows.into_iter().map(|row| row.path));
+        }
+        let (mut rest, mut titles, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        for change in changes {
+            match change {
+                ScanChange::Found { path, size_bytes, mtime_ns, inode, name, year, facts }
+                    if seen.insert(path.clone()) =>
+                {
+                    let content = Content { size_bytes, mtime_ns, inode, facts };
+                    let (title, file) = self.rows(path, &name, year, &content);
+                    titles.push(title);
+                    files.push(file);
+                }
+                other => rest.push(other),
+            }
+        }
+        let mut made = Vec::with_capacity(titles.len());
+        for _ in 0..titles.len().div_ceil(ROWS_AT_ONCE) {
+            let some: Vec<_> = titles.drain(..titles.len().min(ROWS_AT_ONCE)).collect();
+            made.extend(some.iter().map(|row| row.id.clone().unwrap()));
+            title::Entity::insert_many(some)
+                .exec_without_returning(self.transaction)
+                .await
+                .map_err(writing("titles"))?;
+            let some: Vec<_> = files.drain(..files.len().min(ROWS_AT_ONCE)).collect();
+            file::Entity::insert_many(some).exec_without_returning(self.transaction).await.map_err(writing(FILES))?;
+        }
+        Ok((rest, made))
+    }
+
+    /// A new title with its one file; what lists show of it is known already.
+    fn rows(
         &self,
         path: Vec<u8>,
         name: &str,
         year: Option<u16>,
         content: &Content,
-    ) -> Result<String, StoreError> {
+    ) -> (title::ActiveModel, file::ActiveModel) {
         let title_id = TitleId::from_random(self.store.clock().random_id());
         let file_id = FileId::from_random(self.store.clock().random_id());
-        // The summary columns are filled by `summarise` before the transaction ends.
-        let row = title::ActiveModel {
+        let defect = content.facts.as_ref().err().copied();
+        let summary = Summary::of(content.facts.as_ref().ok(), defect, &path);
+        let title = title::ActiveModel {
             id: Set(title_id.as_str().into()),
             library_id: Set(self.library.as_str().into()),
             name: Set(name.into()),
@@ -225,18 +269,17 @@ impl Batch<'_> {
             poster: Set(None),
             poster_failed: Set(false),
             missing: Set(false),
-            best_file_id: Set(None),
-            container: Set(String::new()),
-            duration_ms: Set(0),
-            width: Set(0),
-            height: Set(0),
-            video_codec: Set(None),
-            audio_codec: Set(None),
-            size_bytes: Set(0),
-            playability: Set(playback::Playability::Unknown.as_str().into()),
+            best_file_id: Set(Some(file_id.as_str().into())),
+            container: Set(summary.container),
+            duration_ms: Set(summary.duration_ms),
+            width: Set(summary.width),
+            height: Set(summary.height),
+            video_codec: Set(summary.video_codec),
+            audio_codec: Set(summary.audio_codec),
+            size_bytes: Set(content.size_bytes.cast_signed()),
+            playability: Set(summary.playability.into()),
         };
-        title::Entity::insert(row).exec_without_returning(self.transaction).await.map_err(writing("titles"))?;
-        let row = file::ActiveModel {
+        let file = file::ActiveModel {
             id: Set(file_id.as_str().into()),
             title_id: Set(title_id.as_str().into()),
             library_id: Set(self.library.as_str().into()),
@@ -246,12 +289,11 @@ impl Batch<'_> {
             mtime_ns: Set(content.mtime_ns),
             inode: Set(content.inode.cast_signed()),
             facts: Set(content.facts.as_ref().ok().and_then(facts::write)),
-            defect: Set(content.facts.as_ref().err().map(|d| d.as_str().into())),
+            defect: Set(defect.map(|d| d.as_str().into())),
             missing_since: Set(None),
             probed_at: Set(Some(self.now.0)),
         };
-        file::Entity::insert(row).exec_without_returning(self.transaction).await.map_err(writing(FILES))?;
-        Ok(title_id.as_str().into())
+        (title, file)
     }
 
     async fn update(&self, row: file::Model, content: Content) -> Result<String, StoreError> {
@@ -340,27 +382,58 @@ pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str)
     let Some(best) = best else { return Ok(()) };
     let known = best.facts.as_deref().and_then(facts::read);
     let defect = best.defect.as_deref().and_then(Defect::parse);
-    let video = known.as_ref().and_then(|f| f.video.as_ref());
-    let audio = known.as_ref().and_then(|f| f.audio.iter().find(|a| a.default).or_else(|| f.audio.first()));
-    let container = known.as_ref().map_or_else(|| ending(&best.path), |f| f.container.as_str().to_owned());
-    let duration_ms = known.as_ref().map_or(0, |f| f.duration_ms);
-    let playability = playback::playability(known.as_ref(), defect);
+    let summary = Summary::of(known.as_ref(), defect, &best.path);
     title::Entity::update_many()
         .col_expr(title::Column::Missing, Expr::value(files.iter().all(|f| f.missing_since.is_some())))
         .col_expr(title::Column::BestFileId, Expr::value(best.id.as_str()))
-        .col_expr(title::Column::Container, Expr::value(container))
-        .col_expr(title::Column::DurationMs, Expr::value(i64::try_from(duration_ms).unwrap_or(i64::MAX)))
-        .col_expr(title::Column::Width, Expr::value(video.map_or(0, |v| i64::from(v.width))))
-        .col_expr(title::Column::Height, Expr::value(video.map_or(0, |v| i64::from(v.height))))
-        .col_expr(title::Column::VideoCodec, Expr::value(video.map(|v| v.codec.clone())))
-        .col_expr(title::Column::AudioCodec, Expr::value(audio.map(|a| a.codec.clone())))
+        .col_expr(title::Column::Container, Expr::value(summary.container))
+        .col_expr(title::Column::DurationMs, Expr::value(summary.duration_ms))
+        .col_expr(title::Column::Width, Expr::value(summary.width))
+        .col_expr(title::Column::Height, Expr::value(summary.height))
+        .col_expr(title::Column::VideoCodec, Expr::value(summary.video_codec))
+        .col_expr(title::Column::AudioCodec, Expr::value(summary.audio_codec))
         .col_expr(title::Column::SizeBytes, Expr::value(best.size_bytes))
-        .col_expr(title::Column::Playability, Expr::value(playability.as_str()))
+        .col_expr(title::Column::Playability, Expr::value(summary.playability))
         .filter(title::Column::Id.eq(title_id))
         .exec(transaction)
         .await
         .map_err(writing("titles"))?;
     Ok(())
+}
+
+/// What lists show of a title, out of its best file.
+struct Summary {
+    container: String,
+    duration_ms: i64,
+    width: i64,
+    height: i64,
+    video_codec: Option<String>,
+    audio_codec: Option<String>,
+    playability: &'static str,
+}
+
+impl Summary {
+    fn of(facts: Option<&FileFacts>, defect: Option<Defect>, path: &[u8]) -> Self {
+        let video = facts.and_then(|f| f.video.as_ref());
+        let audio = facts.and_then(|f| f.audio.iter().find(|a| a.default).or_else(|| f.audio.first()));
+        Self {
+            container: facts.map_or_else(|| ending(path), |f| f.container.as_str().to_owned()),
+            duration_ms: facts.map_or(0, |f| i64::try_from(f.duration_ms).unwrap_or(i64::MAX)),
+            width: video.map_or(0, |v| i64::from(v.width)),
+            height: video.map_or(0, |v| i64::from(v.height)),
+            video_codec: video.map(|v| v.codec.clone()),
+            audio_codec: audio.map(|a| a.codec.clone()),
+            playability: playback::playability(facts, defect).as_str(),
+        }
+    }
+}
+
+fn found_paths(changes: &[ScanChange]) -> Vec<Vec<u8>> {
+    let path = |change: &ScanChange| match change {
+        ScanChange::Found { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    changes.iter().filter_map(path).collect()
 }
 
 /// What the file calls itself while nobody could look inside.

@@ -1,6 +1,6 @@
 //! Frames over a Unix stream, and one data connection from its token to its end.
 
-use crate::{heads::Heads, job, log, range, settings::Settings};
+use crate::{glance, heads::Heads, job, log, range, settings::Settings};
 use contract::{AnswerHead, FileRef, FrameError, Job, Opening, Request, RequestBody, Status, frame};
 use media::jail::{OpenFile, OpenFileError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -99,11 +99,13 @@ fn answer(
             }
         }
         RequestBody::Job { job, max_bytes, time_limit_ms } => {
-            let (Job::Probe { file } | Job::Index { file } | Job::Poster { file, .. }) = &job;
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
-            let outcome = match open(settings, file) {
-                Ok(open) => job::run(settings, stream, &job, open, limits),
-                Err(status) => job::Outcome::Ended(status),
+            let outcome = match &job {
+                Job::Glance { files } => glance::run(stream, files, limits, |file| open(settings, file)),
+                Job::Probe { file } | Job::Index { file } | Job::Poster { file, .. } => match open(settings, file) {
+                    Ok(open) => job::run(settings, stream, &job, open, limits),
+                    Err(status) => job::Outcome::Ended(status),
+                },
             };
             finish(stream, id, outcome)
         }

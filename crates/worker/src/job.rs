@@ -68,6 +68,8 @@ pub enum Outcome {
 pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile, limits: JobLimits) -> Outcome {
     let deadline = Instant::now() + limits.time;
     match job {
+        // Has many files and needs no program: see `glance`.
+        Job::Glance { .. } => Outcome::Ended(Status::Refused),
         Job::Probe { .. } => {
             if is_cut(&open) {
                 return Outcome::Failed(CUT.into());
@@ -100,7 +102,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
 /// Read back by `media::probe_json::defect_of`.
 const CUT: &str = "truncated: the file ends long before it says it does";
 
-fn is_cut(open: &OpenFile) -> bool {
+pub fn is_cut(open: &OpenFile) -> bool {
     let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
     extent::declared_length(open.size_bytes, read).is_some_and(|declared| extent::is_cut(declared, open.size_bytes))
 }

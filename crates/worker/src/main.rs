@@ -9,6 +9,7 @@
 
 mod connection;
 mod control;
+mod glance;
 mod heads;
 mod index;
 mod job;

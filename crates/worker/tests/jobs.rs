@@ -3,7 +3,7 @@
 mod common;
 
 use common::{House, PATIENCE, children_of, eventually, job, put};
-use contract::{Job, RequestBody, Status};
+use contract::{Job, Looked, RequestBody, Status};
 use domain::facts::{Container, Defect};
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, time::Instant};
 
@@ -73,6 +73,47 @@ fn posters_are_jpegs_of_the_asked_width() {
 fn jpeg_width(jpeg: &[u8]) -> u32 {
     let at = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     u32::from(jpeg[at + 7]) << 8 | u32::from(jpeg[at + 8])
+}
+
+#[test]
+fn a_glance_judges_every_file_by_itself() {
+    let mut house = House::open();
+    let h264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"];
+    for name in ["good.mp4", "good.mkv"] {
+        house.clip(name, h264);
+    }
+    house.clip("old.avi", &["-c:v", "mpeg4", "-c:a", "libmp3lame"]);
+    let whole = std::fs::read(house.library.join("good.mp4")).unwrap();
+    house.write("cut.mp4", &whole[..whole.len() / 2]);
+    house.write("text.mkv", b"hello, this is a shopping list");
+    std::os::unix::fs::symlink("/etc/passwd", house.library.join("link.mp4")).unwrap();
+    let names: [&[u8]; 8] =
+        [b"good.mp4", b"gone.mp4", b"text.mkv", b"cut.mp4", b"link.mp4", b"old.avi", b"../films/good.mp4", b"good.mkv"];
+    let mut files: Vec<_> = names.iter().map(|name| house.file(name, None)).collect();
+    files.push(house.file(b"good.mp4", Some(5)));
+    let mut data = house.dial(1);
+    let ask = |data: &mut _, files: &[contract::FileRef], max_bytes| {
+        job(data, 1, Job::Glance { files: files.to_vec() }, max_bytes, 20_000)
+    };
+    let (status, bytes) = ask(&mut data, &files, 1 << 20);
+    assert_eq!(status, Status::Ok);
+    let looked = contract::look::decode(&bytes, files.len()).unwrap();
+    for (at, container) in [(0, Container::Mp4), (7, Container::Mkv)] {
+        let Looked::Known(json) = &looked[at] else { panic!("{:?}", looked[at]) };
+        let facts = media::probe_json::parse(json, Some(container)).unwrap();
+        assert_eq!((facts.container, facts.audio.len()), (container, 1));
+    }
+    let kinds: Vec<_> = [1, 2, 3, 4, 5, 6, 8].iter().map(|at: &usize| looked[*at].clone()).collect();
+    use Looked::{Changed, Cut, Unreadable, Unsure};
+    assert_eq!(kinds, [Changed, Unsure, Cut, Unreadable, Unsure, Unreadable, Changed]);
+
+    // No room for the answers is said file by file.
+    let (status, bytes) = ask(&mut data, &files, 9 * 16 + 100);
+    assert_eq!(status, Status::Ok);
+    let looked = contract::look::decode(&bytes, files.len()).unwrap();
+    assert_eq!((&looked[0], &looked[2], &looked[7]), (&Looked::Later, &Unsure, &Looked::Later));
+    assert_eq!(ask(&mut data, &[], 1 << 20).0, Status::Refused);
+    assert_eq!(ask(&mut data, &vec![files[0].clone(); contract::look::MAX_FILES + 1], 1 << 20).0, Status::Refused);
 }
 
 #[test]

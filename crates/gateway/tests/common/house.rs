@@ -141,8 +141,8 @@ impl LogeRoom for FakeRooms {
 struct NoProber;
 #[async_trait]
 impl Prober for NoProber {
-    async fn probe(&self, _: &MediaFile) -> Result<FileFacts, ProbeFailure> {
-        Err(ProbeFailure::Unavailable("no loge in this test".into()))
+    async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>> {
+        files.iter().map(|_| Err(ProbeFailure::Unavailable("no loge in this test".into()))).collect()
     }
     async fn poster(&self, _: &MediaFile, _: u64, _: u32) -> Result<Vec<u8>, ProbeFailure> {
         Err(ProbeFailure::Unavailable("no loge in this test".into()))

@@ -14,6 +14,8 @@ use tracing::{info, warn};
 use phase_1_walk::Walk;
 pub(crate) use phase_1_walk::looks_like_film;
 
+const TOLD_ONE_BY_ONE: usize = 32;
+
 /// How a scan ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanError {
@@ -104,6 +106,12 @@ impl Scan {
             return Ok(());
         }
         let touched = self.store.apply_scan(library, &folder.id, changes).await?;
+        // A few are told one by one; of a whole shelf everyone reads the list anew anyway, and the
+        // bus keeps its room for others.
+        if touched.titles.len() > TOLD_ONE_BY_ONE {
+            self.bus.publish(Event::Library { library: library.clone() });
+            return Ok(());
+        }
         for title in touched.titles {
             self.bus.publish(Event::Title { title, library: library.clone() });
         }

@@ -116,11 +116,9 @@ pub(crate) mod id {
     pub(crate) const VOID: u32 = 0xec;
     pub(crate) const CRC: u32 = 0xbf;
     pub(crate) const ATTACHMENTS: u32 = 0x1941_a469;
-    pub(crate) const TIMESTAMP: u32 = 0xe7;
     pub(crate) const SIMPLE_BLOCK: u32 = 0xa3;
     pub(crate) const BLOCK_GROUP: u32 = 0xa0;
     pub(crate) const BLOCK: u32 = 0xa1;
-    pub(crate) const BLOCK_DURATION: u32 = 0x9b;
     pub(crate) const TRACK_ENTRY: u32 = 0xae;
     pub(crate) const TIMESTAMP_SCALE: u32 = 0x2a_d7b1;
 }

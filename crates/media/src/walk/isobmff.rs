@@ -377,8 +377,9 @@ fn roles<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> S
                 default |= role == b"main";
                 forced |= role == b"forced-subtitle";
             }
-            b"name" | b"free" | b"hnti" | b"hinf" => {}
-            _ => return Err("a track with tags of a rare kind"),
+            // Either may hold a title.
+            b"meta" | b"titl" | [0xa9, b'n', b'a', b'm'] => return Err("a track with tags of a rare kind"),
+            _ => {}
         }
     }
     Ok((default, forced))

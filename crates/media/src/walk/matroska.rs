@@ -176,7 +176,7 @@ fn info(bytes: &[u8]) -> Sure<(u64, u64)> {
         return Err(CUT);
     }
     let us = duration * scale as f64 / 1000.0;
-    if us < 1.0 || us > 1e15 { Err("an absurd duration") } else { Ok((us as u64, scale)) }
+    if (1.0..=1e15).contains(&us) { Ok((us as u64, scale)) } else { Err("an absurd duration") }
 }
 
 fn parts(bytes: &[u8]) -> Sure<Vec<Part>> {
