@@ -142,8 +142,8 @@ function processes() {
 /** In a container the worker's command line is its path in the image. */
 const workers = () => processes().filter(({ line }) => /^\/loge-worker\b/.test(line));
 
-/** What other people's programs leave in TMPDIR: browsers, Node's compile cache, X servers. */
-const strangers = [/^\.?org\.chromium\./, /^node-compile-cache$/, /^v8-compile-cache/, /^\.X\d+-lock$/, /^\.X11-unix$/, /^playwright/, /^xvfb-run\./, /^rustdoctest/, /^dconf/];
+/** What other people's programs leave in TMPDIR: browsers and their sound, Node's compile cache, X servers. */
+const strangers = [/^\.?org\.chromium\./, /^node-compile-cache$/, /^v8-compile-cache/, /^\.X\d+-lock$/, /^\.X11-unix$/, /^playwright/, /^xvfb-run\./, /^rustdoctest/, /^dconf/, /^pulse-/];
 
 function readSafely(path) {
   try {

@@ -1,7 +1,7 @@
 // From the first page of a new house to a moving picture, as people do it.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, makeFilms, openBrowser, openHouse, runtimes, signIn } from "./support/house.mjs";
@@ -43,13 +43,13 @@ for (const runtime of runtimes) {
       await page.getByLabel("Folder", { exact: true }).waitFor();
       await page.getByLabel("Name", { exact: true }).fill("Films");
       await page.getByLabel("Folder", { exact: true }).fill(films.films);
-      await page.getByText("3 videos found").waitFor();
+      await page.getByText("4 videos found").waitFor();
       await page.getByRole("button", { name: "Add library" }).click();
       await page.getByRole("link", { name: "Open the house" }).click();
       owner = await signIn(house.url, OWNER.name, OWNER.password);
-      const titles = await eventually("three titles", async () => {
+      const titles = await eventually("four titles", async () => {
         const { json } = await owner("GET", "/titles");
-        return json.total === 3 && json.items.filter((t) => t.poster_url).length === 3 ? json.items : null;
+        return json.total === 4 && json.items.filter((t) => t.poster_url).length === 4 ? json.items : null;
       });
       lantern = titles.find((t) => t.name === "The Lantern Room");
       assert.equal(lantern.playability, "direct");
@@ -122,6 +122,51 @@ for (const runtime of runtimes) {
       assert.equal(hash(got), hash(want));
     });
 
+    test("a film no browser takes as it is plays in segments, and goes on when its loge is killed", async () => {
+      const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+      const problems = watchForProblems(page, house.url);
+      await enter(page, house.url);
+      const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
+      const { json } = await viewer("GET", "/titles?playability=remux");
+      assert.deepEqual(json.items.map((t) => t.name), ["Moss and Mirrors"]);
+      const film = json.items[0];
+      await page.goto(`${house.url}/watch/${film.id}`);
+      await page.locator("video").waitFor();
+      await eventually("a moving picture", () => look(page, (seen) => seen.frames > 10 && seen.time > 0.4));
+      const { json: streams } = await owner("GET", "/admin/streams");
+      assert.equal(streams.items.find((s) => s.title_id === film.id).method, "remux");
+      const heard = await page.evaluate(() => document.querySelector("video").webkitAudioDecodedByteCount);
+      assert.ok(heard > 0, "the sound is decoded");
+
+      // Dragging about: every place comes, none is fatal.
+      for (let n = 0; n < 20; n += 1) {
+        const to = (n * 37) % 85;
+        await page.evaluate((at) => {
+          document.querySelector("video").currentTime = at;
+        }, to);
+        if (n % 4 === 3) await eventually(`the picture at ${to} s`, () => look(page, (seen) => !seen.seeking && seen.time >= to && seen.ready >= 2));
+      }
+      await eventually("it to move on", () => look(page, (seen) => !seen.seeking && !seen.paused && seen.ready >= 3));
+
+      // The other sound, without another player.
+      await page.mouse.move(600, 400);
+      await page.getByTestId("sound").selectOption({ label: "English · mono" });
+      const at = (await look(page, () => true)).time;
+      await eventually("it to go on with the other sound", () => look(page, (seen) => seen.time > at + 0.5));
+
+      // Somebody kills the worker: nobody presses anything.
+      const before = await look(page, () => true);
+      killWorkers(house.data, runtime);
+      await page.evaluate(() => {
+        document.querySelector("video").currentTime = 20;
+      });
+      await eventually("the picture to go on by itself", () => look(page, (seen) => seen.time > 20.5 && seen.time < 60 && !seen.seeking && seen.frames > 0));
+      assert.ok(before.time >= 0);
+      assert.deepEqual(problems.filter((p) => !p.includes("Failed to load")), []);
+      await page.context().close();
+      await eventually("no film program to run on", () => mediaPrograms() === 0);
+    });
+
     test("a film no browser plays says so in words", async () => {
       const page = await (await browser.newContext()).newPage();
       await enter(page, house.url);
@@ -168,10 +213,37 @@ async function look(page, enough) {
         width: video.videoWidth,
         seeking: video.seeking,
         paused: video.paused,
+        ready: video.readyState,
       }
     );
   });
   return seen && enough(seen) ? seen : null;
+}
+
+/** Kills the programs inside the loges of this house, as running out of memory would. */
+function killWorkers(data, runtime) {
+  for (const { pid, line, environ } of processes()) {
+    const inContainer = runtime === "docker" && /^\/loge-worker\b/.test(line);
+    const inSandbox = runtime === "process" && /loge-worker/.test(line) && environ.includes(data);
+    if (inContainer || inSandbox) process.kill(pid, "SIGKILL");
+  }
+}
+
+/** ffmpeg processes on this machine that cut or encode for a loge. */
+const mediaPrograms = () => processes().filter(({ line }) => /ffmpeg .*frag_keyframe/.test(line)).length;
+
+function processes() {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({ pid: Number(pid), line: read(`/proc/${pid}/cmdline`), environ: read(`/proc/${pid}/environ`) }));
+}
+
+function read(path) {
+  try {
+    return readFileSync(path, "latin1").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
 }
 
 /** Errors in the page, and requests that leave the house. Filled while the page lives. */

@@ -74,7 +74,7 @@ function processesAbout(data) {
     });
 }
 
-/** A folder with films every browser plays, and one that none does. */
+/** A folder with films every browser plays, one that none takes in that wrapping, and one that none plays at all. */
 export function makeFilms() {
   const root = mkdtempSync(join(tmpdir(), "loge-bf-"));
   const films = join(root, "films");
@@ -91,7 +91,9 @@ export function makeFilms() {
   };
   make(join(films, "The Lantern Room (2021).mp4"), 90, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 24 -c:a aac -movflags +faststart");
   make(join(films, "Night Ferry (2019).webm"), 10, "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 600k -c:a libopus");
-  make(join(films, "Old Reel (1998).avi"), 5, "-c:v mpeg4 -q:v 5 -c:a libmp3lame");
+  make(join(films, "Old Reel (1998).avi"), 5, "-s 1920x1080 -c:v mpeg4 -q:v 5 -c:a libmp3lame");
+  // Two sounds no browser decodes; key frames where no grid would put them.
+  make(join(films, "Moss and Mirrors (2016).mkv"), 90, "-map 0:v -map 1:a -map 1:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 70 -bf 2 -c:a ac3 -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng");
   make(join(hidden, "Secret Garden (2020).mp4"), 5, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac");
   return { root, films, hidden, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
