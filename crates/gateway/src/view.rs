@@ -4,7 +4,7 @@
 use base::UnixMs;
 use domain::{
     Role,
-    facts::{AudioFacts, FileFacts},
+    facts::{AudioFacts, Chapter, FileFacts},
     language,
     playback::Reason,
 };
@@ -187,6 +187,23 @@ fn audio_label(index: usize, audio: &AudioFacts) -> String {
     };
     let name = language::label(audio.language.as_deref(), audio.title.as_deref(), false, index);
     format!("{name} · {channels}")
+}
+
+/// A named part of a film.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChapterView {
+    pub start_s: f64,
+    pub end_s: f64,
+    pub title: Option<String>,
+}
+
+pub fn chapters(facts: &FileFacts) -> Vec<ChapterView> {
+    let view = |chapter: &Chapter| ChapterView {
+        start_s: seconds(chapter.start_ms),
+        end_s: seconds(chapter.end_ms),
+        title: chapter.title.clone(),
+    };
+    facts.chapters.iter().map(view).collect()
 }
 
 pub fn subtitle_tracks(facts: Option<&FileFacts>) -> Vec<SubtitleTrack> {

@@ -353,6 +353,9 @@ async fn every_answer_carries_its_headers() {
     assert_eq!(house.call("POST", "/library/films", "", None).await.status, 405);
     let document = house.call("GET", "/api/openapi.json", "", None).await;
     assert_eq!(document.text(), loge_gateway::document());
+    // What the pages were made for.
+    let snapshot = include_str!("../../../ui/src/api/openapi.json");
+    assert!(snapshot.trim() == loge_gateway::document().trim(), "the API changed: run `npm run api`");
     assert!(house.call("GET", "/api/docs/", "", None).await.text().contains("swagger-ui"));
     assert!(house.call("GET", "/api/docs/swagger-initializer.js", "", None).await.text().contains("/api/openapi.json"));
     assert_eq!(house.call("GET", "/api/docs/..%2f..%2fetc", "", None).await.status, 404);

@@ -139,7 +139,7 @@ export interface SubtitleTrack {
 }
 export interface Chapter {
   start_s: number;
-  end_s?: number | null;
+  end_s: number;
   title?: string | null;
 }
 export interface Title extends TitleCard {
@@ -190,8 +190,9 @@ export interface AdminUser {
 export interface Invite {
   id: string;
   libraries: string[];
-  created_at?: string;
+  created_at: string;
   expires_at: string;
+  used_at?: string | null;
 }
 export interface NewInvite {
   id: string;
@@ -216,6 +217,9 @@ export interface Stream {
   title_name: string;
   poster_url?: string | null;
   method: Method;
+  /** `original`, or the lines of what plays instead. */
+  quality: string;
+  reasons: { code: string; text: string }[];
   started_at: string;
   position_s: number;
   duration_s: number;

@@ -6,7 +6,7 @@ use crate::{
     policy::{Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
-    view::{AudioTrack, List, SubtitleTrack, TitleCard, audio_tracks, seconds, subtitle_tracks},
+    view::{AudioTrack, ChapterView, List, SubtitleTrack, TitleCard, audio_tracks, chapters, seconds, subtitle_tracks},
 };
 use axum::{
     Json,
@@ -132,7 +132,8 @@ struct TitleDetail {
     files: Vec<FileView>,
     audio_tracks: Vec<AudioTrack>,
     subtitles: Vec<SubtitleTrack>,
-    chapters: u32,
+    /// In the order of the film.
+    chapters: Vec<ChapterView>,
 }
 
 /// One title with its files and tracks.
@@ -154,7 +155,7 @@ async fn one(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<TitleId>
         files: files.iter().map(view).collect(),
         audio_tracks: audio_tracks(facts, facts.map_or(0, default_audio)),
         subtitles: subtitle_tracks(facts),
-        chapters: facts.map_or(0, |f| u32::try_from(f.chapters.len()).unwrap_or(u32::MAX)),
+        chapters: facts.map(chapters).unwrap_or_default(),
     }))
 }
 

@@ -22,6 +22,8 @@ const stream = (user_id: string, over: Partial<Stream> = {}): Stream => ({
   title_id: "t",
   title_name: "Faust",
   method: "direct",
+  quality: "original",
+  reasons: [],
   started_at: "",
   position_s: 1,
   duration_s: 10,

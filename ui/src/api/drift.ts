@@ -1,0 +1,51 @@
+// The shapes pages use (types.ts) against the shapes the server documents (schema.gen.ts). A field that one side has and
+// the other has not, or that cannot hold what the page expects, does not compile. types.ts only says more: which
+// words a text can be, and which fields are always there for whoever reads them.
+import type * as Wire from "./schema.gen";
+import type * as Page from "./types";
+
+/** `true`, or the names of the fields that only one side knows. */
+type Same<Hand, From> = [Exclude<keyof Hand, keyof From>, Exclude<keyof From, keyof Hand>] extends [never, never]
+  ? Hand extends From
+    ? true
+    : { differs: { [K in keyof Hand & keyof From]: Hand[K] extends From[K] ? never : K }[keyof Hand & keyof From] }
+  : { onlyHere: Exclude<keyof Hand, keyof From>; onlyThere: Exclude<keyof From, keyof Hand> };
+
+function holds<_ extends true>() {
+  // Nothing happens when the page runs: the compiler has read it.
+}
+
+holds<Same<Page.ServerInfo, Wire.ServerInfo>>();
+holds<Same<Page.Login, Wire.Login>>();
+holds<Same<Page.Me, Wire.Me>>();
+holds<Same<Page.Preferences, Wire.PreferencesView>>();
+holds<Same<Page.OwnSession, Wire.OwnSession>>();
+holds<Same<Page.Library, Wire.Library>>();
+holds<Same<Page.LibraryFolder, Wire.FolderView>>();
+holds<Same<Page.FolderCheck, Wire.FolderCheck>>();
+holds<Same<Page.FolderEntry, Wire.FolderEntry>>();
+holds<Same<Page.FolderList, Wire.FolderList>>();
+holds<Same<Page.Progress, Wire.ProgressView>>();
+holds<Same<Page.TitleCard, Wire.TitleCard>>();
+holds<Same<Page.TitleFile, Wire.FileView>>();
+holds<Same<Page.AudioTrack, Wire.AudioTrack>>();
+holds<Same<Page.SubtitleTrack, Wire.SubtitleTrack>>();
+holds<Same<Page.Title, Wire.TitleDetail>>();
+holds<Same<Page.HistoryEntry, Wire.HistoryItem>>();
+holds<Same<Page.Play, Wire.PlayStarted>>();
+holds<Same<Page.AdminUser, Wire.User>>();
+holds<Same<Page.Invite, Wire.InviteView>>();
+holds<Same<Page.NewInvite, Wire.InviteMade>>();
+holds<Same<Page.Session, Wire.SessionView>>();
+holds<Same<Page.Stream, Wire.StreamView>>();
+holds<Same<Page.Limits, Wire.Limits>>();
+holds<Same<Page.Usage, Wire.Usage>>();
+holds<Same<Page.Container, Wire.Container>>();
+holds<Same<Page.Runtime, Wire.Runtime>>();
+holds<Same<Page.Vitals, Wire.Vitals>>();
+holds<Same<Page.VitalsPoint, Wire.Point>>();
+holds<Same<Page.VitalsReply, Wire.VitalsAnswer>>();
+holds<Same<Page.Job, Wire.Job>>();
+holds<Same<Page.Alert, Wire.AlertView>>();
+holds<Same<Page.AuditEntry, Wire.AuditView>>();
+holds<Same<Page.Settings, Wire.Settings>>();

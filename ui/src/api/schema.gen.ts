@@ -1,0 +1,646 @@
+// Made by scripts/api.mjs from openapi.json.
+export interface AlertView {
+  code: string;
+  href?: string | null;
+  id: string;
+  /** `attention` or `trouble`. */
+  level: string;
+  since: string;
+  text: string;
+}
+export interface AudioTrack {
+  channels: number;
+  codec: string;
+  /** Marked so in the film. */
+  default: boolean;
+  index: number;
+  /** For people: "Deutsch · 5.1". */
+  label: string;
+  language?: string | null;
+  /** What plays, or would. */
+  selected: boolean;
+  title?: string | null;
+}
+export interface AuditView {
+  action: string;
+  actor: string;
+  address?: string | null;
+  at: string;
+  id: string;
+  result: string;
+  target?: string | null;
+}
+export interface CapabilitiesForm {
+  audio_codecs?: string[] | null;
+  /** `mp4`, `m4v`, `mov`, `mkv`, `webm`, `avi`. */
+  containers?: string[] | null;
+  downlink_kbps?: number | null;
+  /** Lines of the largest picture that makes sense. */
+  max_height?: number | null;
+  mse?: SegmentsForm | null;
+  /** Codecs that are smooth in 10 bit too. */
+  ten_bit?: string[] | null;
+  video_codecs?: string[] | null;
+}
+/** A named part of a film. */
+export interface ChapterView {
+  end_s: number;
+  start_s: number;
+  title?: string | null;
+}
+export interface Container {
+  container_id?: string | null;
+  /** `healthy`, `unhealthy` or `unknown`. */
+  health: string;
+  image: string;
+  /** Walls that stand. */
+  isolation: string[];
+  limits: Limits;
+  reason?: string | null;
+  restarts: number;
+  /** `docker` or `process`. */
+  runtime: string;
+  started_at?: string | null;
+  /** `absent`, `starting`, `ready`, `stopping` or `failed`. */
+  state: string;
+  usage?: Usage | null;
+  /** `house` for the server's own. */
+  user_id: string;
+  username: string;
+}
+export interface Disk {
+  free_bytes: number;
+  mount: string;
+  /** `data` or `library`. */
+  role: string;
+  total_bytes: number;
+}
+/** What is wrong with one field. */
+export interface FieldProblem {
+  field: string;
+  message: string;
+}
+export interface FileView {
+  audio_codec?: string | null;
+  /** Bits per second. */
+  bitrate?: number | null;
+  container?: string | null;
+  defect?: string | null;
+  duration_s?: number | null;
+  height?: number | null;
+  id: string;
+  missing: boolean;
+  /** For the owner only. */
+  path?: string | null;
+  playability: string;
+  size_bytes: number;
+  video_codec?: string | null;
+  width?: number | null;
+}
+export interface FolderCheck {
+  blocked_by?: string | null;
+  /** There may be more; counting stopped at its time limit. */
+  counting: boolean;
+  exists: boolean;
+  /** A command that opens the way. */
+  fix?: string | null;
+  is_directory: boolean;
+  path: string;
+  /** By the user inside a loge. */
+  readable: boolean;
+  videos_found: number;
+  warning?: string | null;
+}
+export interface FolderEntry {
+  name: string;
+  path: string;
+  readable: boolean;
+}
+export interface FolderForm {
+  path: string;
+}
+export interface FolderList {
+  entries: FolderEntry[];
+  parent?: string | null;
+  path: string;
+}
+export interface FolderView {
+  id: string;
+  path: string;
+  /** `online`, `offline` or `unreadable`. */
+  state: string;
+}
+export interface Grants {
+  libraries: string[];
+}
+export interface History {
+  points: Point[];
+  step_s: number;
+}
+export interface HistoryItem {
+  finished: boolean;
+  position_s: number;
+  title: TitleCard;
+  updated_at: string;
+}
+export interface InviteMade {
+  expires_at: string;
+  id: string;
+  /** Shown once. */
+  token: string;
+  url: string;
+}
+export interface InviteView {
+  created_at: string;
+  expires_at: string;
+  id: string;
+  libraries: string[];
+  used_at?: string | null;
+}
+export interface Job {
+  created_at: string;
+  current?: string | null;
+  done: number;
+  error?: string | null;
+  eta_s?: number | null;
+  finished_at?: string | null;
+  id: string;
+  /** `scan` or `posters`. */
+  kind: string;
+  library_id?: string | null;
+  name: string;
+  /** 0 to 1. */
+  progress: number;
+  /** Items a second. */
+  rate?: number | null;
+  started_at?: string | null;
+  /** `queued`, `running`, `paused`, `done`, `failed` or `cancelled`. */
+  state: string;
+  total: number;
+}
+export interface JobStarted {
+  job_id: string;
+}
+export interface Library {
+  /** For the owner only. */
+  folders?: FolderView[] | null;
+  id: string;
+  /** `movies`, `shows` or `home`. */
+  kind: string;
+  last_scan_at?: string | null;
+  name: string;
+  /** `ready`, `scanning` or `offline`. */
+  state: string;
+  title_count: number;
+}
+export interface LibraryChange {
+  folders?: string[] | null;
+  name?: string | null;
+}
+export interface Limits {
+  /** Cores. */
+  cpus: number;
+  memory_bytes: number;
+  pids: number;
+}
+export interface LimitsForm {
+  cpus?: number | null;
+  memory_bytes?: number | null;
+  pids?: number | null;
+}
+/** Every list. */
+export interface List_AlertView {
+  items: ({ code: string; href?: string | null; id: string; level: string; since: string; text: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_AuditView {
+  items: ({ action: string; actor: string; address?: string | null; at: string; id: string; result: string; target?: string | null })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_Container {
+  items: ({ container_id?: string | null; health: string; image: string; isolation: string[]; limits: Limits; reason?: string | null; restarts: number; runtime: string; started_at?: string | null; state: string; usage?: Usage | null; user_id: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_HistoryItem {
+  items: ({ finished: boolean; position_s: number; title: TitleCard; updated_at: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_InviteView {
+  items: ({ created_at: string; expires_at: string; id: string; libraries: string[]; used_at?: string | null })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_Job {
+  items: ({ created_at: string; current?: string | null; done: number; error?: string | null; eta_s?: number | null; finished_at?: string | null; id: string; kind: string; library_id?: string | null; name: string; progress: number; rate?: number | null; started_at?: string | null; state: string; total: number })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_Library {
+  items: ({ folders?: FolderView[] | null; id: string; kind: string; last_scan_at?: string | null; name: string; state: string; title_count: number })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_OwnSession {
+  items: ({ address?: string | null; created_at: string; current: boolean; device?: string | null; id: string; last_seen_at: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_SessionView {
+  items: ({ address?: string | null; created_at: string; device?: string | null; id: string; last_seen_at: string; user_id: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_StreamView {
+  items: ({ address: string; bytes_sent: number; duration_s: number; method: string; paused: boolean; play_id: string; position_s: number; poster_url?: string | null; quality: string; rate_bps: number; reasons: ReasonView[]; started_at: string; title_id: string; title_name: string; user_id: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_TitleCard {
+  items: ({ added_at: string; audio_codec?: string | null; container: string; duration_s: number; height: number; id: string; library_id: string; missing: boolean; name: string; playability: string; poster_url?: string | null; progress?: ProgressView | null; size_bytes: number; video_codec?: string | null; width: number; year?: number | null })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_User {
+  items: ({ created_at: string; disabled: boolean; id: string; last_seen_at?: string | null; libraries: string[]; online: boolean; role: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+export interface LogLines {
+  /** As written: `timestamp`, `level`, `message` and what belongs to it. */
+  lines: (Record<string, unknown>)[];
+}
+export interface LogText {
+  lines: string[];
+}
+export interface LogeUse {
+  cpu_percent: number;
+  memory_bytes: number;
+  user_id: string;
+}
+/** The answer to every way of signing in. The refresh token is in a cookie. */
+export interface Login {
+  access_token: string;
+  /** Seconds. */
+  expires_in: number;
+  user: UserBrief;
+}
+export interface LoginForm {
+  device?: string | null;
+  password: string;
+  username: string;
+}
+export interface Me {
+  id: string;
+  role: string;
+  session_id: string;
+  username: string;
+}
+export interface Memory {
+  available_bytes: number;
+  total_bytes: number;
+  used_bytes: number;
+}
+export interface MessageForm {
+  text: string;
+}
+export interface Network {
+  link_bps?: number | null;
+  /** Bits per second, like the next two. */
+  rx_bps: number;
+  tx_bps: number;
+}
+export interface NewInvite {
+  /** A week unless said; 90 days at most. */
+  expires_in_s?: number | null;
+  libraries: string[];
+}
+export interface NewLibrary {
+  /** Absolute paths. */
+  folders: string[];
+  /** `movies`, `shows` or `home`. */
+  kind: string;
+  name: string;
+}
+export interface NewUserForm {
+  libraries?: string[] | null;
+  password: string;
+  /** `admin` or `viewer`. */
+  role: string;
+  username: string;
+}
+export interface OwnSession {
+  address?: string | null;
+  created_at: string;
+  /** The one this call was made with. */
+  current: boolean;
+  device?: string | null;
+  id: string;
+  last_seen_at: string;
+}
+export interface PasswordForm {
+  current: string;
+  new: string;
+}
+export interface PlayForm {
+  audio_track?: number | null;
+  capabilities?: CapabilitiesForm | null;
+  /** `auto`, `original`, or lines: `720p`, `480p`… */
+  quality?: string | null;
+}
+export interface PlayStarted {
+  audio_tracks: AudioTrack[];
+  duration_s: number;
+  /** `direct`, `remux`, `rendition` or `transcode`. */
+  method: string;
+  mime: string;
+  play_id: string;
+  qualities: QualityView[];
+  /** The one of `qualities` that plays. */
+  quality: string;
+  reasons: ReasonView[];
+  resume_at_s: number;
+  subtitles: SubtitleTrack[];
+  url: string;
+}
+export interface Point {
+  at: string;
+  cpu_percent: number;
+  disk_free_bytes: number;
+  memory_bytes: number;
+  net_rx_bps: number;
+  net_tx_bps: number;
+  temperature_c?: number | null;
+}
+export interface PreferencesForm {
+  autoplay_next?: boolean | null;
+  language?: string | null;
+  /** `system`, `dark` or `light`. */
+  theme?: string | null;
+}
+export interface PreferencesView {
+  autoplay_next: boolean;
+  language?: string | null;
+  /** `system`, `dark` or `light`. */
+  theme: string;
+}
+/** The body of every answer that is not a success. */
+export interface Problem {
+  /** For programs: one of a closed list. */
+  code: string;
+  /** For people. */
+  detail: string;
+  fields?: FieldProblem[];
+  request_id: string;
+  retry_after_ms?: number | null;
+  status: number;
+  title: string;
+  type: string;
+}
+export interface ProgressForm {
+  /** `play`, `time`, `pause`, `seek`, `ended` or `close`. */
+  event: string;
+  play_id?: string | null;
+  position_s: number;
+}
+export interface ProgressView {
+  finished: boolean;
+  position_s: number;
+}
+export interface QualityView {
+  height: number;
+  id: string;
+  /** `original` or `live`. */
+  kind: string;
+  label: string;
+}
+/** One line of the receipt. */
+export interface ReasonView {
+  code: string;
+  text: string;
+}
+export interface RegisterForm {
+  invite: string;
+  password: string;
+  username: string;
+}
+export interface Runtime {
+  advice?: string | null;
+  detail: string;
+  isolation: Wall[];
+  /** `docker` or `process`. */
+  kind: string;
+  version?: string | null;
+  /** `auto`, `docker` or `process`. */
+  wanted: string;
+}
+export interface SegmentsForm {
+  audio_codecs?: string[] | null;
+  video_codecs?: string[] | null;
+}
+export interface SentenceView {
+  href?: string | null;
+  /** `good`, `attention` or `trouble`. */
+  level: string;
+  text: string;
+}
+export interface ServerInfo {
+  name: string;
+  /** No owner yet: the first-run pages are shown. */
+  setup_required: boolean;
+  version: string;
+}
+export interface ServerUse {
+  /** Of one core. */
+  cpu_percent: number;
+  open_fds: number;
+  rss_bytes: number;
+  uptime_s: number;
+}
+export interface SessionView {
+  address?: string | null;
+  created_at: string;
+  device?: string | null;
+  id: string;
+  last_seen_at: string;
+  user_id: string;
+  username: string;
+}
+export interface Settings {
+  allow_reduced_isolation: boolean;
+  idle_stop_minutes: number;
+  max_viewers: number;
+  /** Bytes per second for each person; null is no limit. */
+  per_user_rate_bps?: number | null;
+  scan_on_start: boolean;
+  server_name: string;
+}
+export interface SettingsChange {
+  allow_reduced_isolation?: boolean | null;
+  idle_stop_minutes?: number | null;
+  max_viewers?: number | null;
+  /** Bytes per second; null takes the limit away. */
+  per_user_rate_bps?: number | null;
+  scan_on_start?: boolean | null;
+  server_name?: string | null;
+}
+export interface SetupForm {
+  /** Shown on the desktop or in the terminal of the server. */
+  code: string;
+  password: string;
+  server_name?: string | null;
+  username: string;
+}
+export interface Status {
+  status: string;
+}
+export interface StreamView {
+  address: string;
+  bytes_sent: number;
+  duration_s: number;
+  method: string;
+  paused: boolean;
+  play_id: string;
+  position_s: number;
+  poster_url?: string | null;
+  /** `original`, or the lines of what plays instead: `480p`. */
+  quality: string;
+  /** Bytes per second. */
+  rate_bps: number;
+  reasons: ReasonView[];
+  started_at: string;
+  title_id: string;
+  title_name: string;
+  user_id: string;
+  username: string;
+}
+export interface SubtitleTrack {
+  codec: string;
+  index: number;
+  language?: string | null;
+  title?: string | null;
+}
+export interface Temperature {
+  celsius?: number | null;
+  /** `ok`, `hot` or `no_sensor`. */
+  state: string;
+}
+export interface TicketForm {
+  ticket: string;
+}
+/** One title in a grid. */
+export interface TitleCard {
+  added_at: string;
+  audio_codec?: string | null;
+  container: string;
+  duration_s: number;
+  height: number;
+  id: string;
+  library_id: string;
+  missing: boolean;
+  name: string;
+  /** `direct`, `remux`, `needs_preparing`, `broken` or `unknown`. */
+  playability: string;
+  poster_url?: string | null;
+  progress?: ProgressView | null;
+  size_bytes: number;
+  video_codec?: string | null;
+  width: number;
+  year?: number | null;
+}
+export type TitleDetail = TitleCard & { audio_tracks: AudioTrack[]; chapters: ChapterView[]; files: FileView[]; subtitles: SubtitleTrack[] };
+export interface Usage {
+  /** Of what this container may take. */
+  cpu_of_quota_percent: number;
+  /** Of one core. */
+  cpu_percent: number;
+  memory_bytes: number;
+  pids: number;
+}
+export interface User {
+  created_at: string;
+  disabled: boolean;
+  id: string;
+  last_seen_at?: string | null;
+  /** Ids of the libraries a viewer was granted; the owner sees all anyway. */
+  libraries: string[];
+  online: boolean;
+  role: string;
+  username: string;
+}
+export interface UserBrief {
+  id: string;
+  /** `admin` or `viewer`. */
+  role: string;
+  username: string;
+}
+export interface UserChange {
+  disabled?: boolean | null;
+  password?: string | null;
+  role?: string | null;
+}
+export interface Viewers {
+  max: number;
+  now: number;
+}
+export interface Vitals {
+  at: string;
+  cpu_percent: number;
+  cpus: number[];
+  disks: Disk[];
+  load1: number;
+  loges: LogeUse[];
+  memory: Memory;
+  network: Network;
+  sentence: SentenceView;
+  server: ServerUse;
+  temperature: Temperature;
+  viewers: Viewers;
+}
+export interface VitalsAnswer {
+  history: History;
+  now: Vitals;
+}
+export interface Wall {
+  detail: string;
+  name: string;
+  reached: boolean;
+}
