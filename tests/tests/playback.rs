@@ -113,6 +113,20 @@ fn whoever_signs_out_has_no_more_segments_and_no_program_runs_on() {
 }
 
 #[test]
+fn films_in_other_wrapping_are_looked_into_while_nobody_watches() {
+    let films = media::some(&[media::DIRECT, media::MKV, media::AVI]);
+    let house = House::open(Runtime::Process);
+    let owner = house.claim();
+    house.library(&owner, "Films", films.path());
+    eventually("both indexes", || {
+        let database = house.data_dir().join("loge.db");
+        let count = "select count(*) from keyframe_indexes where length(content) > 0";
+        let out = Command::new("sqlite3").arg("-readonly").arg(database).arg(count).output().expect("sqlite3 runs");
+        (String::from_utf8_lossy(&out.stdout).trim() == "2").then_some(())
+    });
+}
+
+#[test]
 fn an_index_is_of_one_version_of_a_file() {
     let films = media::some(&[media::MKV, media::AVI]);
     let house = House::open(Runtime::Process);

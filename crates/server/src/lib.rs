@@ -9,6 +9,7 @@
 mod config;
 mod handle;
 mod house;
+mod indexing;
 mod lock;
 mod port;
 mod prober;

@@ -46,6 +46,7 @@ impl Rooms {
         self.lifecycle.spawn("wiring", async move { rooms.follow_events().await });
         let rooms = self.clone();
         self.lifecycle.spawn("status", async move { rooms.keep_status().await });
+        self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
     }
 
     pub(crate) fn refresh(&self) {

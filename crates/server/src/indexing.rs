@@ -1,0 +1,78 @@
+//! Key frame indexes ahead of time: the first play of a film in other wrapping should not have to
+//! read the whole film first. One file at a time in the house loge, and only while nobody watches
+//! and nothing is scanned.
+
+use crate::wiring::Rooms;
+use contract::{FileRef, Job, Status};
+use domain::Tenant;
+use media::hls::index::{KeyframeIndex, MAX_BYTES};
+use std::{sync::Arc, time::Duration};
+use store::{FileRow, StoredIndex};
+use tracing::{debug, warn};
+
+/// How often it looks whether there is something to do and whether the house is quiet.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A disk that is read from end to end, and a slow one.
+const INDEX_TIME: Duration = Duration::from_secs(590);
+/// A file that could not be looked into for a passing reason waits this long, and the others with it.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs until the house closes.
+pub(crate) async fn run(rooms: Arc<Rooms>) {
+    let soft = rooms.lifecycle.soft().clone();
+    let mut wait = LOOK_EVERY;
+    while tokio::time::timeout(wait, soft.cancelled()).await.is_err() {
+        wait = LOOK_EVERY;
+        if rooms.streams.viewers() > 0 || rooms.libraries.is_scanning(None) || rooms.libraries.all_paused() {
+            continue;
+        }
+        let waiting = match rooms.store.files_without_index(1).await {
+            Ok(files) => files,
+            Err(e) => {
+                warn!(error = &e as &dyn std::error::Error, "it is unknown which films have no index");
+                wait = PAUSE;
+                continue;
+            }
+        };
+        let Some(file) = waiting.into_iter().next() else { continue };
+        let made = tokio::select! {
+            made = make(&rooms, &file) => made,
+            // Whoever begins to watch has the disk; the film is taken up again later.
+            () = somebody_watches(&rooms) => continue,
+            () = soft.cancelled() => return,
+        };
+        match made {
+            Some(index) => {
+                if let Err(e) = rooms.store.set_keyframe_index(&file, &index).await {
+                    warn!(file.id = %file.id, error = &e as &dyn std::error::Error, "the index of file {} is not kept", file.id);
+                    wait = PAUSE;
+                }
+            }
+            None => wait = PAUSE,
+        }
+    }
+}
+
+async fn somebody_watches(rooms: &Rooms) {
+    while rooms.streams.viewers() == 0 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// `None` when it may go well another time.
+async fn make(rooms: &Rooms, file: &FileRow) -> Option<StoredIndex> {
+    let of = FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) };
+    let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
+    match rooms.loges.job(&Tenant::House, Job::Index { file: of }, most, INDEX_TIME).await {
+        // Kept only when it holds together: a worker is not believed.
+        Ok(bytes) if KeyframeIndex::from_bytes(&bytes).is_ok() => Some(StoredIndex::Made(bytes)),
+        Ok(_) => Some(StoredIndex::Impossible),
+        Err(e) => {
+            debug!(file.id = %file.id, "no index of file {}: {e}", file.id);
+            match e.status() {
+                Some(Status::Unsupported | Status::Failed | Status::Limit) => Some(StoredIndex::Impossible),
+                _ => None,
+            }
+        }
+    }
+}
