@@ -381,8 +381,21 @@ fn full(plays: &HashMap<PlayId, Arc<Play>>, seats: u32) -> Failure {
     names.sort_unstable();
     names.dedup();
     let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
-    let text =
-        format!("The house is full: {seats} of {seats} seats are taken ({shown}). Try again when somebody stops.");
+    // Whoever is nearest to the end, with the film running: the one worth waiting for.
+    let soonest = plays
+        .values()
+        .filter_map(|p| {
+            let moving = lock(&p.moving);
+            let left = p.about.duration_ms.checked_sub(moving.position_ms)?;
+            (!moving.paused && left > 0).then(|| (left.div_ceil(60_000), p.about.username.as_str()))
+        })
+        .min();
+    let hint = match soonest {
+        Some((1, name)) => format!("{name}'s film ends in about a minute."),
+        Some((minutes, name)) => format!("{name}'s film ends in about {minutes} minutes."),
+        None => "Try again when somebody stops.".into(),
+    };
+    let text = format!("The house is full: {seats} of {seats} seats are taken ({shown}). {hint}");
     Failure::new(Code::HouseFull, text).retry_after(Duration::from_secs(30))
 }
 
@@ -430,6 +443,13 @@ mod tests {
         let refused = streams.begin(play(4, 3), 2).err().unwrap();
         assert_eq!(refused.code, Code::HouseFull);
         assert!(refused.message.contains("user 1") && refused.retry_after.is_some());
+        assert!(refused.message.ends_with("film ends in about a minute."), "{}", refused.message);
+        for n in 1..=3 {
+            let user = if n == 3 { 2 } else { 1 };
+            streams.told(&UserId::from_random([user; 16]), &PlayId::from_random([n; 16]), 500, true, false);
+        }
+        let refused = streams.begin(play(4, 3), 2).err().unwrap();
+        assert!(refused.message.ends_with("Try again when somebody stops."), "{}", refused.message);
         // Whoever is connected keeps the seat; the others lose it when nothing was heard for long.
         let connection = second.connection();
         tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
