@@ -5,6 +5,7 @@
 //! Promises: every function here is total and has no side effect.
 //! Never here: a clock read, randomness, input or output, serialisation, an async runtime.
 
+pub mod devices;
 pub mod facts;
 pub mod failure;
 pub mod id;

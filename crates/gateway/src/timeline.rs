@@ -159,16 +159,21 @@ pub fn file_ref(file: &FileRow) -> FileRef {
     FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) }
 }
 
+/// The plans of a file, if somebody has made them already.
+pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Problem> {
+    Ok(match house.store.keyframe_index(file).await? {
+        Some(StoredIndex::Made(bytes)) => KeyframeIndex::from_bytes(&bytes).ok().map(Timeline::new),
+        Some(StoredIndex::Impossible) | None => None,
+    })
+}
+
 /// The plans of a file, made now when nobody has made them yet. `None` where none can be made.
 pub async fn timeline(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
-    match house.store.keyframe_index(file).await? {
-        Some(StoredIndex::Impossible) => return Ok(None),
-        Some(StoredIndex::Made(bytes)) => {
-            if let Ok(index) = KeyframeIndex::from_bytes(&bytes) {
-                return Ok(Some(Arc::new(Timeline::new(index))));
-            }
-        }
-        None => {}
+    if house.store.keyframe_index(file).await? == Some(StoredIndex::Impossible) {
+        return Ok(None);
+    }
+    if let Some(known) = known(house, file).await? {
+        return Ok(Some(Arc::new(known)));
     }
     let job = Job::Index { file: file_ref(file) };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);

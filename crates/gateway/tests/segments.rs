@@ -111,3 +111,26 @@ async fn small_old_films_are_encoded_and_only_at_the_size_that_was_admitted() {
         assert_eq!(house.json("POST", &path, &owner, Some(bad.clone())).await.0, 400, "{bad}");
     }
 }
+
+#[tokio::test]
+async fn how_a_title_would_play_can_be_asked_without_playing_it() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf_of("films", Container::Mkv, "hevc", (1920, 1080)).await;
+    let ask = async |query: &str| {
+        let path = format!("/api/v1/titles/{}/playability{query}", shelf.title);
+        house.json("GET", &path, &owner, None).await
+    };
+    let (_, browser) = ask("").await;
+    assert_eq!((&browser["verdict"], &browser["method"]), (&json!("needs_preparing"), &json!(null)), "{browser:#}");
+    assert_eq!(browser["files"][0]["reasons"][0]["code"], "container_not_playable");
+    assert_eq!(ask("?device=safari").await.1["method"], "remux");
+    assert_eq!(ask("?device=vlc").await.1["method"], "direct");
+    assert_eq!(ask("?device=toaster").await.0, 400);
+    assert_eq!(house.rooms.asked("job"), 0, "a question opens no film");
+    let (_, devices) = house.json("GET", "/api/v1/devices", &owner, None).await;
+    assert!(devices["items"].as_array().unwrap().iter().any(|d| d["id"] == "chromium"));
+    let form = json!({ "capabilities": { "device": "vlc" } });
+    let (_, play) = house.json("POST", &format!("/api/v1/titles/{}/play", shelf.title), &owner, Some(form)).await;
+    assert_eq!(play["method"], "direct", "{play:#}");
+}

@@ -34,6 +34,8 @@ export interface CapabilitiesForm {
   audio_codecs?: string[] | null;
   /** `mp4`, `m4v`, `mov`, `mkv`, `webm`, `avi`. */
   containers?: string[] | null;
+  /** One of `/devices`, for callers that cannot measure; what else is said here goes before it. */
+  device?: string | null;
   downlink_kbps?: number | null;
   /** Lines of the largest picture that makes sense. */
   max_height?: number | null;
@@ -68,6 +70,14 @@ export interface Container {
   user_id: string;
   username: string;
 }
+export interface DeviceView {
+  audio_codecs: string[];
+  containers: string[];
+  id: string;
+  max_height?: number | null;
+  name: string;
+  video_codecs: string[];
+}
 export interface Disk {
   free_bytes: number;
   mount: string;
@@ -79,6 +89,12 @@ export interface Disk {
 export interface FieldProblem {
   field: string;
   message: string;
+}
+export interface FilePlayability {
+  file_id: string;
+  reasons: ReasonView[];
+  /** `direct`, `remux`, `needs_preparing`, `broken` or `unknown`. */
+  verdict: string;
 }
 export interface FileView {
   audio_codec?: string | null;
@@ -227,6 +243,14 @@ export interface List_AuditView {
 /** Every list. */
 export interface List_Container {
   items: ({ container_id?: string | null; health: string; image: string; isolation: string[]; limits: Limits; reason?: string | null; restarts: number; runtime: string; started_at?: string | null; state: string; usage?: Usage | null; user_id: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_DeviceView {
+  items: ({ audio_codecs: string[]; containers: string[]; id: string; max_height?: number | null; name: string; video_codecs: string[] })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */
@@ -400,6 +424,14 @@ export interface PlayStarted {
   resume_at_s: number;
   subtitles: SubtitleTrack[];
   url: string;
+}
+export interface PlayabilityView {
+  files: FilePlayability[];
+  /** How an ordinary browser would get it; nothing where it would be refused. */
+  method?: string | null;
+  reasons: ReasonView[];
+  /** Of the best file. */
+  verdict: string;
 }
 export interface Point {
   at: string;

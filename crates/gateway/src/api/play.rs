@@ -2,25 +2,26 @@
 
 use crate::{
     House,
-    input::{Id, MaybeInput},
+    input::{Ask, Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
     streams::NewPlay,
     timeline::Timeline,
-    view::{AudioTrack, ReasonView, SubtitleTrack, audio_tracks, seconds, sentence, subtitle_tracks},
+    view::{AudioTrack, List, ReasonView, SubtitleTrack, audio_tracks, seconds, sentence, subtitle_tracks},
 };
 use accounts::TicketClaims;
 use axum::{Json, extract::State};
 use domain::{
     Code, FolderState, PlayId, Tenant, TitleId, UserId,
+    devices::Device,
     facts::{Container, Defect, FileFacts},
     playback::{Candidate, Capabilities, Decision, Method, Quality, Reason, Wish, decide, default_audio},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{FileRow, TitleRow};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 /// Tickets outlive a film with pauses and never the evening.
@@ -29,11 +30,15 @@ const TICKET_CEILING_MS: i64 = 6 * 3_600_000;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Session, routes!(play))
+        .add(Policy::Session, routes!(playability))
+        .add(Policy::Session, routes!(devices))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CapabilitiesForm {
+    /// One of `/devices`, for callers that cannot measure; what else is said here goes before it.
+    device: Option<String>,
     /// `mp4`, `m4v`, `mov`, `mkv`, `webm`, `avi`.
     containers: Option<Vec<String>>,
     video_codecs: Option<Vec<String>>,
@@ -188,16 +193,120 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     if !lists.into_iter().all(sane) {
         return Err(Problem::field("capabilities", "are short lists of short names"));
     }
+    let known = match form.device.as_deref() {
+        None => Capabilities::default(),
+        Some(id) => Device::named(id)
+            .map(Device::capabilities)
+            .ok_or_else(|| Problem::field("device", "is one of the devices this house knows"))?,
+    };
+    // Names we do not know are no containers of ours.
+    let containers = form.containers.map(|l| l.iter().filter_map(|c| Container::from_extension(c)).collect());
     Ok(Capabilities {
-        // Names we do not know are no containers of ours.
-        containers: form.containers.map(|l| l.iter().filter_map(|c| Container::from_extension(c)).collect()),
-        video_codecs: form.video_codecs,
-        audio_codecs: form.audio_codecs,
-        mse_video_codecs: mse.video_codecs,
-        ten_bit: form.ten_bit,
-        max_height: form.max_height,
+        containers: containers.or(known.containers),
+        video_codecs: form.video_codecs.or(known.video_codecs),
+        audio_codecs: form.audio_codecs.or(known.audio_codecs),
+        mse_video_codecs: mse.video_codecs.or(known.mse_video_codecs),
+        ten_bit: form.ten_bit.or(known.ten_bit),
+        max_height: form.max_height.or(known.max_height),
         downlink_kbps: form.downlink_kbps,
     })
+}
+
+#[derive(Serialize, ToSchema)]
+struct FilePlayability {
+    file_id: String,
+    /// `direct`, `remux`, `needs_preparing`, `broken` or `unknown`.
+    verdict: String,
+    reasons: Vec<ReasonView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PlayabilityView {
+    /// Of the best file.
+    verdict: String,
+    /// How an ordinary browser would get it; nothing where it would be refused.
+    method: Option<String>,
+    reasons: Vec<ReasonView>,
+    files: Vec<FilePlayability>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct PlayabilityAsk {
+    /// One of `/devices`; an ordinary browser unless said.
+    device: Option<String>,
+}
+
+/// How a title would play, and why, without playing it.
+#[utoipa::path(get, path = "/api/v1/titles/{id}/playability", tag = "watching",
+    params(("id" = String, Path), PlayabilityAsk), responses((status = 200, body = PlayabilityView)))]
+async fn playability(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Id(id): Id<TitleId>,
+    Ask(ask): Ask<PlayabilityAsk>,
+) -> Answer<Json<PlayabilityView>> {
+    let (_, files) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
+    let device = ask
+        .device
+        .as_deref()
+        .map(|id| Device::named(id).ok_or_else(|| Problem::field("device", "is one of the devices this house knows")));
+    let capabilities = device.transpose()?.map(Device::capabilities).unwrap_or_default();
+    let (mut method, mut reasons, mut of_files) = (None, Vec::new(), Vec::new());
+    for (n, file) in files.iter().enumerate() {
+        // What nobody has looked into yet is not looked into for a question.
+        let known = crate::timeline::known(&house, file).await?;
+        let live = live_lines(file.facts.as_ref());
+        let candidate = Candidate {
+            facts: file.facts.as_ref(),
+            defect: file.defect,
+            copy: known.map(|t| t.verdict()),
+            renditions: &[],
+            live: &live,
+        };
+        let (how, why) = match decide(&candidate, &capabilities, Wish::default()) {
+            Decision::Play { method, reasons, .. } => (Some(method.as_str().to_string()), reasons),
+            Decision::Refuse { reasons } => (None, reasons),
+        };
+        let verdict = domain::playback::playability(file.facts.as_ref(), file.defect).as_str().into();
+        let said: Vec<ReasonView> = why.iter().map(|r| (*r).into()).collect();
+        of_files.push(FilePlayability { file_id: file.id.to_string(), verdict, reasons: said });
+        if n == 0 {
+            (method, reasons) = (how, why);
+        }
+    }
+    Ok(Json(PlayabilityView {
+        verdict: of_files.first().map_or_else(|| "unknown".into(), |f| f.verdict.clone()),
+        method,
+        reasons: reasons.into_iter().map(Into::into).collect(),
+        files: of_files,
+    }))
+}
+
+#[derive(Serialize, ToSchema)]
+struct DeviceView {
+    id: String,
+    name: String,
+    containers: Vec<String>,
+    video_codecs: Vec<String>,
+    audio_codecs: Vec<String>,
+    max_height: Option<u32>,
+}
+
+/// Players this house knows, for callers that cannot say what they decode.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "watching", responses((status = 200, body = List<DeviceView>)))]
+async fn devices() -> Json<List<DeviceView>> {
+    let names = |list: &[&str]| list.iter().map(|n| (*n).to_string()).collect();
+    let view = |device: &Device| DeviceView {
+        id: device.id.into(),
+        name: device.name.into(),
+        containers: device.containers.iter().map(|c| c.as_str().to_string()).collect(),
+        video_codecs: names(device.video_codecs),
+        audio_codecs: names(device.audio_codecs),
+        max_height: device.max_height,
+    };
+    Json(List::whole(domain::devices::KNOWN.iter().map(view).collect()))
 }
 
 /// The original, and what may be encoded of it right now.
