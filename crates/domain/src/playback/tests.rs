@@ -1,0 +1,164 @@
+use super::*;
+use crate::facts::{AudioFacts, VideoFacts};
+
+fn file(container: Container, video: &str, audio: &[&str]) -> FileFacts {
+    FileFacts {
+        container,
+        duration_ms: 1000,
+        bitrate: None,
+        video: Some(VideoFacts {
+            codec: video.into(),
+            profile: None,
+            level: None,
+            width: 640,
+            height: 360,
+            pixel_format: None,
+            bit_depth: Some(8),
+            frame_rate: None,
+            transfer: None,
+        }),
+        audio: audio
+            .iter()
+            .map(|c| AudioFacts {
+                codec: (*c).into(),
+                profile: None,
+                channels: 2,
+                sample_rate_hz: None,
+                language: None,
+                title: None,
+                default: false,
+            })
+            .collect(),
+        subtitles: vec![],
+        chapters: vec![],
+    }
+}
+
+fn candidate(facts: &FileFacts) -> Candidate<'_> {
+    Candidate { facts: Some(facts), defect: None, copy: None, renditions: &[], live: &[] }
+}
+
+fn check(facts: &FileFacts, caps: &Capabilities, want: Result<Method, &[Reason]>) {
+    check_of(&candidate(facts), caps, Wish::default(), want);
+}
+
+fn check_of(file: &Candidate<'_>, caps: &Capabilities, wish: Wish, want: Result<Method, &[Reason]>) {
+    match (decide(file, caps, wish), want) {
+        (Decision::Play { method, .. }, Ok(wanted)) => assert_eq!(method, wanted, "{file:?}"),
+        (Decision::Refuse { reasons }, Err(wanted)) => assert_eq!(reasons, wanted, "{file:?}"),
+        (got, want) => panic!("{got:?} instead of {want:?}"),
+    }
+}
+
+#[test]
+fn the_cheapest_way_comes_first() {
+    let any = Capabilities::default();
+    check(&file(Container::Mp4, "h264", &["aac"]), &any, Ok(Method::Direct));
+    check(&file(Container::Webm, "vp9", &["opus"]), &any, Ok(Method::Direct));
+    check(&file(Container::Mov, "h264", &[]), &any, Ok(Method::Direct));
+    check(&file(Container::Mp4, "h264", &["ac3"]), &any, Ok(Method::Remux));
+    check(&file(Container::Mkv, "h264", &["aac"]), &any, Ok(Method::Remux));
+    check(&file(Container::Mkv, "vp9", &["opus"]), &any, Ok(Method::Remux));
+    check(&file(Container::Avi, "h264", &["mp3"]), &any, Ok(Method::Remux));
+    check(
+        &file(Container::Avi, "mpeg4", &["mp3"]),
+        &any,
+        Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable]),
+    );
+    check(
+        &file(Container::Mkv, "hevc", &["ac3"]),
+        &any,
+        Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable, Reason::AudioCodecNotPlayable]),
+    );
+}
+
+#[test]
+fn the_receipt_says_what_is_done_and_why() {
+    let facts = file(Container::Mkv, "h264", &["ac3"]);
+    let Decision::Play { reasons, .. } = decide(&candidate(&facts), &Capabilities::default(), Wish::default()) else {
+        panic!("refused")
+    };
+    let expected =
+        [Reason::ContainerNotPlayable, Reason::AudioCodecNotPlayable, Reason::PictureCopied, Reason::SoundEncoded];
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_browser_that_says_more_gets_more() {
+    let chromium = Capabilities { containers: Some(vec![Container::Mkv, Container::Mp4]), ..Capabilities::default() };
+    check(&file(Container::Mkv, "h264", &["aac"]), &chromium, Ok(Method::Direct));
+    check(&file(Container::Webm, "vp9", &["opus"]), &chromium, Ok(Method::Remux));
+    let safari = Capabilities { mse_video_codecs: Some(vec!["h264".into(), "hevc".into()]), ..Capabilities::default() };
+    check(&file(Container::Mkv, "hevc", &["ac3"]), &safari, Ok(Method::Remux));
+    check(
+        &file(Container::Mkv, "vp9", &["opus"]),
+        &safari,
+        Err(&[Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable]),
+    );
+}
+
+#[test]
+fn ten_bit_h264_is_not_believed_unless_it_was_measured() {
+    let mut facts = file(Container::Mp4, "h264", &["aac"]);
+    facts.video.as_mut().unwrap().bit_depth = Some(10);
+    check(&facts, &Capabilities::default(), Err(&[Reason::TenBitNotPlayable]));
+    let measured = Capabilities { ten_bit: Some(vec!["h264".into()]), ..Capabilities::default() };
+    check(&facts, &measured, Ok(Method::Direct));
+}
+
+#[test]
+fn the_track_that_will_be_heard_decides() {
+    let mut facts = file(Container::Mp4, "h264", &["ac3", "aac"]);
+    check(&facts, &Capabilities::default(), Ok(Method::Remux));
+    facts.audio[1].default = true;
+    check(&facts, &Capabilities::default(), Ok(Method::Direct));
+    let other = Wish { audio_track: Some(0), ..Wish::default() };
+    check_of(&candidate(&facts), &Capabilities::default(), other, Ok(Method::Remux));
+}
+
+#[test]
+fn key_frames_that_need_others_are_neither_played_nor_copied() {
+    let facts = file(Container::Mp4, "h264", &["aac"]);
+    let open = Candidate { copy: Some(CopyVerdict::OpenGroups), ..candidate(&facts) };
+    let any = Capabilities::default();
+    check_of(&open, &any, Wish::default(), Err(&[Reason::OpenGroups]));
+    check_of(&Candidate { renditions: &[480, 720], ..open }, &any, Wish::default(), Ok(Method::Rendition));
+    check_of(&Candidate { live: &[480], ..open }, &any, Wish::default(), Ok(Method::Transcode));
+    let sparse = Candidate { copy: Some(CopyVerdict::TooSparse), ..candidate(&facts) };
+    check_of(&sparse, &any, Wish::default(), Ok(Method::Direct));
+}
+
+#[test]
+fn smaller_pictures_are_for_those_who_want_or_need_them() {
+    let mut facts = file(Container::Mp4, "h264", &["aac"]);
+    facts.video.as_mut().unwrap().height = 1080;
+    facts.bitrate = Some(12_000_000);
+    let film = Candidate { renditions: &[480, 720], live: &[360], ..candidate(&facts) };
+    let lines = |caps: &Capabilities, quality| match decide(&film, caps, Wish { quality, audio_track: None }) {
+        Decision::Play { method, lines, .. } => (method, lines),
+        Decision::Refuse { reasons } => panic!("{reasons:?}"),
+    };
+    let any = Capabilities::default();
+    assert_eq!(lines(&any, Quality::Auto), (Method::Direct, None));
+    assert_eq!(lines(&any, Quality::Lines(720)), (Method::Rendition, Some(720)));
+    assert_eq!(lines(&any, Quality::Lines(360)), (Method::Transcode, Some(360)));
+    assert_eq!(lines(&any, Quality::Lines(540)), (Method::Direct, None));
+    assert_eq!(lines(&any, Quality::Lines(2160)), (Method::Direct, None));
+    let phone = Capabilities { max_height: Some(720), ..Capabilities::default() };
+    assert_eq!(lines(&phone, Quality::Auto), (Method::Rendition, Some(720)));
+    assert_eq!(lines(&phone, Quality::Original), (Method::Direct, None));
+    let far = Capabilities { downlink_kbps: Some(5000), ..Capabilities::default() };
+    assert_eq!(lines(&far, Quality::Auto), (Method::Rendition, Some(720)));
+    assert_eq!(Quality::parse("720p"), Some(Quality::Lines(720)));
+    assert_eq!(Quality::parse("9p"), None);
+    assert_eq!(Quality::parse("p"), None);
+}
+
+#[test]
+fn verdicts() {
+    assert_eq!(playability(None, None), Playability::Unknown);
+    assert_eq!(playability(None, Some(Defect::Truncated)), Playability::Broken);
+    assert_eq!(playability(Some(&file(Container::Avi, "mpeg4", &[])), None), Playability::NeedsPreparing);
+    assert_eq!(playability(Some(&file(Container::Mkv, "h264", &["ac3"])), None), Playability::Remux);
+    assert_eq!(playability(Some(&file(Container::Mp4, "h264", &["aac"])), None), Playability::Direct);
+}
