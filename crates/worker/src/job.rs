@@ -36,6 +36,8 @@ const MAX_RESULT_BYTES: u32 = 16 << 20;
 const MAX_TIME: Duration = Duration::from_secs(600);
 /// What is kept of a program's standard error; the rest is read and dropped.
 const MAX_STDERR_BYTES: usize = 8 << 10;
+/// From the end of its output to the end of a program.
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 /// Words of a failure that travel back.
 const MAX_WORDS_CHARS: usize = 500;
 
@@ -273,6 +275,19 @@ impl Running {
 
     pub fn group(&self) -> Pid {
         self.group
+    }
+
+    /// How it ended. Its output is closed, so the end is a moment away; `None` for one that stays
+    /// all the same.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let until = Instant::now() + LAST_MOMENT;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) | Err(_) => return None,
+            }
+        }
     }
 
     /// Its outputs, once.

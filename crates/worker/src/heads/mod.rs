@@ -193,9 +193,10 @@ impl Heads {
                 }
                 Verdict::Begin => match state.turn(wanted.number, &mut wished, Instant::now()) {
                     Turn::Mine => {
+                        let seen = state.generation;
                         drop(state);
                         self.make_room(&stream);
-                        stream.begin(settings, open, wanted, &part)?;
+                        stream.begin(settings, open, wanted, &part, seen)?;
                     }
                     Turn::Later(pause) => drop(stream.wait(state, pause)),
                 },
@@ -270,17 +271,22 @@ impl Stream {
         self.changed.wait_timeout(state, most).map_or_else(|e| e.into_inner().0, |(state, _)| state)
     }
 
-    /// Replaces whatever run there is by one that begins with this segment.
+    /// Replaces the run that was `seen` by one that begins with this segment; where somebody else
+    /// was faster, theirs is looked at first.
     fn begin(
         self: &Arc<Self>,
         settings: &Arc<Settings>,
         open: &OpenFile,
         wanted: &Wanted,
         part: &track::Part,
+        seen: u64,
     ) -> Result<(), job::Outcome> {
         let number = wanted.number;
         let film = open.fd.try_clone().map_err(|_| job::Outcome::Ended(Status::Io))?;
         let mut state = lock(&self.state);
+        if state.generation != seen {
+            return Ok(());
+        }
         state.end_run();
         state.generation += 1;
         state.stirred = Some(Instant::now());

@@ -10,18 +10,28 @@ use media::{
     },
     jail::OpenFile,
 };
-use rustix::process::Pid;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::Pid,
+};
 use std::{
     collections::VecDeque,
     io::Read,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::unix::process::ExitStatusExt,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::{ChildStderr, ChildStdout},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-/// What a run may have made beyond what was asked for.
-const UNREAD_BYTES: usize = 24 << 20;
+/// What a run may have made beyond what was asked for: all runs together fit into the ring.
+const UNREAD_BYTES: usize = super::RING_BYTES / super::MOST_RUNS;
+/// How often a silent program is looked at.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 const PIPE_BYTES: usize = 1 << 20;
 const WORDS_BYTES: usize = 4 << 10;
 const INIT_BYTES: usize = 4 << 20;
@@ -131,6 +141,8 @@ enum End {
     /// Somebody else took over.
     Replaced,
     Failed(Status),
+    /// By somebody else: the kernel, over memory, or a person.
+    Killed,
     /// It began behind the cut.
     Overshoot,
 }
@@ -153,17 +165,19 @@ pub fn run(stream: &Arc<Stream>, settings: &Settings, film: OwnedFd, generation:
         end = once(stream, settings, input, generation, number, &part, command.args());
     }
     let mut state = lock(&stream.state);
-    if state.mine(generation).is_some() {
+    if let Some(run) = state.mine(generation) {
+        let has_begun = run.made > 0;
         state.run = None;
         let status = match end {
-            End::Done | End::Replaced => Status::NotFound,
-            End::Failed(status) => status,
-            End::Overshoot => Status::Failed,
+            // Whoever waits for more begins anew.
+            End::Done | End::Replaced => None,
+            End::Killed if has_begun => None,
+            End::Killed => Some(Status::Limit),
+            End::Failed(status) => Some(status),
+            // Overshooting twice is a film whose index is wrong.
+            End::Overshoot => Some(Status::Unsupported),
         };
-        let from = if matches!(end, End::Done) { u32::MAX } else { number };
-        // Overshooting twice is a film whose index is wrong.
-        let status = if status == Status::Failed { Status::Unsupported } else { status };
-        state.failure = Some(Failed { generation, from, status });
+        state.failure = status.map(|status| Failed { generation, from: number, status });
     }
     drop(state);
     stream.changed.notify_all();
@@ -195,7 +209,7 @@ fn once(
     let Some((stdout, stderr)) = running.outputs() else { return End::Failed(Status::Io) };
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
     let words = listen(stderr);
-    let end = follow(stream, stdout, generation, track::splitter(&stream.track, part, number));
+    let end = follow(stream, &mut running, stdout, generation, track::splitter(&stream.track, part, number));
     // Before its group is cleared away nobody may kill it by number any more.
     if let Some(run) = lock(&stream.state).mine(generation) {
         run.group = None;
@@ -229,7 +243,13 @@ fn listen(mut stderr: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
     words
 }
 
-fn follow(stream: &Arc<Stream>, mut stdout: ChildStdout, generation: u64, mut splitter: Splitter) -> End {
+fn follow(
+    stream: &Arc<Stream>,
+    running: &mut job::Running,
+    mut stdout: ChildStdout,
+    generation: u64,
+    mut splitter: Splitter,
+) -> End {
     let mut reader = Reader::default();
     let (mut parts, mut segments) = (Vec::new(), Vec::new());
     let mut chunk = vec![0; 256 << 10];
@@ -239,21 +259,33 @@ fn follow(stream: &Arc<Stream>, mut stdout: ChildStdout, generation: u64, mut sp
             Pause::Replaced => return End::Replaced,
             Pause::Idle => return End::Done,
         }
+        // A program that says nothing is worth waiting for only as long as somebody does.
+        let mut fds = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::IN)];
+        if matches!(poll(&mut fds, Some(&LOOK_EVERY)), Ok(0) | Err(Errno::INTR)) {
+            continue;
+        }
         let n = match stdout.read(&mut chunk) {
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(_) => return End::Failed(Status::Io),
         };
         let outcome = if n == 0 {
+            // One that was killed or gave up has not come to the film's end.
+            let status = running.ended();
+            if lock(&stream.state).mine(generation).is_none() {
+                return End::Replaced;
+            }
+            match status {
+                Some(status) if status.success() => {}
+                Some(status) if status.signal().is_some() => return End::Killed,
+                _ => return End::Failed(Status::Unsupported),
+            }
             splitter.finish(&mut segments)
         } else {
             take(&mut reader, &chunk[..n], &mut parts, &mut splitter, &mut segments, stream)
         };
-        // A run that was killed for another one ends like a film that is cut short.
-        let replaced =
-            !keep(stream, generation, &mut segments) || (n == 0 && lock(&stream.state).mine(generation).is_none());
         match outcome {
-            _ if replaced => return End::Replaced,
+            _ if !keep(stream, generation, &mut segments) => return End::Replaced,
             Err(SplitError::Overshoot) => return End::Overshoot,
             Err(error) => {
                 log::line(&format!("cutting: {error}"));
@@ -325,13 +357,16 @@ fn pause(stream: &Stream, generation: u64, splitter: &mut Splitter) -> Pause {
     loop {
         let idle = state.used.elapsed() >= IDLE;
         let Some(run) = state.mine(generation) else { return Pause::Replaced };
+        if idle {
+            return Pause::Idle;
+        }
         if let Some(Part::Video(window)) = run.part.take() {
             splitter.extend(&window);
         }
         if run.may_go_on() && !splitter.is_blind() {
             return Pause::GoOn;
         }
-        if idle || (splitter.is_blind() && !run.extendable) {
+        if splitter.is_blind() && !run.extendable {
             return Pause::Idle;
         }
         let since = Instant::now();

@@ -24,7 +24,9 @@ pub enum Part {
 pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
     match (track, &wanted.plan) {
         (Track::VideoCopy { .. } | Track::VideoEncode { .. }, PlanPart::Video { cuts, end, is_last, frame, back }) => {
-            let sane = !cuts.is_empty()
+            // Of an encode, the last cut of a window only ends the segment before it.
+            let fewest = if matches!(track, Track::VideoEncode { .. }) && !is_last { 2 } else { 1 };
+            let sane = cuts.len() >= fewest
                 && cuts.len() <= PlanPart::MOST_CUTS
                 && *end <= MOST
                 && cuts.windows(2).all(|w| w[0].start < w[1].start && w[0].key < w[1].key)
