@@ -23,7 +23,12 @@ pub fn render(house: &House) -> String {
     metrics::gauge!("loge_viewers").set(f64::from(house.streams.viewers()));
     metrics::gauge!("loge_streams").set(plays.len() as f64);
     metrics::gauge!("loge_stream_bytes_per_second").set(plays.iter().map(|p| p.rate as f64).sum::<f64>());
-    metrics::gauge!("loge_containers").set(house.loges.list().len() as f64);
+    let loges = house.loges.list();
+    metrics::gauge!("loge_containers").set(loges.len() as f64);
+    let open = loges.iter().filter(|loge| loge.circuit == loges::CircuitState::Open).count();
+    metrics::gauge!("loge_containers_circuit_open").set(open as f64);
+    metrics::gauge!("loge_containers_out_of_memory").set(loges.iter().map(|l| f64::from(l.out_of_memory)).sum::<f64>());
+    metrics::gauge!("loge_containers_restarts").set(loges.iter().map(|l| f64::from(l.restarts)).sum::<f64>());
     if let Some(sample) = house.vitals.now() {
         metrics::gauge!("loge_host_cpu_percent").set(f64::from(sample.cpu_percent));
         metrics::gauge!("loge_host_memory_used_bytes").set(sample.memory.used_bytes as f64);

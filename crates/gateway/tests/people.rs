@@ -172,6 +172,8 @@ async fn the_owner_sees_and_steers_the_machine() {
     house.asked(&format!("restart {}", ana.user)).await;
     assert_eq!(house.json("POST", "/api/v1/admin/containers/nobody/stop", &owner, None).await.0, 404);
     assert_eq!(house.json("GET", &format!("{base}/logs?tail=7"), &owner, None).await.1["lines"][0], "the last 7 lines");
+    let (_, found) = house.json("GET", &format!("{base}/logs?q=probing%20FILM"), &owner, None).await;
+    assert_eq!(found["lines"], serde_json::json!(["Probing film 7"]));
 
     let films = house.dir.path().join("some films");
     std::fs::create_dir(&films).unwrap();

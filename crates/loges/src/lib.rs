@@ -9,6 +9,7 @@
 //! parsing of media, or a descriptor that came from a worker.
 //! Costs: a cold start takes 0.2 to 2 s; [`Loges::list`] and [`Loges::view`] never wait.
 
+mod circuit;
 mod house;
 pub mod link;
 pub mod plan;
@@ -17,6 +18,7 @@ mod start;
 mod supervisor;
 mod words;
 
+pub use circuit::CircuitState;
 pub use link::{RangeLease, RangeStream};
 pub use words::*;
 
@@ -166,6 +168,19 @@ impl Loges {
         if owned.commands.send(Command::SetLimits(limits, reply)).await.is_err() {
             return Err(Failure::of(Code::ShuttingDown));
         }
+        done.await.unwrap_or_else(|_| Err(Failure::of(Code::ShuttingDown)))
+    }
+
+    /// So many thousandths of a core on top of the limits; 0 takes them back. They end with this
+    /// generation of the loge. Answers whether they arrived: not where the loge is not ready or
+    /// its runtime cannot change a running one.
+    ///
+    /// # Errors
+    /// When the engine refuses, or the house closes.
+    pub async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
+        let Some(owned) = self.known(tenant) else { return Ok(false) };
+        let (reply, done) = oneshot::channel();
+        owned.commands.send(Command::Lend(cpu_millis, reply)).await.map_err(|_| Failure::of(Code::ShuttingDown))?;
         done.await.unwrap_or_else(|_| Err(Failure::of(Code::ShuttingDown)))
     }
 

@@ -25,6 +25,8 @@ pub struct Alive {
     pub gate: Gate,
     pub mounts: Vec<Mount>,
     pub limits: LogeLimits,
+    /// On top of the limits, for as long as this generation lives.
+    pub lent_millis: u32,
     pub started_at: UnixMs,
 }
 
@@ -96,7 +98,7 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         link = timeout(DIAL_IN, gate.link()) => match link {
             Ok(link) => {
                 let started_at = house.clock.now();
-                return Ok(Alive { running, link, gate, mounts: spec.mounts, limits: spec.limits, started_at });
+                return Ok(Alive { running, link, gate, mounts: spec.mounts, limits: spec.limits, lent_millis: 0, started_at });
             }
             Err(_) => None,
         },

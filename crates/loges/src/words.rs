@@ -1,6 +1,6 @@
 //! What is asked of this room and what it shows: configuration, specifications, views.
 
-use crate::runtime::RuntimeError;
+use crate::{circuit::CircuitState, runtime::RuntimeError};
 use async_trait::async_trait;
 use base::UnixMs;
 use domain::{Code, Failure, FolderId, InstallId, LogeLimits, LogeState, RuntimeKind, Tenant, UserId};
@@ -77,6 +77,9 @@ pub struct Usage {
     pub cpu_percent: f64,
     pub memory_bytes: u64,
     pub pids: u32,
+    /// Share of the time slices in which it wanted more CPU than it may have. `None` where
+    /// nobody counts.
+    pub throttled_percent: Option<f64>,
 }
 
 /// One loge as the dashboard shows it.
@@ -90,10 +93,17 @@ pub struct LogeView {
     pub container_id: Option<String>,
     /// Image id, or the worker binary's path.
     pub image: String,
+    /// What the worker in it says about itself; untrusted and short.
+    pub image_version: Option<String>,
+    /// Without what is lent.
     pub limits: LogeLimits,
+    pub lent_millis: u32,
     pub usage: Option<Usage>,
     pub started_at: Option<UnixMs>,
     pub restarts: u32,
+    /// Ends by the memory limit, since this server started.
+    pub out_of_memory: u32,
+    pub circuit: CircuitState,
     /// Streams and jobs at this moment.
     pub active: u32,
 }

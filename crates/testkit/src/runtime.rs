@@ -163,7 +163,12 @@ impl Runtime for FakeRuntime {
         Ok(())
     }
     async fn usage(&self, id: &str) -> Option<Usage> {
-        self.state().living.get(id).map(|_| Usage { cpu_percent: 1.0, memory_bytes: 1 << 20, pids: 1 })
+        self.state().living.get(id).map(|_| Usage {
+            cpu_percent: 1.0,
+            memory_bytes: 1 << 20,
+            pids: 1,
+            throttled_percent: None,
+        })
     }
     async fn logs(&self, _: &str, _: usize) -> Result<Vec<String>, RuntimeError> {
         Ok(vec!["scripted words".into()])

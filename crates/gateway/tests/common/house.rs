@@ -71,6 +71,10 @@ impl LogeRoom for FakeRooms {
     async fn stop(&self, tenant: &Tenant) {
         self.saw(format!("stop {tenant}"));
     }
+    async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
+        self.saw(format!("lend {tenant} {cpu_millis}"));
+        Ok(true)
+    }
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
         self.saw(format!("limits {user} {}", limits.memory_bytes));
         Ok(())
@@ -113,15 +117,24 @@ impl LogeRoom for FakeRooms {
             healthy: Some(true),
             container_id: None,
             image: "worker".into(),
+            image_version: Some("1.2.3".into()),
             limits: LogeLimits::HOUSE,
-            usage: Some(loges::Usage { cpu_percent: 12.5, memory_bytes: 1 << 20, pids: 3 }),
+            lent_millis: 250,
+            usage: Some(loges::Usage {
+                cpu_percent: 12.5,
+                memory_bytes: 1 << 20,
+                pids: 3,
+                throttled_percent: Some(25.0),
+            }),
             started_at: None,
             restarts: 0,
+            out_of_memory: 2,
+            circuit: loges::CircuitState::HalfOpen,
             active: 0,
         }]
     }
     async fn logs(&self, _: &Tenant, tail: usize) -> Vec<String> {
-        vec![format!("the last {tail} lines")]
+        vec![format!("the last {tail} lines"), "Probing film 7".into()]
     }
     fn runtime(&self) -> RuntimeInfo {
         RuntimeInfo {

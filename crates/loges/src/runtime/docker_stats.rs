@@ -13,7 +13,17 @@ pub fn usage(stats: &ContainerStatsResponse) -> Option<Usage> {
         cpu_percent: percent,
         memory_bytes: memory_bytes(memory)?,
         pids: u32::try_from(pids).unwrap_or(u32::MAX),
+        throttled_percent: stats.precpu_stats.as_ref().and_then(|before| throttled_percent(before, cpu)),
     })
+}
+
+/// Of the periods since the answer before in which it ran at all.
+fn throttled_percent(before: &ContainerCpuStats, now: &ContainerCpuStats) -> Option<f64> {
+    let (before, now) = (before.throttling_data.as_ref()?, now.throttling_data.as_ref()?);
+    let since = |a: Option<u64>, b: Option<u64>| Some(b?.saturating_sub(a.unwrap_or(0)));
+    let periods = since(before.periods, now.periods)?;
+    let throttled = since(before.throttled_periods, now.throttled_periods)?;
+    Some(if periods == 0 { 0.0 } else { (throttled as f64 / periods as f64 * 100.0).min(100.0) })
 }
 
 /// Per cent of one core. The engine counts the container and the whole machine (all cores
@@ -54,10 +64,10 @@ mod tests {
     #[test]
     fn both_cgroup_versions_give_the_same_picture() {
         // Half a core of four: 500 ms of 4,000 ms that all cores had.
-        let cpu = r#""cpu_stats":{"cpu_usage":{"total_usage":1500000000},"system_cpu_usage":14000000000,"online_cpus":4},
-            "precpu_stats":{"cpu_usage":{"total_usage":1000000000},"system_cpu_usage":10000000000,"online_cpus":4},
+        let cpu = r#""cpu_stats":{"cpu_usage":{"total_usage":1500000000},"system_cpu_usage":14000000000,"online_cpus":4,"throttling_data":{"periods":40,"throttled_periods":15}},
+            "precpu_stats":{"cpu_usage":{"total_usage":1000000000},"system_cpu_usage":10000000000,"online_cpus":4,"throttling_data":{"periods":20,"throttled_periods":10}},
             "pids_stats":{"current":5}"#;
-        let expected = Some(Usage { cpu_percent: 50.0, memory_bytes: 30, pids: 5 });
+        let expected = Some(Usage { cpu_percent: 50.0, memory_bytes: 30, pids: 5, throttled_percent: Some(25.0) });
         check(
             &format!(r#"{{{cpu},"memory_stats":{{"usage":100,"stats":{{"inactive_file":70,"anon":20}}}}}}"#),
             expected,
@@ -77,6 +87,6 @@ mod tests {
         let backwards = r#"{"memory_stats":{"usage":5,"stats":{"inactive_file":70}},
             "cpu_stats":{"cpu_usage":{"total_usage":1},"system_cpu_usage":1,"online_cpus":2},
             "precpu_stats":{"cpu_usage":{"total_usage":9},"system_cpu_usage":9}}"#;
-        check(backwards, Some(Usage { cpu_percent: 0.0, memory_bytes: 0, pids: 0 }));
+        check(backwards, Some(Usage { cpu_percent: 0.0, memory_bytes: 0, pids: 0, throttled_percent: None }));
     }
 }

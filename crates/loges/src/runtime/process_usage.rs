@@ -41,7 +41,7 @@ impl Meter {
             None => 0.0,
         };
         let page = rustix::param::page_size() as u64;
-        Some(Usage { cpu_percent, memory_bytes: sum.pages * page, pids: sum.threads })
+        Some(Usage { cpu_percent, memory_bytes: sum.pages * page, pids: sum.threads, throttled_percent: None })
     }
 }
 

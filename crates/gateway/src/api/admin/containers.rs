@@ -13,8 +13,9 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use base::UnixMs;
 use domain::{LogeLimits, LogeState, Tenant, UserId};
-use loges::LogeView;
+use loges::{CircuitState, LogeView};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use utoipa::{IntoParams, ToSchema};
@@ -66,21 +67,45 @@ struct Container {
     #[serde(skip_serializing_if = "Option::is_none")]
     container_id: Option<String>,
     image: String,
+    /// What the worker says about itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_version: Option<String>,
+    /// The image's content, where the runtime has images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_digest: Option<String>,
     limits: Limits,
+    /// Cores on top of the limits, for the moment.
+    lent_cpus: f64,
     usage: Option<Usage>,
+    /// Share of the time slices in which it wanted more CPU than it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttled_percent: Option<f64>,
+    /// Of the memory limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_percent: Option<f64>,
+    /// Ends by the memory limit since the server started.
+    oom_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_s: Option<u64>,
     restarts: u32,
+    /// `closed`; `open` after many failures, when it is tried only now and then; `half_open` while
+    /// such a try has to prove itself.
+    circuit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Walls that stand.
     isolation: Vec<String>,
 }
 
-fn view(loge: LogeView, username: String, isolation: Vec<String>) -> Container {
+fn view(loge: LogeView, now: UnixMs, username: String, isolation: Vec<String>) -> Container {
+    let throttled_percent = loge.usage.and_then(|u| u.throttled_percent);
+    let memory_percent = loge.usage.map(|u| u.memory_bytes as f64 / loge.limits.memory_bytes.max(1) as f64 * 100.0);
+    let allowed = loge.limits.cpus() + f64::from(loge.lent_millis) / 1000.0;
     let usage = loge.usage.map(|u| Usage {
         cpu_percent: u.cpu_percent,
-        cpu_of_quota_percent: u.cpu_percent / loge.limits.cpus().max(0.001),
+        cpu_of_quota_percent: u.cpu_percent / allowed.max(0.001),
         memory_bytes: u.memory_bytes,
         pids: u.pids,
     });
@@ -91,11 +116,19 @@ fn view(loge: LogeView, username: String, isolation: Vec<String>) -> Container {
         state: loge.state.as_str().into(),
         health: loge.healthy.map_or("unknown", |h| if h { "healthy" } else { "unhealthy" }).into(),
         container_id: loge.container_id,
+        image_digest: loge.image.starts_with("sha256:").then(|| loge.image.clone()),
         image: loge.image,
+        image_version: loge.image_version,
         limits: loge.limits.into(),
+        lent_cpus: f64::from(loge.lent_millis) / 1000.0,
         usage,
+        throttled_percent,
+        memory_percent,
+        oom_count: loge.out_of_memory,
+        uptime_s: loge.started_at.map(|at| u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0) / 1000),
         started_at: loge.started_at.map(at),
         restarts: loge.restarts,
+        circuit: loge.circuit.as_str().into(),
         reason: match loge.state {
             LogeState::Failed { reason, .. } => Some(reason),
             _ => None,
@@ -122,14 +155,14 @@ fn walls(house: &House) -> Vec<String> {
 /// Every loge, the house's own included.
 #[utoipa::path(get, path = "/api/v1/admin/containers", tag = "machine", responses((status = 200, body = List<Container>)))]
 async fn list(State(house): State<Arc<House>>) -> Answer<Json<List<Container>>> {
-    let (names, walls) = (names(&house).await?, walls(&house));
+    let (names, walls, now) = (names(&house).await?, walls(&house), house.clock.now());
     let items = house
         .loges
         .list()
         .into_iter()
         .map(|loge| {
             let name = name_of(&names, &loge.tenant);
-            view(loge, name, walls.clone())
+            view(loge, now, name, walls.clone())
         })
         .collect();
     Ok(Json(List::whole(items)))
@@ -219,28 +252,37 @@ async fn limits(
         healthy: None,
         container_id: None,
         image: String::new(),
+        image_version: None,
         limits,
+        lent_millis: 0,
         usage: None,
         started_at: None,
         restarts: 0,
+        out_of_memory: 0,
+        circuit: CircuitState::Closed,
         active: 0,
     });
     let name = name_of(&names(&house).await?, &tenant);
-    Ok(Json(view(LogeView { limits, ..loge }, name, walls(&house))))
+    Ok(Json(view(LogeView { limits, ..loge }, house.clock.now(), name, walls(&house))))
 }
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TailAsk {
-    /// How many lines from the end; 200 unless said, 2,000 at most.
+    /// How many lines from the end; 200 unless said, 1,000 at most.
     tail: Option<usize>,
+    /// Only lines that hold this, whatever its case.
+    q: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct LogText {
     lines: Vec<String>,
 }
+
+/// As far back as a search looks.
+const SEARCHED_LINES: usize = 1000;
 
 /// What the worker in it said.
 #[utoipa::path(get, path = "/api/v1/admin/containers/{user_id}/logs", tag = "machine",
@@ -251,6 +293,12 @@ async fn logs(
     Ask(ask): Ask<TailAsk>,
 ) -> Answer<Json<LogText>> {
     let tenant = tenant(&house, &user).await?;
-    let tail = ask.tail.unwrap_or(200).clamp(1, 2000);
-    Ok(Json(LogText { lines: house.loges.logs(&tenant, tail).await }))
+    let tail = ask.tail.unwrap_or(200).clamp(1, SEARCHED_LINES);
+    let Some(wanted) = ask.q.map(|q| q.trim().to_lowercase()).filter(|q| !q.is_empty()) else {
+        return Ok(Json(LogText { lines: house.loges.logs(&tenant, tail).await }));
+    };
+    let mut lines = house.loges.logs(&tenant, SEARCHED_LINES).await;
+    lines.retain(|line| line.to_lowercase().contains(&wanted));
+    let lines = lines.split_off(lines.len().saturating_sub(tail));
+    Ok(Json(LogText { lines }))
 }

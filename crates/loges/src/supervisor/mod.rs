@@ -2,15 +2,21 @@
 //! and after each one does the single next step of [`plan`]. Starting and stopping run beside
 //! it, so a command never waits behind a slow engine.
 
+mod limits;
+mod shown;
+
+pub use shown::Snapshot;
+
 use crate::{
+    circuit::Circuit,
     house::House,
     link::{Gate, Link},
-    plan::{Desired, Observed, Replace, Step, Why, plan, replacement},
-    runtime::{Exit, Running},
+    plan::{Desired, Observed, Replace, Step, Why, plan},
+    runtime::Exit,
     start::{Alive, StartError, start},
-    words::{LogeView, Mount, Usage},
+    words::Usage,
 };
-use domain::{Code, Failure, LogeLimits, LogeState, Tenant, loge::restart_delay};
+use domain::{Code, Failure, LogeLimits, Tenant};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -18,8 +24,6 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// A loge that lived this long was well; what ends it later is no repetition of a bad start.
-const WELL_AFTER: Duration = Duration::from_secs(30);
 const USAGE_EVERY: Duration = Duration::from_secs(2);
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Somebody who asks during a back-off shorter than this waits with it.
@@ -38,6 +42,9 @@ pub enum Command {
     /// The specification may have changed.
     Respec,
     SetLimits(LogeLimits, oneshot::Sender<Result<(), Failure>>),
+    /// So much CPU on top of the limits, until something else is lent or this generation ends;
+    /// answered with whether it arrived.
+    Lend(u32, oneshot::Sender<Result<bool, Failure>>),
     /// Like stop, and nothing is started any more.
     Close(oneshot::Sender<()>),
     Started(u64, Box<Result<Alive, StartError>>),
@@ -45,16 +52,9 @@ pub enum Command {
     LinkEnded(u64, String),
     Exited(u64, Exit),
     Respecced(u64, Replace),
-    Limited(u64, LogeLimits),
+    /// Limits and, on top of them, what is lent.
+    Limited(u64, LogeLimits, u32),
     Measured(u64, Option<Usage>),
-}
-
-/// What others see of a loge, without asking its owner.
-#[derive(Clone)]
-pub struct Snapshot {
-    pub view: LogeView,
-    pub generation: u64,
-    pub link: Option<Arc<Link>>,
 }
 
 enum Phase {
@@ -86,8 +86,9 @@ pub struct Supervisor {
     desired: Desired,
     closing: bool,
     generation: u64,
-    failures: u32,
+    circuit: Circuit,
     restarts: u32,
+    out_of_memory: u32,
     usage: Option<Usage>,
     measure_at: Instant,
     parked: Vec<oneshot::Sender<Result<Arc<Link>, Failure>>>,
@@ -97,20 +98,7 @@ pub struct Supervisor {
 /// Starts the owner of one tenant's loge.
 pub fn spawn(house: &Arc<House>, tenant: Tenant, slot: u32) -> (mpsc::Sender<Command>, watch::Receiver<Snapshot>) {
     let (sender, inbox) = mpsc::channel(64);
-    let view = LogeView {
-        tenant: tenant.clone(),
-        runtime: house.runtime.kind(),
-        state: LogeState::Absent,
-        healthy: None,
-        container_id: None,
-        image: String::new(),
-        limits: if tenant == Tenant::House { LogeLimits::HOUSE } else { LogeLimits::DEFAULT },
-        usage: None,
-        started_at: None,
-        restarts: 0,
-        active: 0,
-    };
-    let (out, seen) = watch::channel(Snapshot { view, generation: 0, link: None });
+    let (out, seen) = watch::channel(Snapshot::absent(house, &tenant));
     let supervisor = Supervisor {
         house: house.clone(),
         tenant,
@@ -122,8 +110,9 @@ pub fn spawn(house: &Arc<House>, tenant: Tenant, slot: u32) -> (mpsc::Sender<Com
         desired: Desired { wanted: false, replace: Replace::No },
         closing: false,
         generation: 0,
-        failures: 0,
+        circuit: Circuit::default(),
         restarts: 0,
+        out_of_memory: 0,
         usage: None,
         measure_at: Instant::now() + FAR,
         parked: Vec::new(),
@@ -176,7 +165,7 @@ impl Supervisor {
                 self.leaving.push(reply);
             }
             Command::Restart(reply) => {
-                self.failures = 0;
+                self.circuit.reset();
                 if let Phase::Failed { at, .. } = &mut self.phase {
                     *at = Instant::now();
                 }
@@ -191,16 +180,21 @@ impl Supervisor {
             }
             Command::Respec => self.respec(),
             Command::SetLimits(limits, reply) => self.set_limits(limits, reply),
+            Command::Lend(lent_millis, reply) => self.lend(lent_millis, reply),
             Command::Started(generation, outcome) if generation == self.generation => self.started(*outcome),
             Command::Stopped(generation) if generation == self.generation => self.gone(),
             Command::LinkEnded(generation, why) if generation == self.generation => self.broke(why),
-            Command::Exited(generation, exit) if generation == self.generation => self.broke(exit.to_string()),
+            Command::Exited(generation, exit) if generation == self.generation => {
+                self.out_of_memory += u32::from(exit.out_of_memory);
+                self.broke(exit.to_string());
+            }
             Command::Respecced(generation, replace) if generation == self.generation => {
                 self.desired.replace = self.desired.replace.max(replace);
             }
-            Command::Limited(generation, limits) if generation == self.generation => {
+            Command::Limited(generation, limits, lent_millis) if generation == self.generation => {
                 if let Phase::Ready { alive, .. } = &mut self.phase {
                     alive.limits = limits;
+                    alive.lent_millis = lent_millis;
                 }
                 self.publish(true);
             }
@@ -300,9 +294,9 @@ impl Supervisor {
                 self.publish(true);
             }
             Err(error) => {
-                self.failures += 1;
-                let wait = restart_delay(self.failures);
-                warn!(loge.id = %name, failures = self.failures, "{name} did not start: {error}; next try in {wait:?}");
+                self.circuit.failed(Instant::now(), Duration::ZERO);
+                let (wait, failures) = (self.back_off(), self.circuit.failures());
+                warn!(loge.id = %name, failures, "{name} did not start: {error}; next try in {wait:?}");
                 let failure = error.failure();
                 self.phase = Phase::Failed { reason: error.to_string(), at: Instant::now() + wait };
                 for reply in self.parked.drain(..) {
@@ -335,7 +329,7 @@ impl Supervisor {
         if let Phase::Ready { since, ended, .. } = &mut self.phase
             && ended.is_none()
         {
-            self.failures = if since.elapsed() >= WELL_AFTER { 0 } else { self.failures + 1 };
+            self.circuit.failed(Instant::now(), since.elapsed());
             *ended = Some(why);
         }
     }
@@ -377,7 +371,7 @@ impl Supervisor {
     fn gone(&mut self) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Absent) {
             Phase::Stopping { broke: Some(reason) } if self.desired.wanted => {
-                Phase::Failed { reason, at: Instant::now() + restart_delay(self.failures) }
+                Phase::Failed { reason, at: Instant::now() + self.back_off() }
             }
             _ => Phase::Absent,
         };
@@ -389,7 +383,7 @@ impl Supervisor {
         if self.desired.wanted || !matches!(self.phase, Phase::Absent) {
             return;
         }
-        self.failures = 0;
+        self.circuit.reset();
         for reply in self.parked.drain(..) {
             let code = if self.closing { Code::ShuttingDown } else { Code::LogeStarting };
             let _ = reply.send(Err(Failure::of(code).retry_after(Duration::from_secs(1))));
@@ -399,48 +393,10 @@ impl Supervisor {
         }
     }
 
-    fn respec(&self) {
-        let Phase::Ready { alive, .. } = &self.phase else { return };
-        let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
-        let (mounts, limits): (Vec<Mount>, LogeLimits) = (alive.mounts.clone(), alive.limits);
-        self.beside(async move {
-            let replace = match crate::start::present_spec(&house, &tenant).await {
-                Ok(spec) => {
-                    let live = house.runtime.has_live_limits();
-                    replacement((&mounts, limits), (&spec.mounts, spec.limits), live)
-                }
-                // Nobody can say what this tenant may see: the next start asks again.
-                Err(_) => Replace::Now,
-            };
-            Command::Respecced(generation, replace)
-        });
-    }
-
-    fn set_limits(&mut self, limits: LogeLimits, reply: oneshot::Sender<Result<(), Failure>>) {
-        let Phase::Ready { alive, .. } = &mut self.phase else {
-            // The next start reads them from the database.
-            let _ = reply.send(Ok(()));
-            return;
-        };
-        if !self.house.runtime.has_live_limits() {
-            self.desired.replace = self.desired.replace.max(Replace::WhenQuiet);
-            let _ = reply.send(Ok(()));
-            return;
-        }
-        let (runtime, id) = (self.house.runtime.clone(), alive.running.id.clone());
-        let (me, generation) = (self.me.clone(), self.generation);
-        tokio::spawn(async move {
-            let outcome = runtime.update_limits(&id, limits).await;
-            if outcome.is_ok()
-                && let Some(me) = me.upgrade()
-            {
-                let _ = me.send(Command::Limited(generation, limits)).await;
-            }
-            let _ = reply.send(outcome.map_err(|e| {
-                warn!(container.id = %id, "limits of {id} cannot be changed: {e}");
-                e.failure()
-            }));
-        });
+    fn back_off(&self) -> Duration {
+        let mut chance = [0];
+        self.house.clock.random(&mut chance);
+        self.circuit.wait(chance[0])
     }
 
     fn measure(&mut self) {
@@ -462,47 +418,6 @@ impl Supervisor {
                 let _ = me.send(event).await;
             }
         });
-    }
-
-    fn name(&self) -> String {
-        format!("the loge of {}", self.tenant)
-    }
-
-    fn publish(&self, tell: bool) {
-        self.out.send_modify(|seen| {
-            seen.generation = self.generation;
-            seen.view.restarts = self.restarts;
-            seen.view.usage = self.usage;
-            seen.link = None;
-            seen.view.state = match &self.phase {
-                Phase::Absent => LogeState::Absent,
-                Phase::Starting => LogeState::Starting,
-                Phase::Stopping { .. } => LogeState::Stopping,
-                Phase::Failed { reason, at } => {
-                    LogeState::Failed { reason: reason.clone(), retry_in: at.saturating_duration_since(Instant::now()) }
-                }
-                Phase::Ready { alive, .. } => {
-                    let Running { id, image, .. } = &alive.running;
-                    seen.view.container_id = Some(id.clone());
-                    seen.view.image.clone_from(image);
-                    seen.view.limits = alive.limits;
-                    seen.view.started_at = Some(alive.started_at);
-                    seen.link = Some(alive.link.clone());
-                    LogeState::Ready
-                }
-            };
-            if !matches!(self.phase, Phase::Ready { .. } | Phase::Stopping { .. }) {
-                seen.view.container_id = None;
-                seen.view.started_at = None;
-            }
-        });
-        if tell {
-            let user = match &self.tenant {
-                Tenant::House => None,
-                Tenant::User(user) => Some(user.clone()),
-            };
-            self.house.bus.publish(base::Event::Loge { user });
-        }
     }
 }
 
