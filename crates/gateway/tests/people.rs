@@ -156,7 +156,10 @@ async fn the_owner_sees_and_steers_the_machine() {
     let (_, containers) = house.json("GET", "/api/v1/admin/containers", &owner, None).await;
     let loge = &containers["items"][0];
     assert_eq!((loge["user_id"].as_str(), loge["username"].as_str()), (Some("house"), Some("House")));
-    assert_eq!(loge["usage"]["cpu_of_quota_percent"], 12.5);
+    // 12.5 % of a core, of the one it may have and the quarter that is lent to it.
+    assert_eq!(loge["usage"]["cpu_of_quota_percent"], 10.0);
+    assert_eq!((loge["lent_cpus"].as_f64(), loge["circuit"].as_str()), (Some(0.25), Some("half_open")));
+    assert_eq!((loge["oom_count"].as_u64(), loge["throttled_percent"].as_f64()), (Some(2), Some(25.0)));
     let base = format!("/api/v1/admin/containers/{}", ana.user);
     let limits = json!({ "memory_bytes": 256 << 20, "cpus": 0.25 });
     let (status, changed) = house.json("PATCH", &format!("{base}/limits"), &owner, Some(limits)).await;

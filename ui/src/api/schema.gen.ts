@@ -51,13 +51,25 @@ export interface ChapterView {
   title?: string | null;
 }
 export interface Container {
+  /** `closed`; `open` after many failures, when it is tried only now and then; `half_open` while such a try has to prove itself. */
+  circuit: string;
   container_id?: string | null;
   /** `healthy`, `unhealthy` or `unknown`. */
   health: string;
   image: string;
+  /** The image's content, where the runtime has images. */
+  image_digest?: string | null;
+  /** What the worker says about itself. */
+  image_version?: string | null;
   /** Walls that stand. */
   isolation: string[];
+  /** Cores on top of the limits, for the moment. */
+  lent_cpus: number;
   limits: Limits;
+  /** Of the memory limit. */
+  memory_percent?: number | null;
+  /** Ends by the memory limit since the server started. */
+  oom_count: number;
   reason?: string | null;
   restarts: number;
   /** `docker` or `process`. */
@@ -65,6 +77,9 @@ export interface Container {
   started_at?: string | null;
   /** `absent`, `starting`, `ready`, `stopping` or `failed`. */
   state: string;
+  /** Share of the time slices in which it wanted more CPU than it may have. */
+  throttled_percent?: number | null;
+  uptime_s?: number | null;
   usage?: Usage | null;
   /** `house` for the server's own. */
   user_id: string;
@@ -242,7 +257,7 @@ export interface List_AuditView {
 }
 /** Every list. */
 export interface List_Container {
-  items: ({ container_id?: string | null; health: string; image: string; isolation: string[]; limits: Limits; reason?: string | null; restarts: number; runtime: string; started_at?: string | null; state: string; usage?: Usage | null; user_id: string; username: string })[];
+  items: ({ circuit: string; container_id?: string | null; health: string; image: string; image_digest?: string | null; image_version?: string | null; isolation: string[]; lent_cpus: number; limits: Limits; memory_percent?: number | null; oom_count: number; reason?: string | null; restarts: number; runtime: string; started_at?: string | null; state: string; throttled_percent?: number | null; uptime_s?: number | null; usage?: Usage | null; user_id: string; username: string })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */

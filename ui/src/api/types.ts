@@ -253,6 +253,15 @@ export interface Container {
   restarts: number;
   reason?: string | null;
   isolation: string[];
+  /** Open: it failed too often and is tried only now and then. */
+  circuit: "closed" | "open" | "half_open";
+  throttled_percent?: number | null;
+  memory_percent?: number | null;
+  oom_count: number;
+  lent_cpus: number;
+  uptime_s?: number | null;
+  image_version?: string | null;
+  image_digest?: string | null;
 }
 export interface Runtime {
   kind: "docker" | "process";

@@ -12,6 +12,9 @@ const loge = (username: string, over: Partial<Container> = {}): Container => ({
   limits: { memory_bytes: 1, cpus: 1, pids: 1 },
   usage: null,
   restarts: 0,
+  circuit: "closed",
+  oom_count: 0,
+  lent_cpus: 0,
   isolation: [],
   ...over,
 });

@@ -12,6 +12,9 @@ const loge = (user_id: string, over: Partial<Container> = {}): Container => ({
   limits: { memory_bytes: 512, cpus: 0.5, pids: 10 },
   usage: { cpu_percent: 10, cpu_of_quota_percent: 20, memory_bytes: 128, pids: 3 },
   restarts: 0,
+  circuit: "closed",
+  oom_count: 0,
+  lent_cpus: 0,
   isolation: [],
   ...over,
 });
