@@ -515,6 +515,10 @@ export interface Runtime {
   isolation: Wall[];
   /** `docker` or `process`. */
   kind: string;
+  /** `full`, `reduced` or `unknown` (nothing has been started yet). */
+  level: string;
+  /** Walls that must stand and do not. */
+  missing: string[];
   version?: string | null;
   /** `auto`, `docker` or `process`. */
   wanted: string;

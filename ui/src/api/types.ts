@@ -268,6 +268,10 @@ export interface Runtime {
   wanted: "auto" | "docker" | "process";
   detail: string;
   version?: string | null;
+  /** Full: every wall that must stand does; others may be missing. */
+  level: "full" | "reduced" | "unknown";
+  /** Walls that must stand and do not. */
+  missing: string[];
   isolation: { name: string; reached: boolean; detail: string }[];
   advice?: string | null;
 }
