@@ -342,6 +342,9 @@ export interface Settings {
   max_viewers: number;
   idle_stop_minutes: number;
   scan_on_start: boolean;
+  max_streams_per_person: number;
   per_user_rate_bps: number | null;
+  total_rate_bps: number | null;
+  total_rate_now_bps: number | null;
   allow_reduced_isolation: boolean;
 }
