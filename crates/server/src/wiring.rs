@@ -202,8 +202,12 @@ impl Rooms {
     }
 }
 
+/// Walls without which a process sandbox is none; their names are the launcher's.
+const ESSENTIAL: [&str; 4] = ["no_new_privs", "seccomp", "landlock", "limits"];
+
 fn is_reduced(runtime: &RuntimeInfo) -> bool {
-    matches!(runtime.level(), loges::Level::Reduced { .. })
+    runtime.kind == RuntimeKind::Process
+        && runtime.isolation.iter().any(|wall| !wall.reached && ESSENTIAL.contains(&wall.name.as_str()))
 }
 
 /// Docker was chosen and is not fit: it advises something.

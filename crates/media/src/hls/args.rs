@@ -262,7 +262,9 @@ pub fn index_idr() -> Vec<String> {
     let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS, "-fflags", "+genpts"]));
-    args.extend(list(&["-discard:v", "nokey", "-i", INPUT, "-map", "0:V:0", "-c", "copy", "-copyts"]));
+    // Skipping the frames in between would be faster; but then ffmpeg guesses the times of key
+    // frames in MP4 from frames that it does not see, and guesses wrong where there are B-frames.
+    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-c", "copy", "-copyts"]));
     args.extend(list(&["-bsf:v", "filter_units=pass_types=5", "-f", "framecrc", "pipe:1"]));
     args
 }
