@@ -137,6 +137,7 @@ codes! {
     LogeFailed = "loge_failed", Wait, "Your player could not be started. It is tried again by itself.";
     LogeBroke = "loge_broke", Upstream, "Your player stopped in the middle. Try again.";
     HouseFull = "house_full", Wait, "The house is full.";
+    TooManyStreams = "too_many_streams", TooMany, "You already watch as many films at once as one person may.";
     ShuttingDown = "shutting_down", Wait, "The house is closing or restarting.";
     NotReady = "not_ready", Wait, "The server is still starting.";
     EngineAway = "engine_away", Wait, "The container engine does not answer.";

@@ -1,10 +1,11 @@
 //! The words of the house and the pure decisions about them.
 //!
-//! Owns: identifiers, roles, media facts, loge states and limits, the playback decision,
+//! Owns: identifiers, roles, media facts, loge states and limits, admission, the playback decision,
 //! title naming, and the closed list of failures a person may see.
 //! Promises: every function here is total and has no side effect.
 //! Never here: a clock read, randomness, input or output, serialisation, an async runtime.
 
+pub mod admission;
 pub mod devices;
 pub mod facts;
 pub mod failure;

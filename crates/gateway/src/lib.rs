@@ -8,6 +8,7 @@
 //! Never here: SQL, parsing of media, a descriptor from a worker, a decision about playback
 //! (that is `domain::playback`), trust in a header about who the peer is.
 
+mod admission;
 pub mod api;
 mod cookies;
 pub mod edge;

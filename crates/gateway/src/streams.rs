@@ -5,12 +5,13 @@
 //! ticket asks for. Locks are held for lookups and never across an await.
 
 use crate::{
-    stream::{Meter, Pace},
+    stream::{Meter, Pace, Wire},
     timeline::Timeline,
 };
 use base::{Bus, Clock, Event, UnixMs};
 use domain::{
     Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
+    admission::{Admission, Room, Running, Smaller, Wanted, admit},
     facts::FileFacts,
     playback::{Method, Reason},
 };
@@ -49,9 +50,22 @@ pub struct NewPlay {
     pub reasons: Vec<Reason>,
     /// The sound that was chosen; `None` is the film's own default.
     pub audio_track: Option<usize>,
+    /// What it takes from the wire on average, in bits per second.
+    pub bits_per_s: u64,
     pub duration_ms: u64,
     pub position_ms: u64,
     pub address: IpAddr,
+}
+
+/// Why a play did not get a place.
+#[derive(Debug)]
+pub enum TurnedAway {
+    /// A smaller picture would fit; `otherwise` is for whoever wants none.
+    Lower {
+        lines: u32,
+        otherwise: Failure,
+    },
+    Refused(Failure),
 }
 
 /// One file as the gateway will serve it for the length of a play.
@@ -144,6 +158,13 @@ impl Play {
         (bytes, moving.rate, moving.paused)
     }
 
+    /// Until its film ends, if it runs.
+    fn left(&self) -> Option<Duration> {
+        let moving = lock(&self.moving);
+        let left = self.about.duration_ms.checked_sub(moving.position_ms)?;
+        (!moving.paused).then(|| Duration::from_millis(left))
+    }
+
     fn is_forgotten(&self, now: Instant) -> bool {
         self.look(now);
         self.open.load(Ordering::SeqCst) == 0 && now.duration_since(lock(&self.moving).seen) > FORGOTTEN_AFTER
@@ -161,6 +182,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Paces {
+    wire: Wire,
+    /// For each person alone.
     rate: Option<u64>,
     of: HashMap<UserId, Pace>,
 }
@@ -174,19 +197,32 @@ impl Streams {
         Self(Arc::new(Inner { plays: Mutex::default(), ended: Mutex::default(), paces: Mutex::default(), clock, bus }))
     }
 
-    /// Takes a seat for a play. A person has one seat, however many plays they have.
+    /// Takes a place for a play, if [`domain::admission`] says that there is one. `smaller`: other
+    /// pictures of the same film.
     ///
     /// # Errors
-    /// `house_full` with who sits where.
-    pub fn begin(&self, new: NewPlay, seats: u32) -> Result<Arc<Play>, Failure> {
+    /// Who is in the way and what helps, or a smaller picture that would fit.
+    pub fn begin(&self, new: NewPlay, smaller: &[Smaller], room: &Room) -> Result<Arc<Play>, TurnedAway> {
         let entry = {
             let mut plays = lock(&self.0.plays);
             forget(&mut plays);
-            let viewers: HashSet<&UserId> = plays.values().map(|p| &p.about.user).collect();
-            if !viewers.contains(&new.user) && viewers.len() >= seats as usize {
-                return Err(full(&plays, seats));
-            }
-            self.insert(&mut plays, new)
+            let running = plays.values().map(|play| Running {
+                user: &play.about.user,
+                username: &play.about.username,
+                bps: play.about.bits_per_s,
+                encoded: play.about.method == Method::Transcode,
+                left: play.left(),
+            });
+            let encoded = new.method == Method::Transcode;
+            let wanted = Wanted { user: &new.user, bps: new.bits_per_s, encoded, smaller };
+            let (answer, told) = match admit(&wanted, &running.collect::<Vec<_>>(), room) {
+                Admission::Admit => (Ok(self.insert(&mut plays, new)), "admitted"),
+                Admission::Lower { lines, otherwise } => (Err(TurnedAway::Lower { lines, otherwise }), "lower"),
+                Admission::Wait(failure) => (Err(TurnedAway::Refused(failure)), "wait"),
+                Admission::Refuse(failure) => (Err(TurnedAway::Refused(failure)), "refused"),
+            };
+            metrics::counter!("loge_admissions_total", "answer" => told).increment(1);
+            answer?
         };
         self.0.bus.publish(Event::Streams);
         Ok(entry)
@@ -345,29 +381,27 @@ impl Streams {
         u32::try_from(viewers.len()).unwrap_or(u32::MAX)
     }
 
-    /// Bytes per second for each person; `None` is no limit.
-    pub fn set_rate(&self, bytes_per_s: Option<u64>) {
+    /// Bytes per second for each person alone, and for all together; `None` is no limit.
+    pub fn set_rates(&self, each: Option<u64>, total: Option<u64>) {
         let mut paces = lock(&self.0.paces);
-        if paces.rate != bytes_per_s {
-            paces.rate = bytes_per_s;
+        paces.wire.set_total(total);
+        if paces.rate != each {
+            paces.rate = each;
             for pace in paces.of.values() {
-                pace.set_rate(bytes_per_s);
+                pace.set_rate(each);
             }
         }
     }
 
     fn pace(&self, user: &UserId) -> Pace {
         let mut paces = lock(&self.0.paces);
-        let rate = paces.rate;
-        paces
-            .of
-            .entry(user.clone())
-            .or_insert_with(|| {
-                let pace = Pace::default();
-                pace.set_rate(rate);
-                pace
-            })
-            .clone()
+        if let Some(pace) = paces.of.get(user) {
+            return pace.clone();
+        }
+        let pace = paces.wire.viewer();
+        pace.set_rate(paces.rate);
+        paces.of.insert(user.clone(), pace.clone());
+        pace
     }
 }
 
@@ -376,108 +410,9 @@ fn forget(plays: &mut HashMap<PlayId, Arc<Play>>) {
     plays.retain(|_, play| !play.is_forgotten(now));
 }
 
-fn full(plays: &HashMap<PlayId, Arc<Play>>, seats: u32) -> Failure {
-    let mut names: Vec<&str> = plays.values().map(|p| p.about.username.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
-    // Whoever is nearest to the end, with the film running: the one worth waiting for.
-    let soonest = plays
-        .values()
-        .filter_map(|p| {
-            let moving = lock(&p.moving);
-            let left = p.about.duration_ms.checked_sub(moving.position_ms)?;
-            (!moving.paused && left > 0).then(|| (left.div_ceil(60_000), p.about.username.as_str()))
-        })
-        .min();
-    let hint = match soonest {
-        Some((1, name)) => format!("{name}'s film ends in about a minute."),
-        Some((minutes, name)) => format!("{name}'s film ends in about {minutes} minutes."),
-        None => "Try again when somebody stops.".into(),
-    };
-    let text = format!("The house is full: {seats} of {seats} seats are taken ({shown}). {hint}");
-    Failure::new(Code::HouseFull, text).retry_after(Duration::from_secs(30))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base::FakeClock;
-
-    fn play(n: u8, user: u8) -> NewPlay {
-        NewPlay {
-            play: PlayId::from_random([n; 16]),
-            user: UserId::from_random([user; 16]),
-            username: format!("user {user}"),
-            session: SessionId::from_random([user; 16]),
-            title: TitleId::from_random([1; 16]),
-            title_name: "A film".into(),
-            poster: None,
-            library: LibraryId::from_random([1; 16]),
-            file: FileId::from_random([1; 16]),
-            method: Method::Direct,
-            lines: None,
-            reasons: vec![],
-            audio_track: None,
-            duration_ms: 1000,
-            position_ms: 0,
-            address: IpAddr::from([127, 0, 0, 1]),
-        }
-    }
-
-    fn streams() -> Streams {
-        Streams::new(Arc::new(FakeClock::new(UnixMs(1), 1)), Bus::new())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn seats_are_for_people_and_come_free() {
-        let streams = streams();
-        streams.begin(play(1, 1), 2).unwrap();
-        streams.begin(play(2, 1), 2).unwrap();
-        let second = streams.begin(play(3, 2), 2).unwrap();
-        assert_eq!(streams.viewers(), 2);
-        let refused = streams.begin(play(4, 3), 2).err().unwrap();
-        assert_eq!(refused.code, Code::HouseFull);
-        assert!(refused.message.contains("user 1") && refused.retry_after.is_some());
-        assert!(refused.message.ends_with("film ends in about a minute."), "{}", refused.message);
-        for n in 1..=3 {
-            let user = if n == 3 { 2 } else { 1 };
-            streams.told(&UserId::from_random([user; 16]), &PlayId::from_random([n; 16]), 500, true, false);
-        }
-        let refused = streams.begin(play(4, 3), 2).err().unwrap();
-        assert!(refused.message.ends_with("Try again when somebody stops."), "{}", refused.message);
-        // Whoever is connected keeps the seat; the others lose it when nothing was heard for long.
-        let connection = second.connection();
-        tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
-        assert_eq!(streams.viewers(), 1);
-        streams.begin(play(5, 3), 2).unwrap();
-        drop(connection);
-        tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
-        assert_eq!(streams.list().len(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_ended_play_stays_ended() {
-        let streams = streams();
-        let entry = streams.begin(play(1, 1), 1).unwrap();
-        assert!(streams.stop(&entry.about.play) && entry.cut.is_cancelled());
-        assert!(streams.join(&entry.about.play).is_err());
-        assert!(!streams.stop(&entry.about.play));
-        assert!(streams.join(&PlayId::from_random([9; 16])).unwrap().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn rates_are_of_the_last_seconds() {
-        let streams = streams();
-        let entry = streams.begin(play(1, 1), 1).unwrap();
-        entry.meter.add(4_000_000);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(streams.list()[0].rate, 2_000_000);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 4_000_000));
-    }
-}
+mod tests;

@@ -20,8 +20,7 @@ pub const GO: u8 = b'g';
 /// The same, but the control groups could not be joined.
 pub const GO_UNLIMITED: u8 = b'u';
 
-/// What must stand, or there is no worker. The view joins them where Landlock is too old to stop
-/// a file that may be read from being truncated.
+/// What must stand, or there is no worker.
 const REQUIRED: [&str; 4] = ["no_new_privs", "limits", "landlock", "seccomp"];
 
 /// Does not return when all is well. The exit code otherwise.
@@ -62,10 +61,7 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
     report.step("dies_with_server", tied, "ends when the server does");
     report.step("seccomp", syscalls::filter(), "no network, no new namespaces, no way into other processes");
 
-    let mut missing: Vec<_> = REQUIRED.into_iter().filter(|name| !report.has(name)).collect();
-    if report.has("landlock") && abi < 3 && !report.has("view") {
-        missing.push("view");
-    }
+    let missing = missing(abi, |name| report.has(name));
     if !missing.is_empty() && !args.allow_reduced {
         report.fatal = Some(format!("not reached: {}", missing.join(", ")));
     }
@@ -80,6 +76,21 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         return NOT_STARTED;
     }
     become_worker(args)
+}
+
+/// What is missing of that which must stand. Landlock before version 3 lets a file that may be read
+/// be truncated, so the view has to stop it; before version 4 it knows nothing of the network, so
+/// the loge needs a network of its own.
+fn missing(abi: i32, stands: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut missing: Vec<_> = REQUIRED.into_iter().filter(|name| !stands(name)).collect();
+    if stands("landlock") {
+        missing.extend(
+            [(3, "view"), (4, "own_network")]
+                .into_iter()
+                .filter_map(|(since, wall)| (abi < since && !stands(wall)).then_some(wall)),
+        );
+    }
+    missing
 }
 
 fn report_namespaces(report: &mut Report, namespaces: UnshareFlags, refused: Option<Errno>) {
@@ -113,4 +124,26 @@ fn become_worker(args: Args) -> u8 {
     let error = command.exec();
     eprintln!("loge-launch: start {}: {error}", args.worker.display());
     NOT_STARTED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing;
+
+    #[test]
+    fn f1_too_few_walls_mean_no_worker() {
+        let all = ["no_new_privs", "limits", "landlock", "seccomp", "view", "own_network"];
+        let without = |gone: &[&str], abi| missing(abi, |name| all.contains(&name) && !gone.contains(&name));
+        assert_eq!(without(&[], 1), [""; 0]);
+        assert_eq!(without(&["view", "own_network"], 4), [""; 0]);
+        assert_eq!(without(&["view", "own_network"], 3), ["own_network"]);
+        for abi in [1, 2] {
+            assert_eq!(without(&["view", "own_network"], abi), ["view", "own_network"]);
+            assert_eq!(without(&["view"], abi), ["view"]);
+        }
+        assert_eq!(without(&["landlock"], 0), ["landlock"]);
+        for wall in &all[..4] {
+            assert_eq!(without(&[wall], 7), [*wall]);
+        }
+    }
 }

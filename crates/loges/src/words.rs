@@ -127,6 +127,46 @@ pub struct RuntimeInfo {
     pub advice: Option<String>,
 }
 
+/// How far isolation reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing has been built here yet, so nothing can be said.
+    Unknown,
+    /// Every wall that must stand does.
+    Full,
+    /// The owner allowed workers with these walls missing, or the engine cannot build them.
+    Reduced { missing: Vec<String> },
+}
+
+impl Level {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Full => "full",
+            Self::Reduced { .. } => "reduced",
+        }
+    }
+}
+
+/// Walls that must stand; the names of the process runtime are the launcher's.
+const MUST_STAND: [(RuntimeKind, &[&str]); 2] = [
+    (RuntimeKind::Docker, &["system calls", "memory", "cpu", "processes", "made as asked"]),
+    (RuntimeKind::Process, &["no_new_privs", "seccomp", "landlock", "limits"]),
+];
+
+impl RuntimeInfo {
+    pub fn level(&self) -> Level {
+        if self.isolation.is_empty() {
+            return Level::Unknown;
+        }
+        let must = MUST_STAND.iter().filter(|(kind, _)| *kind == self.kind).flat_map(|(_, walls)| *walls);
+        // A wall that nobody speaks of does not stand.
+        let stands = |wall: &str| self.isolation.iter().any(|item| item.name == wall && item.reached);
+        let missing: Vec<String> = must.filter(|wall| !stands(wall)).map(|wall| (*wall).to_owned()).collect();
+        if missing.is_empty() { Level::Full } else { Level::Reduced { missing } }
+    }
+}
+
 /// Why this room cannot open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenLogesError {
@@ -215,5 +255,39 @@ impl JobError {
     /// Whether the same job may go well later, because the file had no say in the failure.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f1_the_level_is_full_only_when_every_wall_is_spoken_of_and_stands() {
+        let info = |kind, walls: &[(&str, bool)]| RuntimeInfo {
+            kind,
+            wanted: RuntimeChoice::Auto,
+            version: None,
+            detail: String::new(),
+            isolation: walls
+                .iter()
+                .map(|(name, reached)| IsolationItem { name: (*name).into(), reached: *reached, detail: String::new() })
+                .collect(),
+            advice: None,
+        };
+        let four = [("no_new_privs", true), ("seccomp", true), ("landlock", true), ("limits", true)];
+        assert_eq!(info(RuntimeKind::Process, &[]).level(), Level::Unknown);
+        assert_eq!(info(RuntimeKind::Process, &four).level(), Level::Full);
+        // A wall that need not stand does not count.
+        assert_eq!(info(RuntimeKind::Process, &[&four[..], &[("view", false)]].concat()).level(), Level::Full);
+        for n in 0..four.len() {
+            let missing = Level::Reduced { missing: vec![four[n].0.into()] };
+            let mut walls = four.to_vec();
+            walls[n].1 = false;
+            assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
+            walls.remove(n);
+            assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
+        }
+        assert_eq!(info(RuntimeKind::Docker, &four).level().as_str(), "reduced");
     }
 }

@@ -202,12 +202,8 @@ impl Rooms {
     }
 }
 
-/// Walls without which a process sandbox is none; their names are the launcher's.
-const ESSENTIAL: [&str; 4] = ["no_new_privs", "seccomp", "landlock", "limits"];
-
 fn is_reduced(runtime: &RuntimeInfo) -> bool {
-    runtime.kind == RuntimeKind::Process
-        && runtime.isolation.iter().any(|wall| !wall.reached && ESSENTIAL.contains(&wall.name.as_str()))
+    matches!(runtime.level(), loges::Level::Reduced { .. })
 }
 
 /// Docker was chosen and is not fit: it advises something.

@@ -18,8 +18,12 @@ pub struct Settings {
     /// A loge that nobody uses is stopped after this.
     pub idle_stop_minutes: u32,
     pub scan_on_start: bool,
-    /// `None`: no limit.
+    /// Films one person may watch at once.
+    pub max_streams_per_person: u32,
+    /// Bytes per second for each person; `None`: no limit.
     pub per_user_rate_bps: Option<u64>,
+    /// Bytes per second for all together; `None`: what the link suggests.
+    pub total_rate_bps: Option<u64>,
     /// Whether loges may run where the machine cannot give all walls.
     pub allow_reduced_isolation: bool,
 }
@@ -28,10 +32,12 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server_name: "Loge".into(),
-            max_viewers: 8,
+            max_viewers: 6,
+            max_streams_per_person: 3,
             idle_stop_minutes: 15,
             scan_on_start: true,
             per_user_rate_bps: None,
+            total_rate_bps: None,
             allow_reduced_isolation: true,
         }
     }

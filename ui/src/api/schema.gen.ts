@@ -515,6 +515,10 @@ export interface Runtime {
   isolation: Wall[];
   /** `docker` or `process`. */
   kind: string;
+  /** `full`, `reduced` or `unknown` (nothing has been started yet). */
+  level: string;
+  /** Walls that must stand and do not. */
+  missing: string[];
   version?: string | null;
   /** `auto`, `docker` or `process`. */
   wanted: string;
@@ -554,20 +558,29 @@ export interface SessionView {
 export interface Settings {
   allow_reduced_isolation: boolean;
   idle_stop_minutes: number;
+  /** Films one person may watch at once. */
+  max_streams_per_person: number;
   max_viewers: number;
   /** Bytes per second for each person; null is no limit. */
   per_user_rate_bps?: number | null;
   scan_on_start: boolean;
   server_name: string;
+  /** Bytes per second for all together; null leaves it to the link. */
+  total_rate_bps?: number | null;
+  /** What all together may have now: what was set, or four fifths of the link. Null where the link does not say how fast it is: then nothing is held back. */
+  total_rate_now_bps?: number | null;
 }
 export interface SettingsChange {
   allow_reduced_isolation?: boolean | null;
   idle_stop_minutes?: number | null;
+  max_streams_per_person?: number | null;
   max_viewers?: number | null;
   /** Bytes per second; null takes the limit away. */
   per_user_rate_bps?: number | null;
   scan_on_start?: boolean | null;
   server_name?: string | null;
+  /** Bytes per second; null leaves it to the link. */
+  total_rate_bps?: number | null;
 }
 export interface SetupForm {
   /** Shown on the desktop or in the terminal of the server. */

@@ -268,6 +268,10 @@ export interface Runtime {
   wanted: "auto" | "docker" | "process";
   detail: string;
   version?: string | null;
+  /** Full: every wall that must stand does; others may be missing. */
+  level: "full" | "reduced" | "unknown";
+  /** Walls that must stand and do not. */
+  missing: string[];
   isolation: { name: string; reached: boolean; detail: string }[];
   advice?: string | null;
 }
@@ -338,6 +342,9 @@ export interface Settings {
   max_viewers: number;
   idle_stop_minutes: number;
   scan_on_start: boolean;
+  max_streams_per_person: number;
   per_user_rate_bps: number | null;
+  total_rate_bps: number | null;
+  total_rate_now_bps: number | null;
   allow_reduced_isolation: boolean;
 }

@@ -38,6 +38,7 @@ export const en = {
     loge_failed: "Your player could not be started. It is tried again by itself.",
     loge_broke: "Your player stopped in the middle. Try again.",
     house_full: "The house is full.",
+    too_many_streams: "You already watch as many films at once as one person may.",
     shutting_down: "The house is closing or restarting.",
     not_ready: "The server is still starting.",
     engine_away: "The container engine does not answer.",

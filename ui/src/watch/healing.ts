@@ -36,6 +36,8 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
     case "sign_in_required":
     case "session_ended":
       return { kind: "refuse", title: "Your sign-in has ended", text: sentence, action: "again" };
+    case "too_many_streams":
+      return { kind: "refuse", title: "Enough films at once", text: sentence, action: "again" };
     case "house_full":
       return { kind: "wait", ms: Math.max(ms, 3000), say: sentence };
     case "loge_starting":

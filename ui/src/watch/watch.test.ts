@@ -87,9 +87,12 @@ describe("the progress reporter", () => {
 describe("healing", () => {
   const refused = (status: number, code: string, retry_after_ms?: number) => parseProblem(status, { code, detail: "", retry_after_ms }, null);
 
-  it.each(["needs_preparing", "file_broken", "file_missing", "library_offline", "not_found", "account_disabled"])("%s does not pass by itself", (code) => {
-    expect(judge(refused(409, code), 0, "Because.").kind).toBe("refuse");
-  });
+  it.each(["needs_preparing", "file_broken", "file_missing", "library_offline", "not_found", "account_disabled", "too_many_streams"])(
+    "%s does not pass by itself",
+    (code) => {
+      expect(judge(refused(409, code), 0, "Because.").kind).toBe("refuse");
+    },
+  );
   it.each(["loge_starting", "loge_failed", "loge_broke", "house_full", "shutting_down", "not_ready", "engine_away", "storage_failed"])("%s passes", (code) => {
     expect(judge(refused(503, code), 0, "Because.").kind).toBe("wait");
   });

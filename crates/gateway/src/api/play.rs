@@ -1,12 +1,12 @@
 //! Pressing play: may it, can it, is there a seat, does the loge stand; then a ticket.
 
 use crate::{
-    House,
+    House, admission,
     input::{Ask, Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
-    streams::NewPlay,
+    streams::{NewPlay, TurnedAway},
     timeline::Timeline,
     view::{AudioTrack, List, ReasonView, SubtitleTrack, audio_tracks, seconds, sentence, subtitle_tracks},
 };
@@ -114,37 +114,59 @@ async fn play(
     if wish.audio_track.is_some_and(|n| files.iter().all(|f| f.facts.as_ref().is_none_or(|f| n >= f.audio.len()))) {
         return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
-    let Chosen { file, method, lines, reasons, timeline } =
-        choose(&house, &who.user, &files, &capabilities, wish).await?;
-    in_place(&house, &row, file).await?;
+    let mut chosen = choose(&house, &who.user, &files, &capabilities, wish).await?;
+    in_place(&house, &row, chosen.file).await?;
 
     let play = PlayId::from_random(house.clock.random_id());
-    let facts = file.facts.as_ref();
-    let duration_ms = facts.map_or(row.best.duration_ms, |f| f.duration_ms);
     let resume_ms = row.progress.as_ref().filter(|p| !p.finished).map_or(0, |p| p.position_ms);
-    let new = NewPlay {
-        play: play.clone(),
-        user: who.user.clone(),
-        username: who.username.clone(),
-        session: who.session.clone(),
-        title: row.id.clone(),
-        title_name: row.name.clone(),
-        poster: crate::view::poster_url(&row),
-        library: row.library.clone(),
-        file: file.id.clone(),
-        method,
-        lines,
-        reasons: reasons.clone(),
-        audio_track: wish.audio_track,
-        duration_ms,
-        position_ms: resume_ms,
-        address: peer.address,
-    };
     let settings = house.store.settings().await?;
-    house.streams.set_rate(settings.per_user_rate_bps);
+    let room = admission::room(&house, &settings);
+    house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     // The same page asked again: its earlier play is over.
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
-    let entry = house.streams.begin(new, settings.max_viewers)?;
+    let entry = loop {
+        let Chosen { file, method, lines, ref reasons, .. } = chosen;
+        let new = NewPlay {
+            play: play.clone(),
+            user: who.user.clone(),
+            username: who.username.clone(),
+            session: who.session.clone(),
+            title: row.id.clone(),
+            title_name: row.name.clone(),
+            poster: crate::view::poster_url(&row),
+            library: row.library.clone(),
+            file: file.id.clone(),
+            method,
+            lines,
+            reasons: reasons.clone(),
+            audio_track: wish.audio_track,
+            bits_per_s: admission::bits_per_s(file, lines),
+            duration_ms: file.facts.as_ref().map_or(row.best.duration_ms, |f| f.duration_ms),
+            position_ms: resume_ms,
+            address: peer.address,
+        };
+        // Only who did not choose a picture gets a smaller one, and only once.
+        let smaller = match wish.quality {
+            Quality::Auto if lines.is_none() => admission::smaller(&live_lines(file.facts.as_ref())),
+            _ => vec![],
+        };
+        match house.streams.begin(new, &smaller, &room) {
+            Ok(entry) => break entry,
+            Err(TurnedAway::Refused(failure)) => return Err(failure.into()),
+            Err(TurnedAway::Lower { lines, otherwise }) => {
+                let wish = Wish { quality: Quality::Lines(lines), ..wish };
+                chosen = choose(&house, &who.user, &files, &capabilities, wish).await?;
+                if chosen.lines != Some(lines) {
+                    return Err(otherwise.into());
+                }
+                in_place(&house, &row, chosen.file).await?;
+                chosen.reasons.push(Reason::SmallerIsEnough);
+            }
+        }
+    };
+    let Chosen { file, method, lines, reasons, timeline } = chosen;
+    let facts = file.facts.as_ref();
+    let duration_ms = entry.about.duration_ms;
     if let (Some(timeline), Some(facts)) = (timeline, facts) {
         entry.set_timeline(timeline, facts.clone());
     }
@@ -322,9 +344,6 @@ fn qualities(height: u32, facts: Option<&FileFacts>) -> Vec<QualityView> {
     std::iter::once(original).chain(live).collect()
 }
 
-/// Other people's encodes beside which one more may begin: each of them can use a whole loge.
-const MOST_LIVE: usize = 2;
-
 /// What half a core encodes in real time: small pictures of small pictures. Larger ones would make
 /// their viewer wait, and everybody else too.
 fn live_lines(facts: Option<&FileFacts>) -> Vec<u32> {
@@ -362,7 +381,11 @@ async fn choose<'a>(
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
-        let live = if house.streams.live_encodes(user) < MOST_LIVE { live_lines(file.facts.as_ref()) } else { vec![] };
+        let live = if house.streams.live_encodes(user) < admission::MOST_LIVE as usize {
+            live_lines(file.facts.as_ref())
+        } else {
+            vec![]
+        };
         let mut candidate =
             Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &[], live: &live };
         let mut timeline = None;

@@ -145,7 +145,8 @@ pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answ
         return Ok(play);
     }
     let user = house.store.user(&claims.user).await?.ok_or_else(Problem::missing)?;
-    let (row, _) = house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
+    let (row, files) =
+        house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
     Ok(house.streams.enter(NewPlay {
         play: claims.play.clone(),
         user: claims.user.clone(),
@@ -162,6 +163,7 @@ pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answ
         lines: None,
         reasons: vec![],
         audio_track: None,
+        bits_per_s: files.iter().find(|f| f.id == claims.file).map_or(0, |f| crate::admission::bits_per_s(f, None)),
         duration_ms: row.best.duration_ms,
         position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
         address,

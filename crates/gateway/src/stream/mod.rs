@@ -22,5 +22,5 @@ pub mod source;
 
 pub use body::{PortableBody, RegionBody};
 pub use io::{IoLimits, SpliceIo};
-pub use pace::Pace;
+pub use pace::{Pace, Wire};
 pub use source::{Flow, Lease, Meter, Slot, Source};

@@ -3,9 +3,10 @@
 //! limit, and an answer "it is so already" counts as success.
 
 use super::{
-    Exit, Running, Runtime, RuntimeError, StartSpec,
+    Exit, Running, Runtime, RuntimeError, StartSpec, docker_age,
     docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
-    docker_mounts, docker_stats, escape_line,
+    docker_mounts::{self, Meant},
+    docker_stats, docker_vet, escape_line,
 };
 use crate::{
     link::{PeerRule, Within},
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
-    models::{ContainerUpdateBody, SystemInfo},
+    models::{ContainerCreateBody, ContainerUpdateBody, SystemInfo},
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
         ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -32,7 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{task::JoinHandle, time::timeout};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const ASK: Duration = Duration::from_secs(5);
@@ -58,6 +59,17 @@ struct Seen {
     /// Uids inside are not uids outside.
     remapped: bool,
     rootless: bool,
+    /// What the newest container had that it was not asked to have.
+    deviated: Option<String>,
+}
+
+impl Seen {
+    fn as_asked(&self) -> Option<IsolationItem> {
+        // Without an engine there is nothing to say about its containers.
+        self.version.as_ref()?;
+        let detail = self.deviated.clone().unwrap_or_else(|| "every container is looked at after its start".into());
+        Some(IsolationItem { name: "made as asked".into(), reached: self.deviated.is_none(), detail })
+    }
 }
 
 struct Stats {
@@ -105,6 +117,7 @@ impl DockerRuntime {
     async fn ask_everything(&self) -> Result<(), RuntimeError> {
         let docker = self.engine().await?;
         let info = self.call("describe itself", ASK, docker.info()).await?;
+        let version = self.call("say its version", ASK, docker.version()).await?;
         let options = info.security_options.clone().unwrap_or_default();
         let has = |name: &str| options.iter().any(|o| o.contains(&format!("name={name}")));
         {
@@ -115,6 +128,7 @@ impl DockerRuntime {
                 docker.client_version()
             ));
             seen.isolation = isolation(&info, &has);
+            seen.isolation.push(docker_age::notice(&version));
             seen.rootless = has("rootless");
             seen.remapped = has("rootless") || has("userns");
             seen.detail = format!("containers by the engine at {}", self.socket);
@@ -122,6 +136,9 @@ impl DockerRuntime {
         }
         if !has("seccomp") {
             return Err(RuntimeError::NoSeccomp);
+        }
+        if docker_age::is_podman(&version) {
+            return Err(RuntimeError::Podman);
         }
         self.image_id(&docker).await.map(drop)
     }
@@ -192,11 +209,15 @@ impl DockerRuntime {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn create(&self, docker: &Docker, spec: &StartSpec, image: &str) -> Result<String, RuntimeError> {
+    async fn create(
+        &self,
+        docker: &Docker,
+        spec: &StartSpec,
+        asked: &ContainerCreateBody,
+    ) -> Result<String, RuntimeError> {
         let name = docker_body::name(&spec.install, &spec.tenant, spec.generation);
         let options = || Some(CreateContainerOptionsBuilder::new().name(&name).build());
-        let nested = docker_mounts::nested(&spec.mounts).await;
-        let body = || docker_body::body(spec, &nested, image);
+        let body = || asked.clone();
         match self.call("create a container", WORK, docker.create_container(options(), body())).await {
             Ok(made) => Ok(made.id),
             // The name holds install, tenant and generation, so it is our own earlier try whose
@@ -224,6 +245,33 @@ impl DockerRuntime {
         };
         spec.peer.set(rule);
         self.call("start a container", WORK, docker.start_container(id, None::<StartContainerOptions>)).await
+    }
+
+    /// Looks at what was started, before it gets its first request.
+    async fn vet(
+        &self,
+        docker: &Docker,
+        id: &str,
+        asked: &ContainerCreateBody,
+        meant: &[Meant],
+    ) -> Result<(), RuntimeError> {
+        let made = self.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
+        let mut different = docker_vet::differences(asked, &made);
+        let pid = made.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
+        if let Some(pid) = pid
+            && let Some(target) = docker_mounts::swapped(pid, meant).await
+        {
+            different.push(format!("{} shows something else", target.display()));
+        }
+        let what = (!different.is_empty()).then(|| different.join(", "));
+        self.seen().deviated.clone_from(&what);
+        match what {
+            None => Ok(()),
+            Some(what) => {
+                error!(container.id = %id, "{id} is not as asked for and is killed: {what}");
+                Err(RuntimeError::NotAsAsked { what })
+            }
+        }
     }
 
     fn read_stats(&self, docker: Docker, id: &str) {
@@ -256,7 +304,7 @@ impl Runtime for DockerRuntime {
             wanted: self.wanted,
             version: seen.version.clone(),
             detail: seen.detail.clone(),
-            isolation: seen.isolation.clone(),
+            isolation: seen.isolation.iter().cloned().chain(seen.as_asked()).collect(),
             advice: seen.advice.clone(),
         }
     }
@@ -278,8 +326,16 @@ impl Runtime for DockerRuntime {
         self.examine().await?;
         let docker = self.engine().await?;
         let image = self.image_id(&docker).await?;
-        let id = self.create(&docker, &spec, &image).await?;
-        if let Err(e) = self.run(&docker, &id, &spec).await {
+        let nested = docker_mounts::nested(&spec.mounts).await;
+        let asked = docker_body::body(&spec, &nested, &image);
+        let mounts = asked.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
+        let meant = docker_mounts::meant(mounts).await;
+        let id = self.create(&docker, &spec, &asked).await?;
+        let started = match self.run(&docker, &id, &spec).await {
+            Ok(()) => self.vet(&docker, &id, &asked, &meant).await,
+            refused => refused,
+        };
+        if let Err(e) = started {
             if let Err(left) = self.remove(&id).await {
                 debug!(container.id = %id, "{id} did not start and cannot be removed yet: {left}");
             }

@@ -43,6 +43,60 @@ pub async fn nested(mounts: &[Mount]) -> Vec<Nested> {
     found
 }
 
+/// Which folder or file a mount was meant to show: its device and inode, taken before the engine
+/// is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meant {
+    source: PathBuf,
+    target: PathBuf,
+    is: (u64, u64),
+}
+
+/// What cannot be looked at within its time is left out: an ordinary user may not see every
+/// folder that the engine can mount.
+pub async fn meant(mounts: &[bollard::models::Mount]) -> Vec<Meant> {
+    let mut found = Vec::new();
+    for mount in mounts {
+        let (Some(source), Some(target)) = (&mount.source, &mount.target) else { continue };
+        let (source, target) = (PathBuf::from(source), PathBuf::from(target));
+        if let Some(is) = identity(&source).await.ok().flatten() {
+            found.push(Meant { source, target, is });
+        }
+    }
+    found
+}
+
+/// The first mount that shows something else than was meant, as seen from inside the container,
+/// or, where this user may not look inside, by what the path means by now.
+pub async fn swapped(pid: i64, meant: &[Meant]) -> Option<PathBuf> {
+    for mount in meant {
+        let below = mount.target.strip_prefix("/").unwrap_or(&mount.target);
+        let inside = Path::new("/proc").join(pid.to_string()).join("root").join(below);
+        let now = match identity(&inside).await {
+            Ok(Some(is)) => Some(is),
+            // Gone, or hanging: the worker's own words tell.
+            Ok(None) => None,
+            Err(_) => identity(&mount.source).await.ok().flatten(),
+        };
+        if now.is_some_and(|is| is != mount.is) {
+            return Some(mount.target.clone());
+        }
+    }
+    None
+}
+
+/// `Ok(None)` when nothing is there or nothing answers; an error when this user may not look.
+async fn identity(path: &Path) -> Result<Option<(u64, u64)>, std::io::Error> {
+    use std::os::unix::fs::MetadataExt;
+    let path = path.to_owned();
+    let look = tokio::task::spawn_blocking(move || std::fs::metadata(path).map(|m| (m.dev(), m.ino())));
+    match timeout(LOOK, look).await {
+        Ok(Ok(Ok(is))) => Ok(Some(is)),
+        Ok(Ok(Err(e))) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(e),
+        _ => Ok(None),
+    }
+}
+
 /// Mount points strictly below `folder`, outer ones first, each once.
 fn points_below(table: &[u8], folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = table
@@ -79,6 +133,30 @@ fn unescape(field: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn c8_a_folder_that_became_another_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let (films, other) = (dir.path().join("films"), dir.path().join("other"));
+        std::fs::create_dir(&films).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let mount = |source: &Path, target: &Path| bollard::models::Mount {
+            source: Some(text(source)),
+            target: Some(text(target)),
+            ..Default::default()
+        };
+        // Our own root stands in for a container's: there each path shows itself.
+        let me = i64::from(std::process::id());
+        let as_meant = meant(&[mount(&films, &films)]).await;
+        assert_eq!(as_meant.len(), 1);
+        assert_eq!(swapped(me, &as_meant).await, None);
+        assert_eq!(swapped(me, &meant(&[mount(&films, &other)]).await).await, Some(other.clone()));
+        std::fs::rename(&films, dir.path().join("away")).unwrap();
+        std::fs::rename(&other, &films).unwrap();
+        assert_eq!(swapped(me, &as_meant).await, Some(films));
+        assert_eq!(meant(&[mount(&other, &other)]).await, []);
+    }
 
     #[test]
     fn only_what_lies_below_the_folder_counts() {

@@ -5,9 +5,11 @@
 
 pub mod choose;
 pub mod docker;
+pub mod docker_age;
 pub mod docker_body;
 pub mod docker_mounts;
 mod docker_stats;
+pub mod docker_vet;
 pub mod process;
 mod process_usage;
 
@@ -101,6 +103,10 @@ pub enum RuntimeError {
     EngineAddress { host: String },
     #[error("the container engine has no seccomp")]
     NoSeccomp,
+    #[error("this is Podman, which takes no profile of system calls over its Docker language")]
+    Podman,
+    #[error("the engine made a container that is not as asked for: {what}")]
+    NotAsAsked { what: String },
     #[error("there is no image {image}")]
     ImageMissing { image: String },
     #[error("the engine refused to {verb}: {status} {message}")]
@@ -132,6 +138,10 @@ impl RuntimeError {
             }
             Self::EngineAddress { .. } => "Set DOCKER_HOST to a Unix socket, like unix:///var/run/docker.sock.".into(),
             Self::NoSeccomp => "Use an engine with seccomp; without it no worker is started in it.".into(),
+            Self::Podman => "Use Docker, or the process sandbox (runtime: process).".into(),
+            Self::NotAsAsked { .. } => {
+                "See who changes what the engine is told; no worker runs until it makes what it is asked for.".into()
+            }
             Self::ImageMissing { .. } => "Build the worker image: npm start does it, or npm run setup.".into(),
             Self::Program { path, .. } => format!("Reinstall Loge; {} is part of it.", path.display()),
             Self::Sandbox { .. } => {

@@ -24,6 +24,10 @@ struct Runtime {
     kind: String,
     /// `auto`, `docker` or `process`.
     wanted: String,
+    /// `full`, `reduced` or `unknown` (nothing has been started yet).
+    level: String,
+    /// Walls that must stand and do not.
+    missing: Vec<String>,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
@@ -36,7 +40,14 @@ struct Runtime {
 #[utoipa::path(get, path = "/api/v1/admin/runtime", tag = "machine", responses((status = 200, body = Runtime)))]
 async fn runtime(State(house): State<Arc<House>>) -> Json<Runtime> {
     let info = house.loges.runtime();
+    let level = info.level();
+    let missing = match &level {
+        loges::Level::Reduced { missing } => missing.clone(),
+        loges::Level::Full | loges::Level::Unknown => Vec::new(),
+    };
     Json(Runtime {
+        level: level.as_str().into(),
+        missing,
         kind: info.kind.as_str().into(),
         wanted: info.wanted.as_str().into(),
         detail: info.detail,

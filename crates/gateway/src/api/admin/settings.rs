@@ -1,7 +1,7 @@
 //! What the owner may set while the house runs.
 
 use crate::{
-    House,
+    House, admission,
     input::{Input, text},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
@@ -25,14 +25,24 @@ struct SettingsView {
     max_viewers: u32,
     idle_stop_minutes: u32,
     scan_on_start: bool,
+    /// Films one person may watch at once.
+    max_streams_per_person: u32,
     /// Bytes per second for each person; null is no limit.
     per_user_rate_bps: Option<u64>,
+    /// Bytes per second for all together; null leaves it to the link.
+    total_rate_bps: Option<u64>,
+    /// What all together may have now: what was set, or four fifths of the link. Null where the
+    /// link does not say how fast it is: then nothing is held back.
+    total_rate_now_bps: Option<u64>,
     allow_reduced_isolation: bool,
 }
 
-impl From<Settings> for SettingsView {
-    fn from(s: Settings) -> Self {
+impl SettingsView {
+    fn of(house: &House, s: Settings) -> Self {
         Self {
+            total_rate_now_bps: admission::total_rate(house, &s),
+            total_rate_bps: s.total_rate_bps,
+            max_streams_per_person: s.max_streams_per_person,
             server_name: s.server_name,
             max_viewers: s.max_viewers,
             idle_stop_minutes: s.idle_stop_minutes,
@@ -46,7 +56,7 @@ impl From<Settings> for SettingsView {
 /// The settings.
 #[utoipa::path(get, path = "/api/v1/admin/settings", tag = "machine", responses((status = 200, body = SettingsView)))]
 async fn read(State(house): State<Arc<House>>) -> Answer<Json<SettingsView>> {
-    Ok(Json(house.store.settings().await?.into()))
+    Ok(Json(SettingsView::of(&house, house.store.settings().await?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -60,6 +70,11 @@ struct SettingsChange {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<u64>)]
     per_user_rate_bps: Option<Option<u64>>,
+    /// Bytes per second; null leaves it to the link.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u64>)]
+    total_rate_bps: Option<Option<u64>>,
+    max_streams_per_person: Option<u32>,
     allow_reduced_isolation: Option<bool>,
 }
 
@@ -99,11 +114,23 @@ async fn change(
         }
         settings.per_user_rate_bps = rate;
     }
+    if let Some(rate) = form.total_rate_bps {
+        if rate.is_some_and(|r| r < 64 << 10) {
+            return Err(Problem::field("total_rate_bps", "is at least 65536 bytes per second, or null"));
+        }
+        settings.total_rate_bps = rate;
+    }
+    if let Some(streams) = form.max_streams_per_person {
+        if !(1..=100).contains(&streams) {
+            return Err(Problem::field("max_streams_per_person", "lies between 1 and 100"));
+        }
+        settings.max_streams_per_person = streams;
+    }
     settings.scan_on_start = form.scan_on_start.unwrap_or(settings.scan_on_start);
     settings.allow_reduced_isolation = form.allow_reduced_isolation.unwrap_or(settings.allow_reduced_isolation);
     house.store.set_settings(&settings).await?;
-    house.streams.set_rate(settings.per_user_rate_bps);
+    house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
     house.note(&who, peer, "settings.change", None, "ok").await;
-    Ok(Json(settings.into()))
+    Ok(Json(SettingsView::of(&house, settings)))
 }

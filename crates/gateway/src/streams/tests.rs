@@ -1,0 +1,101 @@
+use super::*;
+use base::FakeClock;
+
+fn play(n: u8, user: u8) -> NewPlay {
+    NewPlay {
+        play: PlayId::from_random([n; 16]),
+        user: UserId::from_random([user; 16]),
+        username: format!("user {user}"),
+        session: SessionId::from_random([user; 16]),
+        title: TitleId::from_random([1; 16]),
+        title_name: "A film".into(),
+        poster: None,
+        library: LibraryId::from_random([1; 16]),
+        file: FileId::from_random([1; 16]),
+        method: Method::Direct,
+        lines: None,
+        reasons: vec![],
+        audio_track: None,
+        bits_per_s: 1_000_000,
+        duration_ms: 1000,
+        position_ms: 0,
+        address: IpAddr::from([127, 0, 0, 1]),
+    }
+}
+
+fn streams() -> Streams {
+    Streams::new(Arc::new(FakeClock::new(UnixMs(1), 1)), Bus::new())
+}
+
+fn begin(streams: &Streams, new: NewPlay, seats: u32) -> Result<Arc<Play>, Failure> {
+    let room = Room { seats, plays_per_person: 2, encodes: 1, wire_bps: Some(4_500_000) };
+    streams.begin(new, &[], &room).map_err(|turned| match turned {
+        TurnedAway::Refused(failure) | TurnedAway::Lower { otherwise: failure, .. } => failure,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_is_counted_and_what_ended_is_not() {
+    let streams = streams();
+    for n in 1..=4 {
+        begin(&streams, play(n, n), 9).unwrap();
+    }
+    let refused = begin(&streams, play(5, 5), 9).err().unwrap();
+    assert!(refused.message.starts_with("The network is full: what plays takes 4 of 4.5 Mbit/s"), "{refused}");
+    assert!(streams.stop(&PlayId::from_random([1; 16])));
+    begin(&streams, play(5, 5), 9).unwrap();
+    streams.stop_all();
+    let encoded = |n| NewPlay { method: Method::Transcode, ..play(n, n) };
+    begin(&streams, encoded(6), 9).unwrap();
+    assert!(begin(&streams, encoded(7), 9).is_err());
+    begin(&streams, play(8, 6), 9).unwrap();
+    assert_eq!(begin(&streams, play(9, 6), 9).err().unwrap().code, Code::TooManyStreams);
+}
+
+#[tokio::test(start_paused = true)]
+async fn seats_are_for_people_and_come_free() {
+    let streams = streams();
+    begin(&streams, play(1, 1), 2).unwrap();
+    begin(&streams, play(2, 1), 2).unwrap();
+    let second = begin(&streams, play(3, 2), 2).unwrap();
+    assert_eq!(streams.viewers(), 2);
+    let refused = begin(&streams, play(4, 3), 2).err().unwrap();
+    assert_eq!(refused.code, Code::HouseFull);
+    assert!(refused.message.contains("user 1") && refused.retry_after.is_some());
+    assert!(refused.message.ends_with("film ends in about a minute."), "{}", refused.message);
+    for n in 1..=3 {
+        let user = if n == 3 { 2 } else { 1 };
+        streams.told(&UserId::from_random([user; 16]), &PlayId::from_random([n; 16]), 500, true, false);
+    }
+    let refused = begin(&streams, play(4, 3), 2).err().unwrap();
+    assert!(refused.message.ends_with("Try again when somebody stops."), "{}", refused.message);
+    // Whoever is connected keeps the seat; the others lose it when nothing was heard for long.
+    let connection = second.connection();
+    tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
+    assert_eq!(streams.viewers(), 1);
+    begin(&streams, play(5, 3), 2).unwrap();
+    drop(connection);
+    tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
+    assert_eq!(streams.list().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_play_stays_ended() {
+    let streams = streams();
+    let entry = begin(&streams, play(1, 1), 1).unwrap();
+    assert!(streams.stop(&entry.about.play) && entry.cut.is_cancelled());
+    assert!(streams.join(&entry.about.play).is_err());
+    assert!(!streams.stop(&entry.about.play));
+    assert!(streams.join(&PlayId::from_random([9; 16])).unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_are_of_the_last_seconds() {
+    let streams = streams();
+    let entry = begin(&streams, play(1, 1), 1).unwrap();
+    entry.meter.add(4_000_000);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(streams.list()[0].rate, 2_000_000);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 4_000_000));
+}

@@ -1,0 +1,182 @@
+//! What the engine made, held against what it was asked to make. Pure: an inspect reply goes in,
+//! the differences come out. An engine between us and the kernel may be old, changed by somebody
+//! or speak only most of the language; what it says it made is believed no further than this.
+
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use serde_json::Value;
+
+/// Fields of the host configuration that open a hole when they hold anything, asked for or not.
+const EMPTY: [&str; 10] = [
+    "Binds",
+    "VolumesFrom",
+    "PortBindings",
+    "Links",
+    "Devices",
+    "DeviceRequests",
+    "DeviceCgroupRules",
+    "CapAdd",
+    "GroupAdd",
+    "Sysctls",
+];
+
+/// Names of everything that is not as asked; empty when all is well.
+pub fn differences(asked: &ContainerCreateBody, made: &ContainerInspectResponse) -> Vec<String> {
+    let (asked, made) = (json(asked), json(made));
+    let mut found = Vec::new();
+    let (host, made_host) = (&asked["HostConfig"], &made["HostConfig"]);
+    for (name, value) in host.as_object().into_iter().flatten() {
+        if !same(value, &made_host[name]) {
+            found.push(name.clone());
+        }
+    }
+    found.extend(EMPTY.iter().filter(|name| !is_empty(&made_host[**name])).map(|name| (*name).to_owned()));
+    let config = &made["Config"];
+    for name in ["User", "Entrypoint", "Cmd", "WorkingDir"] {
+        if !same(&asked[name], &config[name]) {
+            found.push(name.into());
+        }
+    }
+    for (label, value) in asked["Labels"].as_object().into_iter().flatten() {
+        if config["Labels"][label] != *value {
+            found.push(format!("label {label}"));
+        }
+    }
+    let lines = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let env = lines(&asked["Env"]);
+    let is_known = |line: &Value| env.contains(line) || line.as_str().is_some_and(|l| l.starts_with("PATH="));
+    if !env.iter().all(|line| lines(&config["Env"]).contains(line)) || !lines(&config["Env"]).iter().all(is_known) {
+        found.push("Env".into());
+    }
+    // Left to the engine, and therefore looked at: its own list must not be empty.
+    for name in ["MaskedPaths", "ReadonlyPaths"] {
+        if is_empty(&made_host[name]) {
+            found.push(name.into());
+        }
+    }
+    if made["Image"] != asked["Image"] {
+        found.push("Image".into());
+    }
+    let mounted = lines(&made["Mounts"]);
+    if mounted.len() != lines(&host["Mounts"]).len() || mounted.iter().any(|mount| mount["RW"] != Value::Bool(false)) {
+        found.push("Mounts that are there".into());
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Engines leave out, or fill in, what means "none".
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(n) => n.as_i64() == Some(0),
+        Value::String(s) => s.is_empty(),
+        Value::Array(a) => a.is_empty(),
+        Value::Object(o) => o.values().all(is_empty),
+        Value::Bool(true) => false,
+    }
+}
+
+/// Lists are compared without their order.
+fn same(asked: &Value, made: &Value) -> bool {
+    match (asked, made) {
+        _ if is_empty(asked) => is_empty(made),
+        (Value::Object(a), Value::Object(b)) => {
+            a.iter().all(|(k, v)| same(v, b.get(k).unwrap_or(&Value::Null)))
+                && b.iter().all(|(k, v)| a.contains_key(k) || is_empty(v))
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().all(|v| b.iter().any(|w| same(v, w))),
+        _ => asked == made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::{ContainerConfig, HostConfig, MountPoint};
+    use std::collections::HashMap;
+
+    fn asked() -> ContainerCreateBody {
+        ContainerCreateBody {
+            image: Some("sha256:abc".into()),
+            user: Some("20001:20001".into()),
+            env: Some(vec!["LOGE_SOCKET=/s".into()]),
+            labels: Some(HashMap::from([("loge.spec".into(), "feed".into())])),
+            host_config: Some(HostConfig {
+                cap_drop: Some(vec!["ALL".into()]),
+                security_opt: Some(vec!["no-new-privileges:true".into(), "seccomp={}".into()]),
+                readonly_rootfs: Some(true),
+                memory: Some(1 << 29),
+                mounts: Some(vec![bollard::models::Mount { target: Some("/media/a".into()), ..Default::default() }]),
+                binds: Some(vec![]),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    fn made() -> ContainerInspectResponse {
+        let asked = asked();
+        let paths = Some(vec!["/proc/kcore".to_owned()]);
+        ContainerInspectResponse {
+            image: asked.image,
+            config: Some(ContainerConfig {
+                user: asked.user,
+                env: Some(vec!["PATH=/usr/bin".into(), "LOGE_SOCKET=/s".into()]),
+                labels: asked.labels,
+                ..ContainerConfig::default()
+            }),
+            host_config: Some(HostConfig {
+                masked_paths: paths.clone(),
+                readonly_paths: paths,
+                shm_size: Some(64 << 20),
+                binds: None,
+                ..asked.host_config.unwrap_or_default()
+            }),
+            mounts: Some(vec![MountPoint { rw: Some(false), ..MountPoint::default() }]),
+            ..ContainerInspectResponse::default()
+        }
+    }
+
+    #[test]
+    fn c18_what_was_made_as_asked_passes_and_every_change_is_named() {
+        assert_eq!(differences(&asked(), &made()), Vec::<String>::new());
+        type Change = fn(&mut ContainerInspectResponse);
+        let host = |made: &mut ContainerInspectResponse, change: fn(&mut HostConfig)| {
+            change(made.host_config.as_mut().unwrap());
+        };
+        let cases: [(&str, Change); 6] = [
+            ("Image", |m| m.image = Some("sha256:other".into())),
+            ("User", |m| m.config.as_mut().unwrap().user = Some("0".into())),
+            ("Env", |m| m.config.as_mut().unwrap().env.as_mut().unwrap().push("LD_PRELOAD=/x".into())),
+            ("label loge.spec", |m| m.config.as_mut().unwrap().labels = None),
+            ("Mounts that are there", |m| m.mounts.as_mut().unwrap()[0].rw = Some(true)),
+            ("Mounts that are there", |m| m.mounts.as_mut().unwrap().push(MountPoint::default())),
+        ];
+        for (name, change) in cases {
+            let mut made = made();
+            change(&mut made);
+            assert_eq!(differences(&asked(), &made), [name]);
+        }
+        type HostChange = fn(&mut HostConfig);
+        let cases: [(&str, HostChange); 8] = [
+            ("SecurityOpt", |h| h.security_opt = Some(vec!["no-new-privileges:true".into()])),
+            ("CapDrop", |h| h.cap_drop = None),
+            ("CapAdd", |h| h.cap_add = Some(vec!["SYS_ADMIN".into()])),
+            ("Binds", |h| h.binds = Some(vec!["/:/host".into()])),
+            ("Memory", |h| h.memory = Some(1 << 30)),
+            ("ReadonlyRootfs", |h| h.readonly_rootfs = Some(false)),
+            ("MaskedPaths", |h| h.masked_paths = Some(vec![])),
+            ("Mounts", |h| h.mounts.as_mut().unwrap()[0].source = Some("/etc".into())),
+        ];
+        for (name, change) in cases {
+            let mut made = made();
+            host(&mut made, change);
+            assert_eq!(differences(&asked(), &made), [name]);
+        }
+    }
+}
