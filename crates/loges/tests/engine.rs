@@ -161,6 +161,8 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
     assert!(limits.masked_paths.is_some_and(|paths| !paths.is_empty()));
     assert!(limits.readonly_paths.is_some_and(|paths| !paths.is_empty()));
     let pid = seen.state.unwrap().pid.unwrap();
+    let groups = parents_of(pid, &ours);
+    c17_all_loges_have_one_limit(&loges, limits.cgroup_parent.as_deref(), &ours, &groups);
     let worker = worker_below(pid);
     let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
     for (field, expected) in [
@@ -176,8 +178,8 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
     }
 
     // Newer engines repeat the own group there; no other may be in it.
-    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap().trim();
-    assert!(matches!(groups, "" | "20001"), "{groups}");
+    let other = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap().trim();
+    assert!(matches!(other, "" | "20001"), "{other}");
 
     // Limits change while it runs.
     let Tenant::User(user) = ana() else { unreachable!() };
@@ -189,6 +191,8 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
 
     loges.shutdown().await;
     assert!(life.stop(Duration::from_secs(5)).await);
+    drop(loges);
+    assert!(!groups.iter().any(|folder| folder.exists()), "the group of all loges is left: {groups:?}");
     let filters = HashMap::from([("label", vec![format!("loge.install={ours}")])]);
     let rest = docker
         .list_containers(Some(ListContainersOptionsBuilder::new().all(true).filters(&filters).build()))
@@ -199,6 +203,38 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
         assert!(exists(&docker, &id).await, "a container that is not ours was touched");
         let options = RemoveContainerOptionsBuilder::new().force(true).build();
         docker.remove_container(&id, Some(options)).await.unwrap();
+    }
+}
+
+/// The folders of the group around all loges, where this machine lets us see them.
+fn parents_of(pid: i64, install: &str) -> Vec<PathBuf> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let is_mixed = Path::new("/sys/fs/cgroup/unified").exists();
+    let paths = table.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (names, path) = (parts.next()?, parts.next()?);
+        let folder = Path::new(path).parent()?;
+        let names = if names.is_empty() && is_mixed { "unified" } else { names.trim_start_matches("name=") };
+        let hierarchy = Path::new("/sys/fs/cgroup").join(names);
+        path.contains(install).then(|| hierarchy.join(folder.strip_prefix("/").unwrap()))
+    });
+    paths.collect()
+}
+
+fn c17_all_loges_have_one_limit(loges: &Loges, parent: Option<&str>, install: &str, groups: &[PathBuf]) {
+    let wall = loges.runtime().isolation.into_iter().find(|wall| wall.name == "all together").unwrap();
+    let Some(parent) = parent.filter(|parent| !parent.is_empty()) else {
+        assert!(!wall.reached, "{wall:?}");
+        return;
+    };
+    assert!(parent.contains(install), "{parent}");
+    assert!(!groups.is_empty(), "no process of the loge is in {parent}");
+    let read = |file: &str| groups.iter().find_map(|folder| std::fs::read_to_string(folder.join(file)).ok());
+    let memory = read("memory.limit_in_bytes").or_else(|| read("memory.max")).unwrap_or_default();
+    // The control: without a right to it, nothing is limited and nothing else is said.
+    assert_eq!(wall.reached, memory.trim().parse::<u64>().is_ok_and(|bytes| bytes < 1 << 50), "{wall:?} {memory:?}");
+    if rustix::process::geteuid().is_root() {
+        assert!(wall.reached, "{wall:?}");
     }
 }
 

@@ -5,8 +5,10 @@
 use super::{
     Exit, Running, Runtime, RuntimeError, StartSpec, docker_age,
     docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
+    docker_group::Group,
     docker_mounts::{self, Meant},
-    docker_stats, docker_vet, escape_line,
+    docker_parent::{self, Driver, Together},
+    docker_stats, docker_vet, docker_walls, escape_line,
 };
 use crate::{
     link::{PeerRule, Within},
@@ -17,7 +19,7 @@ use async_trait::async_trait;
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
-    models::{ContainerCreateBody, ContainerUpdateBody, SystemInfo},
+    models::{ContainerCreateBody, ContainerUpdateBody},
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
         ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -47,6 +49,7 @@ pub struct DockerRuntime {
     engine: tokio::sync::Mutex<Option<Docker>>,
     seen: Mutex<Seen>,
     stats: Mutex<HashMap<String, Stats>>,
+    group: Group,
 }
 
 /// What the engine last said about itself.
@@ -61,14 +64,19 @@ struct Seen {
     rootless: bool,
     /// What the newest container had that it was not asked to have.
     deviated: Option<String>,
+    driver: Option<Driver>,
+    /// What all loges together may take; `None` where the engine takes no parent for them.
+    together: Option<Together>,
+    /// Why that could not be said to the kernel; `None` before the first start.
+    limited: Option<Result<(), String>>,
 }
 
 impl Seen {
-    fn as_asked(&self) -> Option<IsolationItem> {
+    fn isolation(&self) -> Vec<IsolationItem> {
         // Without an engine there is nothing to say about its containers.
-        self.version.as_ref()?;
-        let detail = self.deviated.clone().unwrap_or_else(|| "every container is looked at after its start".into());
-        Some(IsolationItem { name: "made as asked".into(), reached: self.deviated.is_none(), detail })
+        let made = self.version.as_ref().map(|_| docker_walls::made(self.deviated.as_deref()));
+        let together = self.version.as_ref().and_then(|_| docker_walls::together(self.together, self.limited.as_ref()));
+        self.isolation.iter().cloned().chain(made).chain(together).collect()
     }
 }
 
@@ -97,6 +105,7 @@ impl DockerRuntime {
             engine: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
             stats: Mutex::default(),
+            group: Group::default(),
         })
     }
 
@@ -127,8 +136,9 @@ impl DockerRuntime {
                 info.server_version.as_deref().unwrap_or("of unknown version"),
                 docker.client_version()
             ));
-            seen.isolation = isolation(&info, &has);
+            seen.isolation = docker_walls::of_engine(&info, &has);
             seen.isolation.push(docker_age::notice(&version));
+            (seen.driver, seen.together) = (info.cgroup_driver, docker_parent::together(&info));
             seen.rootless = has("rootless");
             seen.remapped = has("rootless") || has("userns");
             seen.detail = format!("containers by the engine at {}", self.socket);
@@ -258,6 +268,7 @@ impl DockerRuntime {
         let made = self.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
         let mut different = docker_vet::differences(asked, &made);
         let pid = made.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
+        self.limit_all(pid, asked);
         if let Some(pid) = pid
             && let Some(target) = docker_mounts::swapped(pid, meant).await
         {
@@ -272,6 +283,15 @@ impl DockerRuntime {
                 Err(RuntimeError::NotAsAsked { what })
             }
         }
+    }
+
+    /// Kept in place with every start: whoever manages groups here may have cleared it away.
+    fn limit_all(&self, pid: Option<i64>, asked: &ContainerCreateBody) {
+        let parent = asked.host_config.as_ref().and_then(|host| host.cgroup_parent.as_deref());
+        let together = self.seen().together;
+        let (Some(pid), Some(parent), Some(together)) = (pid, parent, together) else { return };
+        let limited = self.group.limit(pid, parent, together).map_err(|e| e.to_string());
+        self.seen().limited = Some(limited);
     }
 
     fn read_stats(&self, docker: Docker, id: &str) {
@@ -304,7 +324,7 @@ impl Runtime for DockerRuntime {
             wanted: self.wanted,
             version: seen.version.clone(),
             detail: seen.detail.clone(),
-            isolation: seen.isolation.iter().cloned().chain(seen.as_asked()).collect(),
+            isolation: seen.isolation(),
             advice: seen.advice.clone(),
         }
     }
@@ -327,7 +347,12 @@ impl Runtime for DockerRuntime {
         let docker = self.engine().await?;
         let image = self.image_id(&docker).await?;
         let nested = docker_mounts::nested(&spec.mounts).await;
-        let asked = docker_body::body(&spec, &nested, &image);
+        let (parent, together) = {
+            let seen = self.seen();
+            (docker_parent::name(seen.driver, &spec.install), seen.together)
+        };
+        spec.limits = docker_parent::within(spec.limits, together);
+        let asked = docker_body::body(&spec, &nested, &image, parent.as_deref());
         let mounts = asked.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
         let meant = docker_mounts::meant(mounts).await;
         let id = self.create(&docker, &spec, &asked).await?;
@@ -370,6 +395,7 @@ impl Runtime for DockerRuntime {
 
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
         let docker = self.engine().await?;
+        let limits = docker_parent::within(limits, self.seen().together);
         let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
         let body = ContainerUpdateBody {
             memory: Some(memory),
@@ -475,26 +501,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-fn isolation(info: &SystemInfo, has: &dyn Fn(&str) -> bool) -> Vec<IsolationItem> {
-    let item =
-        |name: &str, reached: bool, detail: &str| IsolationItem { name: name.into(), reached, detail: detail.into() };
-    let counted = |reached: Option<bool>| reached.unwrap_or(false);
-    let mapped = has("userns") || has("rootless");
-    vec![
-        item("system calls", has("seccomp"), "own seccomp profile: only Unix sockets, no new namespaces"),
-        item("privileges", true, "no capabilities, none to be gained, a user id of its own"),
-        item("network", true, "none"),
-        item("files", true, "read-only root and libraries, 64 MiB of private scratch"),
-        item("memory", counted(info.memory_limit), "hard limit without swap"),
-        item("cpu", counted(info.cpu_cfs_quota), "quota by the kernel"),
-        item("processes", counted(info.pids_limit), "limit by the kernel"),
-        item(
-            "user namespace",
-            mapped,
-            if mapped { "uids are mapped" } else { "the engine runs as root without a mapping" },
-        ),
-        item("AppArmor", has("apparmor"), if has("apparmor") { "default profile" } else { "not on this machine" }),
-    ]
 }

@@ -44,8 +44,9 @@ pub fn labels(spec: &StartSpec) -> HashMap<String, String> {
     ])
 }
 
-/// `image` is an image id, so that a tag moved meanwhile changes nothing.
-pub fn body(spec: &StartSpec, nested: &[Nested], image: &str) -> ContainerCreateBody {
+/// `image` is an image id, so that a tag moved meanwhile changes nothing. `parent` is the control
+/// group around all loges, where the engine can be told one.
+pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&str>) -> ContainerCreateBody {
     let uid = uid(spec.slot);
     let target = |folder: &FolderId| format!("{}/{folder}", env::CONTAINER_MEDIA_ROOT);
     let points: Vec<env::MountPoint> = spec
@@ -83,7 +84,7 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str) -> ContainerCreate
         open_stdin: Some(false),
         stop_timeout: Some(5),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".into()]), ..HealthConfig::default() }),
-        host_config: Some(host_config(spec, uid, mounts)),
+        host_config: Some(HostConfig { cgroup_parent: parent.map(Into::into), ..host_config(spec, uid, mounts) }),
         ..ContainerCreateBody::default()
     }
 }
@@ -182,10 +183,10 @@ mod tests {
         }
     }
 
-    /// C1 to C16, C18 and C20: any other value is a failure of this test, on purpose.
+    /// C1 to C18 and C20: any other value is a failure of this test, on purpose.
     #[test]
     fn the_create_body_is_exactly_this() {
-        let mut body = serde_json::to_value(body(&spec(), &[], "sha256:abc")).unwrap();
+        let mut body = serde_json::to_value(body(&spec(), &[], "sha256:abc", Some("/loge-1"))).unwrap();
         let options = body["HostConfig"]["SecurityOpt"].as_array_mut().unwrap();
         let seccomp = options.pop().unwrap();
         let profile: serde_json::Value =
@@ -200,8 +201,9 @@ mod tests {
     fn a_disk_below_a_folder_is_a_read_only_mount_of_its_own() {
         let folder = spec().mounts[0].id.clone();
         let nested = [Nested { folder: folder.clone(), source: "/films/disk".into(), below: "disk".into() }];
-        let body = body(&spec(), &nested, "sha256:abc");
-        let mounts = body.host_config.unwrap().mounts.unwrap();
+        let host = body(&spec(), &nested, "sha256:abc", None).host_config.unwrap();
+        assert_eq!(host.cgroup_parent, None);
+        let mounts = host.mounts.unwrap();
         assert_eq!(mounts.len(), 3);
         assert_eq!(mounts[1], bind(b"/films/disk", format!("/media/{folder}/disk")));
         assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));

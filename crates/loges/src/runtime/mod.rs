@@ -7,9 +7,12 @@ pub mod choose;
 pub mod docker;
 pub mod docker_age;
 pub mod docker_body;
+mod docker_group;
 pub mod docker_mounts;
+pub mod docker_parent;
 mod docker_stats;
 pub mod docker_vet;
+mod docker_walls;
 pub mod process;
 mod process_usage;
 
