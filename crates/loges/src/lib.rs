@@ -16,6 +16,7 @@ pub mod plan;
 pub mod runtime;
 mod start;
 mod supervisor;
+mod sweep;
 mod words;
 
 pub use circuit::CircuitState;
@@ -39,12 +40,11 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 /// How long a request parks while its loge starts.
 pub const PARK_DEADLINE: Duration = Duration::from_secs(10);
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(15);
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// 108 bytes of a socket address, less what is below the run folder.
 const RUN_DIR_LIMIT: usize = 70;
 
@@ -110,13 +110,7 @@ impl Loges {
         // What an earlier run left is reaped, not adopted: its nonce was in that run's memory
         // and its socket went with that run, so its worker can never say hello to us.
         loges.sweep().await;
-        let sweeping = loges.clone();
-        lifecycle.spawn("loge sweep", async move {
-            let soft = sweeping.house.lifecycle.soft().clone();
-            while tokio::time::timeout(SWEEP_EVERY, soft.cancelled()).await.is_err() {
-                sweeping.sweep().await;
-            }
-        });
+        lifecycle.spawn("loge sweep", loges.clone().keep_swept());
         Ok(loges)
     }
 
@@ -404,25 +398,6 @@ impl Loges {
         let owned = Owned { slot, commands, seen };
         tenants.insert(tenant.clone(), owned.clone());
         Some(owned)
-    }
-
-    /// Clears away whatever carries our label and belongs to no current generation.
-    async fn sweep(&self) {
-        let found = match self.house.runtime.list_ours(&self.house.install).await {
-            Ok(found) => found,
-            Err(e) => return tracing::debug!("nothing can be swept now: {e}"),
-        };
-        // Read after the list: what was created meanwhile is in here, and its number is current.
-        let current: Vec<(String, u64)> = self
-            .lock()
-            .iter()
-            .filter(|(_, owned)| owned.seen.borrow().view.state != LogeState::Absent)
-            .map(|(tenant, owned)| (tenant.to_string(), owned.seen.borrow().generation))
-            .collect();
-        for id in plan::strays(&found, &current) {
-            info!(container.id = %id, "clearing away {id}, which nobody owns");
-            self.house.clear(&id, Duration::ZERO).await;
-        }
     }
 }
 

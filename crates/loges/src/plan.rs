@@ -27,7 +27,7 @@ pub enum Replace {
 pub enum Observed {
     Absent,
     Starting,
-    Ready { alive: bool, active: u32, idle_for: Duration },
+    Ready { alive: bool, active: u32, idle_for: Duration, age: Duration },
     Stopping,
     Failed { retry_in: Duration },
 }
@@ -48,7 +48,12 @@ pub enum Why {
     Idle,
     Replaced,
     Broken,
+    /// It ran for [`MAX_LIFETIME`].
+    Old,
 }
+
+/// No loge lives longer: whatever it may have gathered ends with it. It waits for a quiet moment.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 pub fn plan(desired: Desired, observed: Observed, idle_stop: Duration) -> Step {
     match observed {
@@ -64,10 +69,9 @@ pub fn plan(desired: Desired, observed: Observed, idle_stop: Duration) -> Step {
         // Somebody watches: neither idle time nor a missing folder is a reason to cut them off.
         Observed::Ready { active: 1.., .. } => Step::Wait(None),
         Observed::Ready { .. } if desired.replace == Replace::WhenQuiet => Step::Stop(Why::Replaced),
-        Observed::Ready { idle_for, .. } => match idle_stop.checked_sub(idle_for) {
-            Some(left) if !left.is_zero() => Step::Wait(Some(left)),
-            _ => Step::Stop(Why::Idle),
-        },
+        Observed::Ready { idle_for, .. } if idle_for >= idle_stop => Step::Stop(Why::Idle),
+        Observed::Ready { age, .. } if age >= MAX_LIFETIME => Step::Stop(Why::Old),
+        Observed::Ready { idle_for, age, .. } => Step::Wait(Some((idle_stop - idle_for).min(MAX_LIFETIME - age))),
     }
 }
 
@@ -115,7 +119,12 @@ mod tests {
     }
 
     fn ready(active: u32, idle_secs: u64) -> Observed {
-        Observed::Ready { alive: true, active, idle_for: Duration::from_secs(idle_secs) }
+        Observed::Ready {
+            alive: true,
+            active,
+            idle_for: Duration::from_secs(idle_secs),
+            age: Duration::from_secs(3600),
+        }
     }
 
     #[test]
@@ -131,12 +140,19 @@ mod tests {
         check(true, No, Observed::Failed { retry_in: secs(5) }, Step::Wait(Some(secs(5))));
         check(true, No, Observed::Failed { retry_in: secs(0) }, Step::Start);
         check(false, No, Observed::Failed { retry_in: secs(5) }, Step::Forget);
-        let dead = Observed::Ready { alive: false, active: 3, idle_for: secs(0) };
+        let dead = Observed::Ready { alive: false, active: 3, idle_for: secs(0), age: secs(9) };
         check(true, No, dead, Step::Stop(Why::Broken));
         check(false, No, ready(2, 0), Step::Stop(Why::NotWanted));
         check(true, No, ready(0, 100), Step::Wait(Some(secs(800))));
         check(true, No, ready(0, 900), Step::Stop(Why::Idle));
         check(true, No, ready(1, 9_000), Step::Wait(None));
+        let aged = |active, left: u64| {
+            let age = MAX_LIFETIME.saturating_sub(secs(left));
+            Observed::Ready { alive: true, active, idle_for: secs(100), age }
+        };
+        check(true, No, aged(0, 30), Step::Wait(Some(secs(30))));
+        check(true, No, aged(0, 0), Step::Stop(Why::Old));
+        check(true, No, aged(1, 0), Step::Wait(None));
         check(true, WhenQuiet, ready(1, 0), Step::Wait(None));
         check(true, WhenQuiet, ready(0, 0), Step::Stop(Why::Replaced));
         check(true, Now, ready(1, 0), Step::Stop(Why::Replaced));

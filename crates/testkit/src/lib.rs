@@ -5,10 +5,12 @@
 //! waiting on a condition.
 //! Never here: anything a shipped program could want.
 
+pub mod faults;
 pub mod runtime;
 pub mod tenants;
 pub mod worker;
 
+pub use faults::{Dice, Faults};
 pub use runtime::FakeRuntime;
 pub use tenants::FixedTenants;
 pub use worker::{Manner, ScriptedWorker};

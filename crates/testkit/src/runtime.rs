@@ -1,21 +1,27 @@
 //! A runtime whose loges are scripted workers in this process. For misbehaviour that real
 //! engines and real workers do not show on demand.
 
-use crate::worker::{Films, Manner, ScriptedWorker};
+use crate::{
+    faults::Faults,
+    worker::{Films, Manner, ScriptedWorker},
+};
 use async_trait::async_trait;
 use domain::{InstallId, LogeLimits, RuntimeKind};
 use loges::{
     RuntimeChoice, RuntimeInfo, Usage,
     link::PeerRule,
     plan::Found,
-    runtime::{Exit, Running, Runtime, RuntimeError, StartSpec},
+    runtime::{Exit, News, Running, Runtime, RuntimeError, StartSpec},
 };
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+};
 
 /// What the next start does.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +30,8 @@ pub enum Start {
     Worker(Manner),
     /// The engine is away.
     EngineAway,
+    /// The engine answers, and says no.
+    Refused,
     /// The engine never answers.
     Hangs,
 }
@@ -37,6 +45,7 @@ struct State {
     left_over: Vec<Found>,
     cleared: Vec<String>,
     limits: Vec<(String, LogeLimits)>,
+    news: Vec<mpsc::Sender<News>>,
 }
 
 struct Living {
@@ -49,12 +58,28 @@ pub struct FakeRuntime {
     films: Films,
     otherwise: Start,
     state: Mutex<State>,
+    faults: Faults,
 }
 
 impl FakeRuntime {
     /// Starts follow the script of [`FakeRuntime::next`], and `otherwise` once it is used up.
     pub fn new(films: Films, otherwise: Start) -> Self {
-        Self { films, otherwise, state: Mutex::default() }
+        Self { films, otherwise, state: Mutex::default(), faults: Faults::none() }
+    }
+
+    /// Every verb may go wrong as `faults` say.
+    pub fn with_faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+    /// From now on every verb does what it should.
+    pub fn heal(&self) {
+        self.faults.end();
+    }
+    /// Says that the engine came back.
+    pub fn comes_back(&self) {
+        for news in &self.state().news {
+            let _ = news.try_send(News::Back);
+        }
     }
 
     pub fn next(&self, start: Start) {
@@ -69,6 +94,14 @@ impl FakeRuntime {
     }
     pub fn living(&self) -> Vec<String> {
         self.state().living.keys().cloned().collect()
+    }
+    /// The tenant of everything that is there, living or left over; a twin is in here twice.
+    pub fn tenants(&self) -> Vec<String> {
+        let state = self.state();
+        let found = state.living.values().map(|l| &l.found).chain(&state.left_over);
+        let mut tenants: Vec<String> = found.map(|found| found.tenant.clone()).collect();
+        tenants.sort();
+        tenants
     }
     /// Ids of everything that was removed.
     pub fn cleared(&self) -> Vec<String> {
@@ -109,6 +142,8 @@ impl Runtime for FakeRuntime {
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Running, RuntimeError> {
+        let fault = self.faults.next();
+        fault.before("start").await?;
         let start = {
             let mut state = self.state();
             state.starts.push(spec.clone());
@@ -116,6 +151,7 @@ impl Runtime for FakeRuntime {
         };
         let manner = match start {
             Start::Worker(manner) => manner,
+            Start::Refused => return Err(crate::faults::refused("start", 500)),
             Start::EngineAway => return Err(RuntimeError::EngineAway { detail: "as scripted".into() }),
             Start::Hangs => return std::future::pending().await,
         };
@@ -136,10 +172,13 @@ impl Runtime for FakeRuntime {
             spec_hash: spec.spec_hash,
         };
         self.state().living.insert(id.clone(), Living { found, abort, exit });
+        fault.after("start").await?;
         Ok(Running { id, image: "scripted".into() })
     }
 
     async fn stop(&self, id: &str, grace: Duration) -> Result<(), RuntimeError> {
+        let fault = self.faults.next();
+        fault.before("stop").await?;
         let Some((abort, mut exit)) = self.state().living.get(id).map(|l| (l.abort.clone(), l.exit.clone())) else {
             return Ok(());
         };
@@ -147,15 +186,21 @@ impl Runtime for FakeRuntime {
             abort.abort();
         }
         let _ = exit.wait_for(Option::is_some).await;
-        Ok(())
+        fault.after("stop").await
     }
 
     async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
-        let mut state = self.state();
-        state.living.remove(id);
-        state.left_over.retain(|found| found.id != id);
-        state.cleared.push(id.to_owned());
-        Ok(())
+        let fault = self.faults.next();
+        fault.before("remove").await?;
+        {
+            let mut state = self.state();
+            if let Some(living) = state.living.remove(id) {
+                living.abort.abort();
+            }
+            state.left_over.retain(|found| found.id != id);
+            state.cleared.push(id.to_owned());
+        }
+        fault.after("remove").await
     }
 
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
@@ -174,8 +219,18 @@ impl Runtime for FakeRuntime {
         Ok(vec!["scripted words".into()])
     }
     async fn list_ours(&self, _: &InstallId) -> Result<Vec<Found>, RuntimeError> {
-        let state = self.state();
-        Ok(state.left_over.iter().cloned().chain(state.living.values().map(|l| l.found.clone())).collect())
+        let fault = self.faults.next();
+        fault.before("list").await?;
+        let found = {
+            let state = self.state();
+            state.left_over.iter().cloned().chain(state.living.values().map(|l| l.found.clone())).collect()
+        };
+        fault.after("list").await?;
+        Ok(found)
+    }
+    async fn tell_news(&self, _: &InstallId, news: &mpsc::Sender<News>) {
+        self.state().news.push(news.clone());
+        std::future::pending().await
     }
 
     async fn exited(&self, id: &str) -> Exit {

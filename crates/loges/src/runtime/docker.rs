@@ -3,8 +3,9 @@
 //! limit, and an answer "it is so already" counts as success.
 
 use super::{
-    Exit, Running, Runtime, RuntimeError, StartSpec, docker_age,
+    Exit, News, Running, Runtime, RuntimeError, StartSpec, docker_age,
     docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
+    docker_events,
     docker_group::Group,
     docker_mounts::{self, Meant},
     docker_parent::{self, Driver, Together},
@@ -34,7 +35,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tracing::{debug, error, warn};
 
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -163,7 +164,7 @@ impl DockerRuntime {
         }
     }
 
-    async fn engine(&self) -> Result<Docker, RuntimeError> {
+    pub(super) async fn engine(&self) -> Result<Docker, RuntimeError> {
         let mut engine = self.engine.lock().await;
         if let Some(docker) = engine.as_ref() {
             return Ok(docker.clone());
@@ -207,9 +208,14 @@ impl DockerRuntime {
             Ok(Err(e)) => RuntimeError::EngineAway { detail: chain(&e) },
         };
         if !matches!(error, RuntimeError::Refused { .. }) {
-            *self.engine.lock().await = None;
+            self.hang_up().await;
         }
         Err(error)
+    }
+
+    /// The next call connects anew.
+    pub(super) async fn hang_up(&self) {
+        *self.engine.lock().await = None;
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -448,6 +454,10 @@ impl Runtime for DockerRuntime {
         Ok(ours.collect())
     }
 
+    async fn tell_news(&self, install: &InstallId, news: &mpsc::Sender<News>) {
+        docker_events::tell(self, install, news).await;
+    }
+
     async fn exited(&self, id: &str) -> Exit {
         loop {
             let Ok(docker) = self.engine().await else {
@@ -462,7 +472,7 @@ impl Runtime for DockerRuntime {
                 Some(Err(Error::DockerResponseServerError { status_code: 404, .. })) => None,
                 // The engine is away or gave up waiting; the container may well live on.
                 _ => {
-                    *self.engine.lock().await = None;
+                    self.hang_up().await;
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }

@@ -7,6 +7,7 @@ pub mod choose;
 pub mod docker;
 pub mod docker_age;
 pub mod docker_body;
+mod docker_events;
 mod docker_group;
 pub mod docker_mounts;
 pub mod docker_parent;
@@ -24,6 +25,7 @@ use crate::{
 use async_trait::async_trait;
 use domain::{Code, Failure, InstallId, LogeLimits, RuntimeKind, Tenant};
 use std::{path::PathBuf, time::Duration};
+use tokio::sync::mpsc;
 
 /// Everything a start needs. Nothing in it comes from a viewer.
 #[derive(Debug, Clone)]
@@ -42,6 +44,15 @@ pub struct StartSpec {
     pub slot: u32,
     /// Who may dial in. Filled by the runtime before the worker can run.
     pub peer: PeerSlot,
+}
+
+/// Something happened that nobody here asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The engine was away and answers again.
+    Back,
+    /// Something with our label ended, was removed or was made.
+    Changed,
 }
 
 /// A loge the runtime started.
@@ -89,6 +100,9 @@ pub trait Runtime: Send + Sync + 'static {
     async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError>;
     /// Everything that carries the label of this install, running or not.
     async fn list_ours(&self, install: &InstallId) -> Result<Vec<Found>, RuntimeError>;
+    /// Says when it is worth looking at everything again. Never ends by itself; a runtime that has
+    /// nothing to say just waits.
+    async fn tell_news(&self, install: &InstallId, news: &mpsc::Sender<News>);
     /// Resolves once it is certain that the loge has ended.
     async fn exited(&self, id: &str) -> Exit;
 }

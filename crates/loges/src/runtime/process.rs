@@ -1,7 +1,7 @@
 //! Loges without a container engine: the same worker behind `loge-launch`, which takes every
 //! right away from itself before it becomes the worker.
 
-use super::{Exit, Running, Runtime, RuntimeError, StartSpec, escape_line, process_usage::Meter};
+use super::{Exit, News, Running, Runtime, RuntimeError, StartSpec, escape_line, process_usage::Meter};
 use crate::{
     link::{PeerRule, Within},
     plan::Found,
@@ -23,7 +23,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
     process::{Child, Command},
-    sync::watch,
+    sync::{mpsc, watch},
     time::timeout,
 };
 
@@ -242,6 +242,11 @@ impl Runtime for ProcessRuntime {
             spec_hash: sandbox.spec_hash.clone(),
         });
         Ok(found.collect())
+    }
+
+    /// Nothing but this program starts or ends its sandboxes.
+    async fn tell_news(&self, _: &InstallId, _: &mpsc::Sender<News>) {
+        std::future::pending().await
     }
 
     async fn exited(&self, id: &str) -> Exit {

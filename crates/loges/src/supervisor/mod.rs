@@ -28,6 +28,9 @@ const USAGE_EVERY: Duration = Duration::from_secs(2);
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Somebody who asks during a back-off shorter than this waits with it.
 const PARK_BELOW: Duration = Duration::from_secs(3);
+/// An engine that is away is asked again after this, and at once when it says that it is back.
+const ENGINE_RETRY: Duration = Duration::from_secs(5);
+const ENGINE_ASK: Duration = Duration::from_secs(2);
 const FAR: Duration = Duration::from_secs(86_400);
 
 pub enum Command {
@@ -41,6 +44,8 @@ pub enum Command {
     Restart(oneshot::Sender<Result<Arc<Link>, Failure>>),
     /// The specification may have changed.
     Respec,
+    /// The engine answers again.
+    EngineBack,
     SetLimits(LogeLimits, oneshot::Sender<Result<(), Failure>>),
     /// So much CPU on top of the limits, until something else is lent or this generation ends;
     /// answered with whether it arrived.
@@ -69,8 +74,10 @@ enum Phase {
     Stopping {
         broke: Option<String>,
     },
+    /// `failure` is what whoever asks meanwhile hears.
     Failed {
         reason: String,
+        failure: Failure,
         at: Instant,
     },
 }
@@ -179,6 +186,13 @@ impl Supervisor {
                 }
             }
             Command::Respec => self.respec(),
+            Command::EngineBack => {
+                if let Phase::Failed { failure, at, .. } = &mut self.phase
+                    && failure.code == Code::EngineAway
+                {
+                    *at = Instant::now();
+                }
+            }
             Command::SetLimits(limits, reply) => self.set_limits(limits, reply),
             Command::Lend(lent_millis, reply) => self.lend(lent_millis, reply),
             Command::Started(generation, outcome) if generation == self.generation => self.started(*outcome),
@@ -224,11 +238,11 @@ impl Supervisor {
                 alive.link.touch();
                 let _ = reply.send(Ok(alive.link.clone()));
             }
-            Phase::Failed { reason, at } => {
+            Phase::Failed { reason, failure, at } => {
                 let left = at.saturating_duration_since(Instant::now());
                 if left > PARK_BELOW {
                     tracing::debug!("asked for {}, which failed: {reason}", self.tenant);
-                    let _ = reply.send(Err(Failure::of(Code::LogeFailed).retry_after(left)));
+                    let _ = reply.send(Err(come_back(failure, left)));
                 } else {
                     self.parked.push(reply);
                 }
@@ -258,9 +272,12 @@ impl Supervisor {
             Phase::Starting => Observed::Starting,
             Phase::Stopping { .. } => Observed::Stopping,
             Phase::Failed { at, .. } => Observed::Failed { retry_in: at.saturating_duration_since(Instant::now()) },
-            Phase::Ready { alive, ended, .. } => {
-                Observed::Ready { alive: ended.is_none(), active: alive.link.active(), idle_for: alive.link.idle_for() }
-            }
+            Phase::Ready { alive, since, ended } => Observed::Ready {
+                alive: ended.is_none(),
+                active: alive.link.active(),
+                idle_for: alive.link.idle_for(),
+                age: since.elapsed(),
+            },
         }
     }
 
@@ -294,13 +311,20 @@ impl Supervisor {
                 self.publish(true);
             }
             Err(error) => {
-                self.circuit.failed(Instant::now(), Duration::ZERO);
-                let (wait, failures) = (self.back_off(), self.circuit.failures());
-                warn!(loge.id = %name, failures, "{name} did not start: {error}; next try in {wait:?}");
                 let failure = error.failure();
-                self.phase = Phase::Failed { reason: error.to_string(), at: Instant::now() + wait };
+                // An engine that is away says nothing about this loge.
+                let wait = if failure.code == Code::EngineAway {
+                    ENGINE_RETRY
+                } else {
+                    self.circuit.failed(Instant::now(), Duration::ZERO);
+                    self.back_off()
+                };
+                let failures = self.circuit.failures();
+                warn!(loge.id = %name, failures, "{name} did not start: {error}; next try in {wait:?}");
+                let at = Instant::now() + wait;
+                self.phase = Phase::Failed { reason: error.to_string(), failure: failure.clone(), at };
                 for reply in self.parked.drain(..) {
-                    let _ = reply.send(Err(failure.clone().retry_after(wait)));
+                    let _ = reply.send(Err(come_back(&failure, wait)));
                 }
                 self.publish(true);
             }
@@ -336,7 +360,8 @@ impl Supervisor {
 
     fn stop(&mut self, why: Why) {
         let Phase::Ready { alive, since, ended } = std::mem::replace(&mut self.phase, Phase::Absent) else { return };
-        let kind = why == Why::Idle || (why == Why::Replaced && self.desired.replace == Replace::WhenQuiet);
+        let kind =
+            matches!(why, Why::Idle | Why::Old) || (why == Why::Replaced && self.desired.replace == Replace::WhenQuiet);
         // Between the plan and here somebody may have begun to watch; they go first.
         if kind && !alive.link.close_if_quiet() {
             self.phase = Phase::Ready { alive, since, ended };
@@ -371,7 +396,8 @@ impl Supervisor {
     fn gone(&mut self) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Absent) {
             Phase::Stopping { broke: Some(reason) } if self.desired.wanted => {
-                Phase::Failed { reason, at: Instant::now() + self.back_off() }
+                let failure = Failure::of(Code::LogeFailed);
+                Phase::Failed { reason, failure, at: Instant::now() + self.back_off() }
             }
             _ => Phase::Absent,
         };
@@ -419,6 +445,12 @@ impl Supervisor {
             }
         });
     }
+}
+
+/// When whoever asked should ask again. An engine that comes back is noticed at once.
+fn come_back(failure: &Failure, wait: Duration) -> Failure {
+    let wait = if failure.code == Code::EngineAway { wait.min(ENGINE_ASK) } else { wait };
+    failure.clone().retry_after(wait)
 }
 
 async fn end(house: &House, alive: Alive, grace: Duration) {

@@ -51,7 +51,7 @@ impl Supervisor {
                 Phase::Absent => LogeState::Absent,
                 Phase::Starting => LogeState::Starting,
                 Phase::Stopping { .. } => LogeState::Stopping,
-                Phase::Failed { reason, at } => {
+                Phase::Failed { reason, at, .. } => {
                     LogeState::Failed { reason: reason.clone(), retry_in: at.saturating_duration_since(Instant::now()) }
                 }
                 Phase::Ready { alive, .. } => {

@@ -22,7 +22,7 @@ async fn everybody_who_parks_is_answered() {
     let (first, second) = tokio::join!(house.loges.ensure(&bo), house.loges.ensure(&bo));
     for failure in [first.unwrap_err(), second.unwrap_err()] {
         assert_eq!(failure.code, Code::EngineAway);
-        assert_eq!(failure.retry_after.map(|wait| wait.as_secs()), Some(1));
+        assert_eq!(failure.retry_after.map(|wait| wait.as_secs()), Some(2));
     }
     // When the engine hangs, the deadline frees them.
     let carl = Tenant::User(domain::UserId::from_random([0xc; 16]));
@@ -38,7 +38,7 @@ async fn everybody_who_parks_is_answered() {
 async fn failing_starts_back_off_and_a_good_one_ends_it() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     for _ in 0..4 {
-        house.runtime.next(Start::EngineAway);
+        house.runtime.next(Start::Refused);
     }
     let began = Instant::now();
     house.loges.want(&ana());
@@ -61,7 +61,7 @@ async fn the_circuit_of_one_opens_and_the_other_watches_on() {
     house.loges.ensure(&bo()).await.unwrap();
     let circuit = || house.loges.view(&ana()).map(|view| view.circuit);
     for _ in 0..5 {
-        house.runtime.next(Start::EngineAway);
+        house.runtime.next(Start::Refused);
     }
     house.loges.want(&ana());
     eventually("it opens", Duration::from_secs(200), async || circuit() == Some(CircuitState::Open)).await;
@@ -103,7 +103,7 @@ async fn lent_time_comes_on_top_and_ends_with_the_generation() {
 async fn somebody_who_asks_during_a_long_back_off_hears_so_at_once() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     for _ in 0..3 {
-        house.runtime.next(Start::EngineAway);
+        house.runtime.next(Start::Refused);
     }
     house.loges.want(&ana());
     eventually("three failures", SOON, async || house.runtime.starts().len() == 3).await;

@@ -1,0 +1,62 @@
+//! The engine's own news: whether it is there, and what becomes of containers with our label.
+
+use super::{News, docker::DockerRuntime, docker_body::LABEL_INSTALL};
+use bollard::{Docker, query_parameters::EventsOptionsBuilder};
+use domain::InstallId;
+use futures_util::{Stream, StreamExt};
+use std::{collections::HashMap, pin::Pin, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+/// An engine that answers at all answers this.
+const PING: Duration = Duration::from_secs(2);
+/// How often an engine that is away is looked for; one connect to a Unix socket each.
+const AWAY_POLL: Duration = Duration::from_millis(500);
+
+/// Never ends by itself.
+pub async fn tell(engine: &DockerRuntime, install: &InstallId, news: &mpsc::Sender<News>) {
+    let mut away = false;
+    loop {
+        let listening = match engine.engine().await {
+            Ok(docker) => listen(&docker, install).await,
+            Err(_) => None,
+        };
+        if let Some(mut events) = listening {
+            if std::mem::take(&mut away) {
+                // What the owner reads about it is true again, and it may be another engine.
+                let _ = engine.examine().await;
+                info!("the container engine is back");
+                let _ = news.send(News::Back).await;
+            }
+            while let Some(()) = events.next().await {
+                let _ = news.send(News::Changed).await;
+            }
+        }
+        engine.hang_up().await;
+        if !std::mem::replace(&mut away, true) {
+            // The owner reads from now on what is wrong.
+            match engine.examine().await {
+                Ok(()) => away = false,
+                Err(e) => warn!("the container engine went away: {e}"),
+            }
+        }
+        sleep(AWAY_POLL).await;
+    }
+}
+
+/// One `()` for each piece of news; ends when the connection does. `None` when nobody answers.
+/// What an event says is not believed: it only says when to look.
+async fn listen(docker: &Docker, install: &InstallId) -> Option<Pin<Box<dyn Stream<Item = ()> + Send>>> {
+    timeout(PING, docker.ping()).await.ok()?.ok()?;
+    let filters = HashMap::from([
+        ("type", vec!["container".to_owned()]),
+        ("label", vec![format!("{LABEL_INSTALL}={install}")]),
+        ("event", ["create", "die", "oom", "destroy", "rename", "update"].map(str::to_owned).to_vec()),
+    ]);
+    let options = EventsOptionsBuilder::new().filters(&filters).build();
+    let events = docker.events(Some(options));
+    Some(Box::pin(events.take_while(|event| std::future::ready(event.is_ok())).map(drop)))
+}
