@@ -12,6 +12,7 @@ pub mod failure;
 pub mod id;
 pub mod job;
 pub mod language;
+pub mod lending;
 pub mod library;
 pub mod limits;
 pub mod loge;

@@ -41,8 +41,6 @@ pub trait LogeRoom: Send + Sync + 'static {
     async fn restart(&self, tenant: &Tenant) -> Result<(), Failure>;
     async fn stop(&self, tenant: &Tenant);
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure>;
-    /// So much CPU on top of the limits until something else is lent; whether it arrived.
-    async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure>;
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure>;
     /// What a player needs before any segment of a track.
     async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure>;
@@ -60,6 +58,8 @@ pub trait LogeRoom: Send + Sync + 'static {
     fn list(&self) -> Vec<LogeView>;
     async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String>;
     fn runtime(&self) -> RuntimeInfo;
+    /// Whether processor time that some leave unused is lent to others.
+    fn lends(&self) -> bool;
     fn set_idle_stop(&self, idle_stop: Duration);
 }
 
@@ -91,9 +91,6 @@ impl LogeRoom for Loges {
     }
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
         Loges::set_limits(self, user, limits).await
-    }
-    async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
-        Loges::lend(self, tenant, cpu_millis).await
     }
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
         OpenRange::of(Loges::range(self, tenant, file, offset, length).await, tenant, "range")
@@ -131,6 +128,9 @@ impl LogeRoom for Loges {
     }
     fn runtime(&self) -> RuntimeInfo {
         Loges::runtime(self)
+    }
+    fn lends(&self) -> bool {
+        Loges::lends(self)
     }
     fn set_idle_stop(&self, idle_stop: Duration) {
         Loges::set_idle_stop(self, idle_stop);

@@ -11,6 +11,7 @@
 
 mod circuit;
 mod house;
+mod lending;
 pub mod link;
 pub mod plan;
 pub mod runtime;
@@ -111,6 +112,11 @@ impl Loges {
         // and its socket went with that run, so its worker can never say hello to us.
         loges.sweep().await;
         lifecycle.spawn("loge sweep", loges.clone().keep_swept());
+        if loges.lends() {
+            lifecycle.spawn("loge lender", lending::run(loges.clone()));
+        } else {
+            lending::cannot();
+        }
         Ok(loges)
     }
 
@@ -165,13 +171,16 @@ impl Loges {
         done.await.unwrap_or_else(|_| Err(Failure::of(Code::ShuttingDown)))
     }
 
+    /// Whether processor time that some leave unused is lent to those who need more. Not where
+    /// the limits of a loge that runs cannot be changed.
+    pub fn lends(&self) -> bool {
+        self.house.runtime.has_live_limits()
+    }
+
     /// So many thousandths of a core on top of the limits; 0 takes them back. They end with this
     /// generation of the loge. Answers whether they arrived: not where the loge is not ready or
-    /// its runtime cannot change a running one.
-    ///
-    /// # Errors
-    /// When the engine refuses, or the house closes.
-    pub async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
+    /// its runtime cannot change a running one. Only the lender lends.
+    async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
         let Some(owned) = self.known(tenant) else { return Ok(false) };
         let (reply, done) = oneshot::channel();
         owned.commands.send(Command::Lend(cpu_millis, reply)).await.map_err(|_| Failure::of(Code::ShuttingDown))?;

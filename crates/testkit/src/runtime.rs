@@ -6,12 +6,12 @@ use crate::{
     worker::{Films, Manner, ScriptedWorker},
 };
 use async_trait::async_trait;
-use domain::{InstallId, LogeLimits, RuntimeKind};
+use domain::{InstallId, LogeLimits, RuntimeKind, Tenant};
 use loges::{
     RuntimeChoice, RuntimeInfo, Usage,
     link::PeerRule,
     plan::Found,
-    runtime::{Exit, News, Running, Runtime, RuntimeError, StartSpec},
+    runtime::{CpuTime, Exit, News, Running, Runtime, RuntimeError, StartSpec},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,6 +21,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
+    time::Instant,
 };
 
 /// What the next start does.
@@ -46,12 +47,34 @@ struct State {
     cleared: Vec<String>,
     limits: Vec<(String, LogeLimits)>,
     news: Vec<mpsc::Sender<News>>,
+    /// Thousandths of a core that loges would use if they could.
+    appetites: HashMap<Tenant, u32>,
+    has_no_live_limits: bool,
 }
 
 struct Living {
     found: Found,
     abort: AbortHandle,
     exit: watch::Receiver<Option<Exit>>,
+    tenant: Tenant,
+    cpu_millis: u32,
+    cpu: CpuTime,
+    read: Instant,
+}
+
+impl Living {
+    /// Counts up to now, as if the appetite had been the same since the last time.
+    fn eat(&mut self, appetite: u32) {
+        let passed = self.read.elapsed();
+        self.read += passed;
+        self.cpu.at += passed;
+        self.cpu.used += passed * appetite.min(self.cpu_millis) / 1000;
+        let slices = u64::try_from(passed.as_millis()).unwrap_or(0) / 10;
+        self.cpu.slices += slices;
+        if appetite > self.cpu_millis {
+            self.cpu.held_back += slices;
+        }
+    }
 }
 
 pub struct FakeRuntime {
@@ -110,6 +133,18 @@ impl FakeRuntime {
     pub fn limits(&self) -> Vec<(String, LogeLimits)> {
         self.state().limits.clone()
     }
+    /// What a tenant's loges would use from now on, in thousandths of a core.
+    pub fn hunger(&self, tenant: &Tenant, cpu_millis: u32) {
+        let mut state = self.state();
+        let before = state.appetites.insert(tenant.clone(), cpu_millis).unwrap_or(0);
+        for living in state.living.values_mut().filter(|living| living.tenant == *tenant) {
+            living.eat(before);
+        }
+    }
+    /// From now on it is one that cannot change what runs.
+    pub fn freeze_limits(&self) {
+        self.state().has_no_live_limits = true;
+    }
     /// Ends a worker as if somebody had killed it.
     pub fn kill(&self, id: &str) {
         if let Some(living) = self.state().living.get(id) {
@@ -138,7 +173,7 @@ impl Runtime for FakeRuntime {
         }
     }
     fn has_live_limits(&self) -> bool {
-        true
+        !self.state().has_no_live_limits
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Running, RuntimeError> {
@@ -171,7 +206,9 @@ impl Runtime for FakeRuntime {
             generation: spec.generation,
             spec_hash: spec.spec_hash,
         };
-        self.state().living.insert(id.clone(), Living { found, abort, exit });
+        let cpu = CpuTime { used: Duration::ZERO, at: Duration::ZERO, slices: 0, held_back: 0 };
+        let (tenant, cpu_millis, read) = (spec.tenant, spec.limits.cpu_millis, Instant::now());
+        self.state().living.insert(id.clone(), Living { found, abort, exit, tenant, cpu_millis, cpu, read });
         fault.after("start").await?;
         Ok(Running { id, image: "scripted".into() })
     }
@@ -204,16 +241,32 @@ impl Runtime for FakeRuntime {
     }
 
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
-        self.state().limits.push((id.to_owned(), limits));
+        let mut state = self.state();
+        state.limits.push((id.to_owned(), limits));
+        let State { living, appetites, .. } = &mut *state;
+        if let Some(living) = living.get_mut(id) {
+            living.eat(appetites.get(&living.tenant).copied().unwrap_or(0));
+            living.cpu_millis = limits.cpu_millis;
+        }
         Ok(())
     }
     async fn usage(&self, id: &str) -> Option<Usage> {
-        self.state().living.get(id).map(|_| Usage {
-            cpu_percent: 1.0,
+        let state = self.state();
+        let living = state.living.get(id)?;
+        let appetite = state.appetites.get(&living.tenant).copied().unwrap_or(10);
+        Some(Usage {
+            cpu_percent: f64::from(appetite.min(living.cpu_millis)) / 10.0,
             memory_bytes: 1 << 20,
             pids: 1,
-            throttled_percent: None,
+            throttled_percent: (appetite > living.cpu_millis).then_some(90.0),
         })
+    }
+    async fn cpu_time(&self, id: &str) -> Option<CpuTime> {
+        let mut state = self.state();
+        let State { living, appetites, .. } = &mut *state;
+        let living = living.get_mut(id)?;
+        living.eat(appetites.get(&living.tenant).copied().unwrap_or(0));
+        Some(living.cpu)
     }
     async fn logs(&self, _: &str, _: usize) -> Result<Vec<String>, RuntimeError> {
         Ok(vec!["scripted words".into()])

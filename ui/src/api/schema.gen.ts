@@ -515,6 +515,8 @@ export interface Runtime {
   isolation: Wall[];
   /** `docker` or `process`. */
   kind: string;
+  /** Whether processor time that some containers leave unused is lent to those that need more. Not where the limits of one that runs cannot be changed. */
+  lends_cpu: boolean;
   /** `full`, `reduced` or `unknown` (nothing has been started yet). */
   level: string;
   /** Walls that must stand and do not. */

@@ -273,6 +273,8 @@ export interface Runtime {
   /** Walls that must stand and do not. */
   missing: string[];
   isolation: { name: string; reached: boolean; detail: string }[];
+  /** Whether processor time that some leave unused is lent to others. */
+  lends_cpu: boolean;
   advice?: string | null;
 }
 export interface Vitals {

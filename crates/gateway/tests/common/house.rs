@@ -71,10 +71,6 @@ impl LogeRoom for FakeRooms {
     async fn stop(&self, tenant: &Tenant) {
         self.saw(format!("stop {tenant}"));
     }
-    async fn lend(&self, tenant: &Tenant, cpu_millis: u32) -> Result<bool, Failure> {
-        self.saw(format!("lend {tenant} {cpu_millis}"));
-        Ok(true)
-    }
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
         self.saw(format!("limits {user} {}", limits.memory_bytes));
         Ok(())
@@ -135,6 +131,9 @@ impl LogeRoom for FakeRooms {
     }
     async fn logs(&self, _: &Tenant, tail: usize) -> Vec<String> {
         vec![format!("the last {tail} lines"), "Probing film 7".into()]
+    }
+    fn lends(&self) -> bool {
+        true
     }
     fn runtime(&self) -> RuntimeInfo {
         RuntimeInfo {

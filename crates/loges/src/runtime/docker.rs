@@ -3,8 +3,9 @@
 //! limit, and an answer "it is so already" counts as success.
 
 use super::{
-    Exit, News, Running, Runtime, RuntimeError, StartSpec, docker_age,
+    CpuTime, Exit, News, Running, Runtime, RuntimeError, StartSpec, docker_age,
     docker_body::{self, LABEL_GENERATION, LABEL_INSTALL, LABEL_SPEC, LABEL_TENANT},
+    docker_cpu::Counters,
     docker_events,
     docker_group::Group,
     docker_mounts::{self, Meant},
@@ -50,6 +51,7 @@ pub struct DockerRuntime {
     engine: tokio::sync::Mutex<Option<Docker>>,
     seen: Mutex<Seen>,
     stats: Mutex<HashMap<String, Stats>>,
+    counters: Counters,
     group: Group,
 }
 
@@ -106,6 +108,7 @@ impl DockerRuntime {
             engine: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
             stats: Mutex::default(),
+            counters: Counters::default(),
             group: Group::default(),
         })
     }
@@ -390,6 +393,7 @@ impl Runtime for DockerRuntime {
     }
 
     async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
+        self.counters.forget(id);
         if let Some(stats) = self.stats().remove(id) {
             stats.reading.abort();
         }
@@ -416,6 +420,16 @@ impl Runtime for DockerRuntime {
     async fn usage(&self, id: &str) -> Option<Usage> {
         let latest = self.stats().get(id)?.latest.clone();
         *latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn cpu_time(&self, id: &str) -> Option<CpuTime> {
+        if !self.counters.knows(id) {
+            let docker = self.engine().await.ok()?;
+            let asked = docker.inspect_container(id, None::<InspectContainerOptions>);
+            let state = self.call("inspect", ASK, asked).await.ok()?.state;
+            self.counters.meet(id, state?.pid.filter(|pid| *pid > 0)?);
+        }
+        self.counters.read(id)
     }
 
     async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError> {

@@ -7,6 +7,7 @@ pub mod choose;
 pub mod docker;
 pub mod docker_age;
 pub mod docker_body;
+mod docker_cpu;
 mod docker_events;
 mod docker_group;
 pub mod docker_mounts;
@@ -81,6 +82,17 @@ impl std::fmt::Display for Exit {
     }
 }
 
+/// Counters of a loge since its start. Only the difference between two readings means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuTime {
+    pub used: Duration,
+    /// When this was read, on the clock of whoever counted.
+    pub at: Duration,
+    /// Time slices in which it ran at all, and those in which it was held back.
+    pub slices: u64,
+    pub held_back: u64,
+}
+
 #[async_trait]
 pub trait Runtime: Send + Sync + 'static {
     fn kind(&self) -> RuntimeKind;
@@ -96,6 +108,9 @@ pub trait Runtime: Send + Sync + 'static {
     async fn remove(&self, id: &str) -> Result<(), RuntimeError>;
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError>;
     async fn usage(&self, id: &str) -> Option<Usage>;
+    /// As of now, for who cannot wait for the next [`Runtime::usage`]; `None` where nobody counts.
+    /// Cheap after the first time.
+    async fn cpu_time(&self, id: &str) -> Option<CpuTime>;
     /// The newest lines, escaped and bounded.
     async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError>;
     /// Everything that carries the label of this install, running or not.

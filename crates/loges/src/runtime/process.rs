@@ -1,7 +1,7 @@
 //! Loges without a container engine: the same worker behind `loge-launch`, which takes every
 //! right away from itself before it becomes the worker.
 
-use super::{Exit, News, Running, Runtime, RuntimeError, StartSpec, escape_line, process_usage::Meter};
+use super::{CpuTime, Exit, News, Running, Runtime, RuntimeError, StartSpec, escape_line, process_usage::Meter};
 use crate::{
     link::{PeerRule, Within},
     plan::Found,
@@ -224,6 +224,11 @@ impl Runtime for ProcessRuntime {
     async fn usage(&self, id: &str) -> Option<Usage> {
         let sandbox = self.sandbox(id)?;
         sandbox.meter.lock().unwrap_or_else(PoisonError::into_inner).read(sandbox.pid)
+    }
+
+    async fn cpu_time(&self, _: &str) -> Option<CpuTime> {
+        // Asked in order to change limits, which is not possible here.
+        None
     }
 
     async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError> {

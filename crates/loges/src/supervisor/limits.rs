@@ -6,6 +6,7 @@ use crate::{
     words::Mount,
 };
 use domain::{Failure, LogeLimits};
+use std::collections::VecDeque;
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -33,52 +34,100 @@ impl Supervisor {
     }
 
     pub(super) fn set_limits(&mut self, limits: LogeLimits, reply: oneshot::Sender<Result<(), Failure>>) {
-        let Phase::Ready { alive, .. } = &self.phase else {
+        if !matches!(self.phase, Phase::Ready { .. }) {
             // The next start reads them from the database.
             let _ = reply.send(Ok(()));
             return;
-        };
+        }
         if !self.house.runtime.has_live_limits() {
             self.desired.replace = self.desired.replace.max(Replace::WhenQuiet);
             let _ = reply.send(Ok(()));
             return;
         }
-        let lent = alive.lent_millis;
-        self.change(limits, lent, reply);
+        self.changes.waiting.push_back(Change::Limits(limits, reply));
+        self.next_change();
     }
 
     pub(super) fn lend(&mut self, lent_millis: u32, reply: oneshot::Sender<Result<bool, Failure>>) {
-        let Phase::Ready { alive, ended: None, .. } = &self.phase else {
+        if !matches!(self.phase, Phase::Ready { ended: None, .. }) || !self.house.runtime.has_live_limits() {
             let _ = reply.send(Ok(false));
             return;
-        };
-        if !self.house.runtime.has_live_limits() || alive.lent_millis == lent_millis {
-            let _ = reply.send(Ok(alive.lent_millis == lent_millis));
-            return;
         }
-        let (changed, outcome) = oneshot::channel::<Result<(), Failure>>();
-        self.change(alive.limits, lent_millis, changed);
-        tokio::spawn(async move {
-            // Without an answer the loge ended meanwhile, and what was lent with it.
-            let _ = reply.send(outcome.await.unwrap_or(Ok(())).map(|()| true));
-        });
+        self.changes.waiting.push_back(Change::Lent(lent_millis, reply));
+        self.next_change();
     }
 
-    fn change(&self, limits: LogeLimits, lent_millis: u32, reply: oneshot::Sender<Result<(), Failure>>) {
-        let Phase::Ready { alive, .. } = &self.phase else { return };
+    /// One after the other: two at once would each bring back what the other changed.
+    pub(super) fn next_change(&mut self) {
+        let Phase::Ready { alive, ended: None, .. } = &self.phase else { return self.changes.forget() };
+        if self.changes.under_way {
+            return;
+        }
+        let Some(change) = self.changes.waiting.pop_front() else { return };
+        self.changes.under_way = true;
+        let (limits, lent) = match &change {
+            Change::Limits(limits, _) => (*limits, alive.lent_millis),
+            Change::Lent(lent, _) => (alive.limits, *lent),
+        };
+        let same = (limits, lent) == (alive.limits, alive.lent_millis);
         let (runtime, id) = (self.house.runtime.clone(), alive.running.id.clone());
         let (me, generation) = (self.me.clone(), self.generation);
         tokio::spawn(async move {
-            let outcome = runtime.update_limits(&id, with_lent(limits, lent_millis)).await;
-            if outcome.is_ok()
-                && let Some(me) = me.upgrade()
-            {
-                let _ = me.send(Command::Limited(generation, limits, lent_millis)).await;
+            let outcome = if same { Ok(()) } else { runtime.update_limits(&id, with_lent(limits, lent)).await };
+            let now = outcome.is_ok().then_some((limits, lent));
+            if let Some(me) = me.upgrade() {
+                let _ = me.send(Command::Limited(generation, now)).await;
             }
-            let _ = reply.send(outcome.map_err(|e| {
+            change.answer(outcome.map_err(|e| {
                 warn!(container.id = %id, "limits of {id} cannot be changed: {e}");
                 e.failure()
             }));
         });
+    }
+
+    /// The engine answered; `now` is what holds, where it agreed.
+    pub(super) fn limited(&mut self, now: Option<(LogeLimits, u32)>) {
+        self.changes.under_way = false;
+        if let (Some((limits, lent)), Phase::Ready { alive, .. }) = (now, &mut self.phase)
+            && (alive.limits, alive.lent_millis) != (limits, lent)
+        {
+            (alive.limits, alive.lent_millis) = (limits, lent);
+            self.publish(true);
+        }
+        self.next_change();
+    }
+}
+
+/// What the engine is to be told about the running generation.
+#[derive(Default)]
+pub(super) struct Changes {
+    under_way: bool,
+    waiting: VecDeque<Change>,
+}
+
+enum Change {
+    Limits(LogeLimits, oneshot::Sender<Result<(), Failure>>),
+    Lent(u32, oneshot::Sender<Result<bool, Failure>>),
+}
+
+impl Changes {
+    /// The generation is over: the next one begins with limits from the database and nothing lent.
+    pub(super) fn forget(&mut self) {
+        self.under_way = false;
+        for change in self.waiting.drain(..) {
+            match change {
+                Change::Limits(_, reply) => drop(reply.send(Ok(()))),
+                Change::Lent(_, reply) => drop(reply.send(Ok(false))),
+            }
+        }
+    }
+}
+
+impl Change {
+    fn answer(self, outcome: Result<(), Failure>) {
+        match self {
+            Self::Limits(_, reply) => drop(reply.send(outcome)),
+            Self::Lent(_, reply) => drop(reply.send(outcome.map(|()| true))),
+        }
     }
 }

@@ -57,8 +57,8 @@ pub enum Command {
     LinkEnded(u64, String),
     Exited(u64, Exit),
     Respecced(u64, Replace),
-    /// Limits and, on top of them, what is lent.
-    Limited(u64, LogeLimits, u32),
+    /// A change of limits is through; with what holds now, unless the engine refused.
+    Limited(u64, Option<(LogeLimits, u32)>),
     Measured(u64, Option<Usage>),
 }
 
@@ -98,6 +98,7 @@ pub struct Supervisor {
     out_of_memory: u32,
     usage: Option<Usage>,
     measure_at: Instant,
+    changes: limits::Changes,
     parked: Vec<oneshot::Sender<Result<Arc<Link>, Failure>>>,
     leaving: Vec<oneshot::Sender<()>>,
 }
@@ -122,6 +123,7 @@ pub fn spawn(house: &Arc<House>, tenant: Tenant, slot: u32) -> (mpsc::Sender<Com
         out_of_memory: 0,
         usage: None,
         measure_at: Instant::now() + FAR,
+        changes: limits::Changes::default(),
         parked: Vec::new(),
         leaving: Vec::new(),
     };
@@ -205,13 +207,7 @@ impl Supervisor {
             Command::Respecced(generation, replace) if generation == self.generation => {
                 self.desired.replace = self.desired.replace.max(replace);
             }
-            Command::Limited(generation, limits, lent_millis) if generation == self.generation => {
-                if let Phase::Ready { alive, .. } = &mut self.phase {
-                    alive.limits = limits;
-                    alive.lent_millis = lent_millis;
-                }
-                self.publish(true);
-            }
+            Command::Limited(generation, now) if generation == self.generation => self.limited(now),
             Command::Measured(generation, usage) if generation == self.generation => {
                 self.usage = usage;
                 self.publish(false);
@@ -382,6 +378,7 @@ impl Supervisor {
         self.desired.replace = Replace::No;
         self.measure_at = Instant::now() + FAR;
         self.usage = None;
+        self.changes.forget();
         let grace = if ended.is_some() { Duration::ZERO } else { STOP_GRACE };
         self.phase = Phase::Stopping { broke: ended };
         self.publish(true);

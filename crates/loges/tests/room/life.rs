@@ -77,29 +77,6 @@ async fn the_circuit_of_one_opens_and_the_other_watches_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lent_time_comes_on_top_and_ends_with_the_generation() {
-    let house = House::open(Start::Worker(Manner::Good)).await;
-    assert_eq!(house.loges.lend(&ana(), 400).await, Ok(false), "nothing is there");
-    house.loges.ensure(&ana()).await.unwrap();
-    assert_eq!(house.loges.lend(&ana(), 400).await, Ok(true));
-    assert_eq!(house.runtime.limits().last().unwrap().1.cpu_millis, LogeLimits::DEFAULT.cpu_millis + 400);
-    eventually("the view says so", SOON, async || house.loges.view(&ana()).unwrap().lent_millis == 400).await;
-    assert_eq!(house.loges.view(&ana()).unwrap().limits, LogeLimits::DEFAULT);
-    // Other limits leave it lent; taking it back leaves the limits.
-    let Tenant::User(user) = ana() else { unreachable!() };
-    let more = LogeLimits { cpu_millis: 700, ..LogeLimits::DEFAULT };
-    house.loges.set_limits(&user, more).await.unwrap();
-    assert_eq!(house.runtime.limits().last().unwrap().1.cpu_millis, 1100);
-    eventually("the limits are known", SOON, async || house.loges.view(&ana()).unwrap().limits == more).await;
-    assert_eq!(house.loges.lend(&ana(), 0).await, Ok(true));
-    assert_eq!(house.runtime.limits().last().unwrap().1.cpu_millis, 700);
-    assert_eq!(house.loges.lend(&ana(), 300).await, Ok(true));
-    house.loges.restart(&ana()).await.unwrap();
-    assert_eq!(house.loges.view(&ana()).unwrap().lent_millis, 0);
-    house.close().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn somebody_who_asks_during_a_long_back_off_hears_so_at_once() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     for _ in 0..3 {

@@ -3,5 +3,6 @@
 
 mod faults;
 mod house;
+mod lending;
 mod life;
 mod manners;

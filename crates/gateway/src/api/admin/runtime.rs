@@ -32,6 +32,9 @@ struct Runtime {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     isolation: Vec<Wall>,
+    /// Whether processor time that some containers leave unused is lent to those that need more.
+    /// Not where the limits of one that runs cannot be changed.
+    lends_cpu: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
 }
@@ -51,6 +54,7 @@ async fn runtime(State(house): State<Arc<House>>) -> Json<Runtime> {
         kind: info.kind.as_str().into(),
         wanted: info.wanted.as_str().into(),
         detail: info.detail,
+        lends_cpu: house.loges.lends(),
         version: info.version,
         isolation: info
             .isolation

@@ -1,0 +1,168 @@
+//! The lender: looks at what the loges use, and brings what [`domain::lending`] decides to their
+//! engine. While nobody is held back it reads what is measured anyway and asks for nothing; while
+//! somebody is, it looks four times a second, so that what another comes to need is theirs again
+//! well within a second.
+
+use crate::{
+    Loges,
+    runtime::CpuTime,
+    words::{LogeView, Usage},
+};
+use domain::{
+    LogeState, Tenant,
+    lending::{KEPT_FOR, Lodger, lend},
+};
+use futures_util::future::join_all;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, trace};
+
+const CALM: Duration = Duration::from_millis(500);
+const ALERT: Duration = Duration::from_millis(250);
+/// An engine that answers later than this knows nothing of now.
+const READ_DEADLINE: Duration = Duration::from_millis(200);
+/// After something was taken back, nothing more is lent for this long.
+const SETTLES: Duration = Duration::from_secs(2);
+
+/// What stays for the gateway, as where all loges together have a limit.
+const KEPT_MILLIS: u32 = 500;
+
+/// What the loges of this machine may use together.
+pub fn ceiling() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores).unwrap_or(u32::MAX).saturating_mul(1000).saturating_sub(KEPT_MILLIS)
+}
+
+pub async fn run(loges: Loges) {
+    let soft = loges.house.lifecycle.soft().clone();
+    let mut lender = Lender { ceiling: ceiling(), known: HashMap::new(), took_back: None };
+    loop {
+        let pause = if lender.known.is_empty() { CALM } else { ALERT };
+        if timeout(pause, soft.cancelled()).await.is_ok() {
+            return;
+        }
+        lender.look(&loges).await;
+    }
+}
+
+struct Lender {
+    ceiling: u32,
+    /// Loges that are being watched closely; empty while nobody needs anything.
+    known: HashMap<Tenant, Known>,
+    took_back: Option<Instant>,
+}
+
+/// The container tells generations apart.
+struct Known {
+    container: String,
+    last: CpuTime,
+    needed: Option<Instant>,
+}
+
+impl Lender {
+    async fn look(&mut self, loges: &Loges) {
+        let mut ready = loges.list();
+        ready.retain(|view| view.state == LogeState::Ready && view.container_id.is_some());
+        if self.known.is_empty() && !somebody_is_held_back(loges, &ready).await {
+            return;
+        }
+        let read = ready.iter().map(|view| cpu_time(loges, view));
+        let lodgers: Vec<Lodger> =
+            join_all(read).await.into_iter().zip(&ready).map(|(read, view)| self.met(view, read)).collect();
+        self.known.retain(|tenant, _| ready.iter().any(|view| view.tenant == *tenant));
+        let settled = self.took_back.is_none_or(|at| at.elapsed() >= SETTLES);
+        let next = lend(&lodgers, self.ceiling, settled);
+        trace!(?lodgers, ?next, "looked");
+        let changes: Vec<(&LogeView, u32)> =
+            ready.iter().zip(next).filter(|(view, n)| view.lent_millis != *n).collect();
+        self.bring(loges, &changes).await;
+        let rests = |known: &Known| known.needed.is_none_or(|at| at.elapsed() >= KEPT_FOR);
+        if changes.is_empty() && ready.iter().all(|view| view.lent_millis == 0) && self.known.values().all(rests) {
+            self.known.clear();
+        }
+    }
+
+    /// What a loge did since the last look.
+    fn met(&mut self, view: &LogeView, read: Option<CpuTime>) -> Lodger {
+        let mut lodger = Lodger {
+            own: view.limits.cpu_millis,
+            lent: view.lent_millis,
+            used: None,
+            held_back: 0,
+            content_for: None,
+            borrows: view.tenant != Tenant::House,
+        };
+        let (Some(now), Some(container)) = (read, &view.container_id) else {
+            self.known.remove(&view.tenant);
+            return lodger;
+        };
+        let known = self.known.entry(view.tenant.clone()).or_insert_with(|| Known {
+            container: container.clone(),
+            last: now,
+            // Watched for as long as it takes to tell.
+            needed: Some(Instant::now()),
+        });
+        if known.container != *container {
+            *known = Known { container: container.clone(), last: now, needed: None };
+        }
+        let passed = now.at.saturating_sub(known.last.at);
+        if passed.is_zero() {
+            return lodger;
+        }
+        let used = now.used.saturating_sub(known.last.used).as_micros() * 1000 / passed.as_micros().max(1);
+        let slices = now.slices.saturating_sub(known.last.slices);
+        let held_back = now.held_back.saturating_sub(known.last.held_back);
+        known.last = now;
+        lodger.used = Some(u32::try_from(used).unwrap_or(u32::MAX));
+        lodger.held_back = u32::try_from((held_back * 100).checked_div(slices).unwrap_or(0)).unwrap_or(100);
+        if lodger.needs_more() {
+            known.needed = Some(Instant::now());
+        }
+        lodger.content_for = known.needed.map(|at| at.elapsed());
+        lodger
+    }
+
+    /// Takes back before it gives, so that not even in between too much is lent.
+    async fn bring(&mut self, loges: &Loges, changes: &[(&LogeView, u32)]) {
+        let (less, more): (Vec<_>, Vec<_>) = changes.iter().partition(|(view, next)| *next < view.lent_millis);
+        for (step, part) in [less, more].into_iter().enumerate() {
+            if step == 0 && !part.is_empty() {
+                self.took_back = Some(Instant::now());
+            }
+            let brought = part.iter().map(|(view, millis)| async move {
+                let brought = loges.lend(&view.tenant, *millis).await;
+                debug!(container.id = ?view.container_id, lent_millis = millis, ?brought, "{} is lent {millis}", view.tenant);
+                matches!(brought, Ok(true))
+            });
+            // What could not be taken back is not given a second time.
+            if !join_all(brought).await.into_iter().all(|done| done) {
+                return;
+            }
+        }
+    }
+}
+
+/// From what is measured anyway.
+async fn somebody_is_held_back(loges: &Loges, ready: &[LogeView]) -> bool {
+    let usage = ready
+        .iter()
+        .filter(|view| view.tenant != Tenant::House)
+        .filter_map(|view| Some((view, view.container_id.as_ref()?)))
+        .map(|(view, id)| async move {
+            loges.house.runtime.usage(id).await.is_some_and(|usage| is_held_back(&usage, view))
+        });
+    join_all(usage).await.into_iter().any(|held_back| held_back)
+}
+
+fn is_held_back(usage: &Usage, view: &LogeView) -> bool {
+    usage.throttled_percent.is_some_and(|percent| percent >= 20.0) || usage.cpu_percent >= view.limits.cpus() * 85.0
+}
+
+async fn cpu_time(loges: &Loges, view: &LogeView) -> Option<CpuTime> {
+    timeout(READ_DEADLINE, loges.house.runtime.cpu_time(view.container_id.as_ref()?)).await.ok()?
+}
+
+/// Says once why nothing is lent here.
+pub fn cannot() {
+    info!("unused processor time is not lent: this runtime cannot change the limits of a loge that runs");
+}
