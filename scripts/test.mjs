@@ -1,12 +1,12 @@
 // `npm test`: sets up what the tests need and runs all of them. `.ci/run` is this and nothing else.
 //
-//   npm test -- [--only rust|ui|containers|browser|desktop]
+//   npm test -- [--only rust|ui|containers|security|browser|desktop]
 //
 // A failed check does not hide the ones after it; only what they are built from does.
 import { readdirSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildEverything, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
+import { buildEverything, buildProbe, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root } from "./lib/paths.mjs";
 import { run, signalRunning, which } from "./lib/run.mjs";
@@ -14,7 +14,7 @@ import { heading, main, Refusal, say, took, warn } from "./lib/say.mjs";
 import { openTestHouse } from "./lib/test-house.mjs";
 import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
 
-const GROUPS = ["rust", "ui", "containers", "browser", "desktop"];
+const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop"];
 const debug = { release: false };
 
 /** What the steps hand on to each other. */
@@ -32,16 +32,18 @@ const steps = [
   { name: "UI lint", for: ["ui"], run: () => uiScript("lint") },
   { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
   { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--keep-going", "--", "-D", "warnings"]) },
-  { name: "worker and launcher", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
+  { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
+  { name: "probe", for: ["rust", "security"], vital: true, run: async () => Object.assign(made, await buildProbe()) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
-  { name: "sample media, engine, image", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
+  { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
   { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env) },
   { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--test", "real", "--test", "watch", "--test", "rows", "--test", "bad_input"], house.env) },
+  { name: "cargo test, security", for: ["security"], only: true, run: security },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
   { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },
   { name: "cargo deny", for: ["rust"], run: deny },
-  { name: "nothing left behind", for: ["rust", "containers", "browser", "desktop"], run: () => house.proveEmpty() },
+  { name: "nothing left behind", for: ["rust", "containers", "security", "browser", "desktop"], run: () => house.proveEmpty() },
 ];
 
 await main(async () => {
@@ -93,6 +95,18 @@ function nodeTests(folder) {
     expect: `tests/${folder} failed`,
     limitS: 1500,
   });
+}
+
+/** The walls tried from inside, and everything a hostile worker, client or file may say. */
+async function security() {
+  const rooms = [
+    ["loge-launcher"],
+    ["loge-loges", "--lib", "--test", "probe", "--test", "hostile", "--test", "engine", "--test", "real", "--test", "room"],
+    ["loge-tests", "--test", "doors"],
+  ];
+  const failed = [];
+  for (const room of rooms) await cargo(["test", "--locked", "--quiet", "--no-fail-fast", "-p", ...room], house.env).catch((error) => failed.push(`${room[0]}: ${error.message}`));
+  if (failed.length > 0) throw new Refusal(failed.join("; "));
 }
 
 async function deny() {

@@ -42,8 +42,9 @@ function chooseStaticTarget() {
 const EVERYTHING = Symbol("everything");
 
 /** Builds packages and answers the paths of their programs, by name. Warnings and errors are shown as cargo writes them. */
-async function build(packages, { release, target, env = {} }) {
+async function build(packages, { release, target, example, env = {} }) {
   const what = packages === EVERYTHING ? ["--workspace", "--all-targets"] : packages.flatMap((name) => ["-p", name]);
+  if (example) what.push("--example", example);
   const args = ["build", "--message-format=json-render-diagnostics", ...what];
   if (release) args.push("--release");
   if (target) args.push("--target", target);
@@ -58,7 +59,7 @@ async function build(packages, { release, target, env = {} }) {
         if (!line.startsWith("{")) continue;
         const message = JSON.parse(line);
         // A program and its unit tests carry the same name.
-        const program = message.reason === "compiler-artifact" && message.executable && message.target.kind.includes("bin") && !message.profile.test;
+        const program = message.reason === "compiler-artifact" && message.executable && message.target.kind.includes(example ? "example" : "bin") && !message.profile.test;
         if (program) programs[message.target.name] = message.executable;
       }
     });
@@ -73,6 +74,12 @@ export async function buildSandboxed({ release }) {
   const { target, env } = staticTarget();
   const programs = await build(["loge-worker", "loge-launcher"], { release, target, env });
   return { worker: programs["loge-worker"], launcher: programs["loge-launch"] ?? programs["loge-launcher"] };
+}
+
+/** What stands in the worker's place where the walls are tried: `{ probe }`. */
+export async function buildProbe() {
+  const { target, env } = staticTarget();
+  return { probe: (await build(["loge-launcher"], { release: false, target, example: "probe", env })).probe };
 }
 
 export async function buildServer({ release }) {

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::net::UnixStream,
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
 };
 
 fn main() {
@@ -45,7 +45,9 @@ fn attempt(action: &str, target: &str) -> io::Result<i32> {
         "mkdir" => fs::create_dir(target).map(|()| 0),
         // A program of our own, put where it can be written.
         "drop-and-run" => {
-            fs::copy(std::env::current_exe()?, target)?;
+            let mut program = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(target)?;
+            io::copy(&mut File::open(std::env::current_exe()?)?, &mut program)?;
+            drop(program);
             std::process::Command::new(target).status().map(|_| 0)
         }
         "run" => std::process::Command::new(target)

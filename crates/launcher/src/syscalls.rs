@@ -10,6 +10,12 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
+// Younger than the list of numbers we have; the same on every machine.
+const FCHMODAT2: i64 = 452;
+const SETXATTRAT: i64 = 463;
+const REMOVEXATTRAT: i64 = 466;
+const FILE_SETATTR: i64 = 469;
+
 /// Refused whatever the arguments.
 const REFUSED: &[i64] = &[
     // Into other processes.
@@ -19,6 +25,27 @@ const REFUSED: &[i64] = &[
     libc::SYS_process_madvise,
     libc::SYS_kcmp,
     libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_process_mrelease,
+    libc::SYS_ioprio_set,
+    // What a file is apart from its contents, which Landlock knows nothing of: without a read-only
+    // view a loge could make the films of its own user unreadable.
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
     // Into the kernel: large or young interfaces.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
@@ -85,6 +112,12 @@ const REFUSED: &[i64] = &[
 const REFUSED_HERE: &[i64] = &[
     libc::SYS_kexec_file_load,
     libc::SYS_mknod,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
     libc::SYS_iopl,
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
@@ -105,6 +138,15 @@ const CLONE_NEW: [i32; 7] = [
     libc::CLONE_NEWIPC,
     libc::CLONE_NEWUTS,
     libc::CLONE_NEWCGROUP,
+];
+
+/// Of another process, named by the first argument; zero is the caller itself.
+const OWN_ONLY: [i64; 5] = [
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
 ];
 
 /// Puts text into a terminal's input.
@@ -139,6 +181,11 @@ fn programs() -> Result<Vec<BpfProgram>, Error> {
         rule(0, SeccompCmpOp::MaskedEq(flag), flag)
     });
     refused.insert(libc::SYS_clone, namespaces.collect::<Result<_, _>>()?);
+    for call in OWN_ONLY {
+        refused.insert(call, vec![rule(0, SeccompCmpOp::Ne, 0)?]);
+    }
+    // Neither another process nor all of a group or user.
+    refused.insert(libc::SYS_setpriority, vec![rule(0, SeccompCmpOp::Ne, 0)?, rule(1, SeccompCmpOp::Ne, 0)?]);
     let terminal = [TIOCSTI, TIOCLINUX].into_iter().map(|request| rule(1, SeccompCmpOp::Eq, request));
     refused.insert(libc::SYS_ioctl, terminal.collect::<Result<_, _>>()?);
 

@@ -33,7 +33,10 @@ use futures_util::StreamExt;
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -53,6 +56,8 @@ pub struct DockerRuntime {
     stats: Mutex<HashMap<String, Stats>>,
     counters: Counters,
     group: Group,
+    /// Starts at this moment: none of them may lose the group under its feet.
+    starting: AtomicU32,
 }
 
 /// What the engine last said about itself.
@@ -110,6 +115,7 @@ impl DockerRuntime {
             stats: Mutex::default(),
             counters: Counters::default(),
             group: Group::default(),
+            starting: AtomicU32::new(0),
         })
     }
 
@@ -343,6 +349,7 @@ impl Runtime for DockerRuntime {
     }
 
     async fn start(&self, mut spec: StartSpec) -> Result<Running, RuntimeError> {
+        let _starting = Starting::begin(&self.starting);
         // The engine's language is JSON, which has no words for these.
         spec.mounts.retain(|mount| {
             let sayable = mount.path.to_str().is_some();
@@ -400,7 +407,11 @@ impl Runtime for DockerRuntime {
         let docker = self.engine().await?;
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         // 409 says that a removal is under way already.
-        settled(self.call("remove a container", WORK, docker.remove_container(id, Some(options))).await, &[404, 409])
+        let removed = self.call("remove a container", WORK, docker.remove_container(id, Some(options))).await;
+        if self.stats().is_empty() && self.starting.load(Ordering::SeqCst) == 0 {
+            self.group.clear();
+        }
+        settled(removed, &[404, 409])
     }
 
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
@@ -496,6 +507,22 @@ impl Runtime for DockerRuntime {
             let out_of_memory = inspected.ok().and_then(|c| c.state).and_then(|s| s.oom_killed).unwrap_or(false);
             return Exit { code, out_of_memory };
         }
+    }
+}
+
+/// Counts a start until it is over, however it ends.
+struct Starting<'a>(&'a AtomicU32);
+
+impl<'a> Starting<'a> {
+    fn begin(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The parent's folders, as met; gone again, where they are empty and may be removed, with it.
+/// The parent's folders, as met.
 #[derive(Debug, Default)]
 pub struct Group(Mutex<Vec<PathBuf>>);
 
@@ -34,12 +34,11 @@ impl Group {
         }
         Ok(())
     }
-}
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        for folder in self.0.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            // Refused while a loge is in it, and where it belongs to the engine's administrator.
+    /// Removes what the engine leaves of it after the last loge. Refused by the kernel while one
+    /// is in it, and where it belongs to the engine's administrator.
+    pub fn clear(&self) {
+        for folder in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = fs::remove_dir(Path::new(ROOT).join(folder));
         }
     }
