@@ -112,6 +112,11 @@ pub enum Job {
     Index { file: FileRef },
     /// Result: one JPEG, at most `width` pixels wide, of the frame near `at_ms`.
     Poster { file: FileRef, at_ms: u64, width: u32 },
+    /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted
+    /// from 0; pictures of words count too, but cannot be asked for.
+    Subtitles { file: FileRef, tracks: Vec<u8> },
+    /// Result: a subtitle file that lies beside a film, as WebVTT.
+    SubtitleFile { file: FileRef },
 }
 
 /// How a request ended. Anything but `Ok` has no bytes behind it, except `Failed`, whose bytes

@@ -92,6 +92,22 @@ pub fn poster(at: PosterAt, width: PosterWidth) -> Vec<String> {
     args
 }
 
+/// ffmpeg on standard input; every one of these tracks becomes WebVTT in a file of its own in the
+/// folder it runs in, all in one pass over the film. A name is for the worker to choose.
+pub fn subtitles(tracks: &[(u8, &str)]) -> Vec<String> {
+    let decoders = decoders();
+    let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
+    args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
+    args.extend(list(&["-codec_whitelist", &decoders, "-max_streams", MAX_STREAMS, "-threads", "1"]));
+    args.extend(list(&["-vn", "-an", "-dn", "-i", INPUT]));
+    for (track, name) in tracks {
+        let stream = format!("0:s:{track}");
+        let to = format!("file:{name}");
+        args.extend(list(&["-map", &stream, "-map_metadata", "-1", "-c:s", "webvtt", "-f", "webvtt", "-y", &to]));
+    }
+    args
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +139,20 @@ mod tests {
              -c:v mjpeg -q:v 4 -pix_fmt yuvj420p -f mjpeg pipe:1"
         );
         assert_eq!(args[..4].join(" "), "-nostdin -hide_banner -v level+error");
+    }
+
+    #[test]
+    fn the_subtitles_list() {
+        let text = subtitles(&[(0, "a.vtt"), (3, "b.vtt")]).join(" ");
+        assert!(
+            text.ends_with(
+                "-vn -an -dn -i file:/proc/self/fd/0 \
+                 -map 0:s:0 -map_metadata -1 -c:s webvtt -f webvtt -y file:a.vtt \
+                 -map 0:s:3 -map_metadata -1 -c:s webvtt -f webvtt -y file:b.vtt"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("-protocol_whitelist file,pipe -format_whitelist matroska"), "{text}");
     }
 
     #[test]
