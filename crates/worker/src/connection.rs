@@ -102,7 +102,11 @@ fn answer(
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
             let outcome = match &job {
                 Job::Glance { files } => glance::run(stream, files, limits, |file| open(settings, file)),
-                Job::Probe { file } | Job::Index { file } | Job::Poster { file, .. } => match open(settings, file) {
+                Job::Probe { file }
+                | Job::Index { file }
+                | Job::Poster { file, .. }
+                | Job::Subtitles { file, .. }
+                | Job::SubtitleFile { file } => match open(settings, file) {
                     Ok(open) => job::run(settings, stream, &job, open, limits),
                     Err(status) => job::Outcome::Ended(status),
                 },

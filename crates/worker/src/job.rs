@@ -1,6 +1,6 @@
 //! One media program on one file: started under limits, watched, and always cleared away.
 
-use crate::{connection::gone, index, limited, log, settings::Settings};
+use crate::{connection::gone, index, limited, log, settings::Settings, subtitles};
 use contract::{Job, Status};
 use ffmpeg_sidecar::{
     command::FfmpegCommand,
@@ -82,6 +82,8 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             watch(settings, gateway, program, args, &open, limits, deadline)
         }
         Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
+        Job::Subtitles { tracks, .. } => subtitles::tracks(settings, gateway, &open, tracks, limits, deadline),
+        Job::SubtitleFile { .. } => subtitles::beside(&open, limits),
         Job::Poster { at_ms, width, .. } => {
             let Some(width) = PosterWidth::new(*width) else { return Outcome::Ended(Status::Refused) };
             let poster = |at_ms| {

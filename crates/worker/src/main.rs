@@ -17,6 +17,7 @@ mod limited;
 mod log;
 mod range;
 mod settings;
+mod subtitles;
 
 use std::process::ExitCode;
 
