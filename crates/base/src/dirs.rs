@@ -35,7 +35,7 @@ impl Dirs {
         fs::write(&probe, b"loge").map_err(|source| DirsError::NotWritable { path: data.clone(), source })?;
         let _ = fs::remove_file(&probe);
         let dirs = Self { run: run_dir(&data), data };
-        for path in [dirs.run.clone(), dirs.logs(), dirs.posters(), dirs.keys()] {
+        for path in [dirs.run.clone(), dirs.logs(), dirs.posters(), dirs.looks(), dirs.keys()] {
             make(&path)?;
         }
         Ok(dirs)
@@ -56,6 +56,10 @@ impl Dirs {
     }
     pub fn posters(&self) -> PathBuf {
         self.data.join("posters")
+    }
+    /// Subtitles and storyboards.
+    pub fn looks(&self) -> PathBuf {
+        self.data.join("looks")
     }
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")

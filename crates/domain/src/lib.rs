@@ -20,6 +20,7 @@ pub mod naming;
 pub mod people;
 pub mod playback;
 pub mod progress;
+pub mod subtitles;
 
 pub use failure::{Code, Failure};
 pub use id::{FileId, FolderId, InstallId, InvalidId, InviteId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};

@@ -4,6 +4,7 @@ use crate::{
     control::Wish,
     folders::{self, FolderListing, FolderReport, SandboxUser},
     job::JobView,
+    looks::Looks,
     posters::{Posters, PostersError, poster_path},
     prober::Prober,
     queue::{Queue, Taken},
@@ -25,6 +26,8 @@ use tracing::{error, info, warn};
 #[derive(Debug, Clone)]
 pub struct LibraryConfig {
     pub posters_dir: PathBuf,
+    /// Subtitles and storyboards.
+    pub looks_dir: PathBuf,
     /// Folders that are never part of a library: the data folder, the run folder.
     pub forbidden: Vec<PathBuf>,
     pub sandbox_user: SandboxUser,
@@ -237,6 +240,11 @@ impl Libraries {
     }
 
     /// The JPEG of a title, if one was made. The caller has checked the right to see it.
+    /// Subtitles and storyboards that were made.
+    pub fn looks(&self) -> Looks {
+        Looks::new(self.0.config.looks_dir.clone())
+    }
+
     pub async fn poster(&self, title: &TitleId) -> Option<Vec<u8>> {
         tokio::fs::read(poster_path(&self.0.config.posters_dir, title)).await.ok()
     }

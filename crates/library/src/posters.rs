@@ -101,7 +101,7 @@ fn moment(duration_ms: u64) -> u64 {
 
 /// The worker is not trusted to send a picture: what does not begin and end like a JPEG is
 /// never written, and what is written is only ever served as `image/jpeg`.
-fn is_jpeg(bytes: &[u8]) -> bool {
+pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.len() > 100 && bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.ends_with(&[0xff, 0xd9])
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn poster_path(dir: &Path, title: &TitleId) -> PathBuf {
 }
 
 /// Written beside and renamed, so that a reader never sees half a picture.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }

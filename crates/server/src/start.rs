@@ -108,6 +108,7 @@ impl Server {
         };
         let library_config = LibraryConfig {
             posters_dir: dirs.posters(),
+            looks_dir: dirs.looks(),
             forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf()],
             sandbox_user,
             probe_concurrency: 3,

@@ -8,12 +8,13 @@ use crate::{
     open::{Store, Turn, commit},
     titles::{FileRow, best_file_of_title, to_file},
 };
-use domain::{FileId, TitleId};
+use domain::{FileId, FolderId, TitleId};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
+use std::collections::HashMap;
 
 /// Sprite sheets of a title, each `tiles_across` × `tiles_down` tiles, the last one padded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +262,47 @@ impl Store {
             .await
             .map_err(reading("files"))?;
         rows.into_iter().map(to_file).collect()
+    }
+
+    /// The subtitle files beside the films of a folder, by the film's path.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn besides_of_folder(&self, folder: &FolderId) -> Result<HashMap<Vec<u8>, Vec<Beside>>, StoreError> {
+        let of_folder = Query::select()
+            .column(file::Column::Id)
+            .from(file::Entity)
+            .and_where(file::Column::FolderId.eq(folder.as_str()))
+            .to_owned();
+        let rows = subtitle::Entity::find()
+            .filter(subtitle::Column::FileId.in_subquery(of_folder))
+            .filter(subtitle::Column::Number.gte(FIRST_BESIDE))
+            .all(self.read())
+            .await
+            .map_err(reading(SUBTITLES))?;
+        let with_some = Query::select()
+            .column(subtitle::Column::FileId)
+            .from(subtitle::Entity)
+            .and_where(subtitle::Column::Number.gte(FIRST_BESIDE))
+            .to_owned();
+        let films: HashMap<String, Vec<u8>> = file::Entity::find()
+            .select_only()
+            .columns([file::Column::Id, file::Column::Path])
+            .filter(file::Column::FolderId.eq(folder.as_str()))
+            .filter(file::Column::Id.in_subquery(with_some))
+            .into_tuple()
+            .all(self.read())
+            .await
+            .map_err(reading("files"))?
+            .into_iter()
+            .collect();
+        let mut out: HashMap<Vec<u8>, Vec<Beside>> = HashMap::new();
+        for row in rows {
+            let (Some(path), Some(film)) = (row.path, films.get(&row.file_id)) else { continue };
+            let beside = Beside { path, size_bytes: row.size_bytes.cast_unsigned(), mtime_ns: row.mtime_ns };
+            out.entry(film.clone()).or_default().push(beside);
+        }
+        Ok(out)
     }
 
     /// Writes down how it went with some subtitles of a file. Numbers nobody knows, and files that

@@ -97,7 +97,8 @@ fn take(
 ) -> Result<Vec<Taken>, Outcome> {
     let job = JOBS.fetch_add(1, Ordering::Relaxed);
     let scratch: Vec<Scratch> = tracks.iter().map(|track| Scratch::new(settings, job, *track)).collect();
-    let named: Vec<(u8, &str)> = tracks.iter().zip(&scratch).map(|(track, file)| (*track, file.name.as_str())).collect();
+    let named: Vec<(u8, &str)> =
+        tracks.iter().zip(&scratch).map(|(track, file)| (*track, file.name.as_str())).collect();
     let args = ffmpeg_args::subtitles(&named).into_iter().map(OsString::from).collect();
     let program = settings.programs.ffmpeg.clone().into_os_string();
     match watch(settings, gateway, program, args, open, limits, deadline) {

@@ -6,8 +6,7 @@ use common::{House, job};
 use contract::{Job, Status, Taken, subtitle};
 
 const ROOM: u32 = 8 << 20;
-const LINES: &str =
-    "1\n00:00:00,200 --> 00:00:01,000\nHello <i>there</i>\n\n2\n00:00:01,200 --> 00:00:01,900\n<script>alert(1)</script> & so\n";
+const LINES: &str = "1\n00:00:00,200 --> 00:00:01,000\nHello <i>there</i>\n\n2\n00:00:01,200 --> 00:00:01,900\n<script>alert(1)</script> & so\n";
 const EXPECTED: &str = "WEBVTT\n\n00:00:00.200 --> 00:00:01.000\nHello <i>there</i>\n\n00:00:01.200 --> 00:00:01.900\n&lt;script&gt;alert(1)&lt;/script&gt; &amp; so\n";
 
 fn scratch(house: &House) -> usize {
@@ -58,7 +57,10 @@ fn files_beside_a_film_are_read_whatever_they_are() {
     std::fs::write(&canary, LINES).unwrap();
     std::os::unix::fs::symlink(&canary, house.library.join("link.srt")).unwrap();
     house.write("good.srt", LINES.as_bytes());
-    house.write("latin.srt", b"1\n00:00:01,000 --> 00:00:02,000\nSch\xf6ne Gr\xfc\xdfe, da\xdf es gr\xf6\xdfer w\xe4re\n");
+    house.write(
+        "latin.srt",
+        b"1\n00:00:01,000 --> 00:00:02,000\nSch\xf6ne Gr\xfc\xdfe, da\xdf es gr\xf6\xdfer w\xe4re\n",
+    );
     house.write("empty.srt", b"");
     house.write("binary.srt", &b"\x7fELF\x02\x01\0\0".repeat(400));
     house.write("list.srt", b"a shopping list");

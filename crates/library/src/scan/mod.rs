@@ -1,5 +1,6 @@
 //! One scan of one library: walk, probe, reconcile, folder by folder.
 
+mod beside;
 mod phase_1_walk;
 mod phase_2_compare;
 mod phase_3_probe;
@@ -77,6 +78,7 @@ impl Scan {
         walk: Walk,
     ) -> Result<(), ScanError> {
         let (skipped, walk_incomplete) = (walk.skipped, walk.incomplete);
+        let seen_beside = beside::beside(&walk.files, &walk.subtitles);
         let plan = phase_2_compare::compare(&known, walk.files);
         info!(
             folder.id = %folder.id, unchanged = plan.unchanged, probe = plan.probe.len(), moved = plan.moved.len(),
@@ -93,7 +95,9 @@ impl Scan {
         if walk_incomplete {
             return Ok(());
         }
-        self.apply(library, folder, plan.missing).await
+        self.apply(library, folder, plan.missing).await?;
+        let known = self.store.besides_of_folder(&folder.id).await?;
+        self.apply(library, folder, beside::changes(known, seen_beside)).await
     }
 
     async fn apply(

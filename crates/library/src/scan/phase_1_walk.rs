@@ -1,5 +1,6 @@
 //! Phase 1: what is in the folder now. One `stat` a file, nothing is opened.
 
+use super::beside::looks_like_subtitle;
 use domain::facts::Container;
 use ignore::WalkBuilder;
 use std::{
@@ -21,6 +22,7 @@ pub(crate) struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     pub(crate) files: Vec<Seen>,
+    pub(crate) subtitles: Vec<Seen>,
     /// Device number of the folder; another one at the same path is another disk.
     pub(crate) device: Option<u64>,
     /// Entries that could not be read (rights, vanished) or are no regular files.
@@ -63,24 +65,28 @@ pub(crate) fn walk(root: &Path) -> Walk {
                 continue;
             }
         };
-        if !looks_like_film(entry.path()) {
+        let is_film = looks_like_film(entry.path());
+        if !is_film && !looks_like_subtitle(entry.path()) {
             continue;
         }
         match entry.metadata() {
             Ok(meta) if meta.is_file() => {
                 let Ok(relative) = entry.path().strip_prefix(root) else { continue };
-                found.files.push(Seen {
+                let seen = Seen {
                     path: relative.as_os_str().as_bytes().to_vec(),
                     size_bytes: meta.size(),
                     mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
                     inode: meta.ino(),
-                });
+                };
+                if is_film { &mut found.files } else { &mut found.subtitles }.push(seen);
             }
             // A FIFO called film.mkv, a dangling link, a file that vanished between two calls.
-            _ => found.skipped += 1,
+            _ if is_film => found.skipped += 1,
+            _ => {}
         }
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    found.subtitles.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
 

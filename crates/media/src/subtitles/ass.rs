@@ -114,7 +114,8 @@ impl Said {
         for (tag, _) in TAGS.iter().zip(self.on).filter(|(_, on)| *on).rev() {
             line.push_str(&format!("</{tag}>"));
         }
-        let bare = TAGS.iter().fold(line.clone(), |l, t| l.replace(&format!("<{t}>"), "").replace(&format!("</{t}>"), ""));
+        let bare =
+            TAGS.iter().fold(line.clone(), |l, t| l.replace(&format!("<{t}>"), "").replace(&format!("</{t}>"), ""));
         if !bare.trim().is_empty() {
             self.lines.push(line.trim().to_owned());
         }

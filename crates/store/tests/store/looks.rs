@@ -90,6 +90,8 @@ async fn subtitles_inside_and_beside(house: &House) {
     let list = |subtitles| vec![ScanChange::Beside { path: b"a.mp4".to_vec(), subtitles }];
     assert_eq!(scan(list(vec![beside(a, 1), beside(b, 1)])).await.titles, std::slice::from_ref(&title));
     assert!(scan(list(vec![beside(a, 1), beside(b, 1)])).await.titles.is_empty(), "nothing new, nobody is told");
+    let known = house.store.besides_of_folder(&folder).await.unwrap();
+    assert_eq!(known[&b"a.mp4"[..]].len(), 2);
     let (n, m) = (FIRST_BESIDE, FIRST_BESIDE + 1);
     assert_eq!(look().await[2..], [(n, Waiting, Some(a.to_vec())), (m, Waiting, Some(b.to_vec()))]);
     assert_eq!(house.store.files_with_waiting_beside(9).await.unwrap().len(), 1);
