@@ -22,6 +22,7 @@ pub mod rooms;
 pub mod routes;
 pub mod stream;
 pub mod streams;
+pub mod subtitles;
 pub mod timeline;
 mod ui;
 mod view;
@@ -60,6 +61,7 @@ pub struct House {
     /// Where `base::telemetry` writes its lines.
     pub log_file: Option<PathBuf>,
     pub document: String,
+    pub turns: subtitles::Turns,
 }
 
 impl House {
@@ -153,6 +155,7 @@ impl Gateway {
             scrape_token: config.scrape_token,
             log_file: config.log_file,
             document: openapi::to_json(&document),
+            turns: subtitles::Turns::default(),
         });
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));

@@ -9,7 +9,7 @@ use domain::{
     playback::Reason,
 };
 use serde::Serialize;
-use store::{Progress, TitleRow, User};
+use store::{Progress, Subtitle, SubtitleState, TitleRow, User};
 use utoipa::ToSchema;
 
 /// RFC 3339 in UTC.
@@ -147,12 +147,21 @@ pub struct AudioTrack {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubtitleTrack {
-    pub index: usize,
+    /// Names it; not its place in this list.
+    pub index: u32,
     pub codec: String,
+    /// Two letters where there are two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    /// For people: "Deutsch, forced".
+    pub label: String,
+    pub forced: bool,
+    /// Shown unless somebody chooses otherwise.
+    pub default: bool,
+    /// WebVTT. Nothing outside a play, and for what cannot be shown.
+    pub url: Option<String>,
+    /// Why it cannot be shown.
+    pub note: Option<String>,
 }
 
 /// `selected`: the number of the track that plays.
@@ -206,21 +215,27 @@ pub fn chapters(facts: &FileFacts) -> Vec<ChapterView> {
     facts.chapters.iter().map(view).collect()
 }
 
-pub fn subtitle_tracks(facts: Option<&FileFacts>) -> Vec<SubtitleTrack> {
-    facts
-        .map(|f| {
-            f.subtitles
-                .iter()
-                .enumerate()
-                .map(|(index, s)| SubtitleTrack {
-                    index,
-                    codec: s.codec.clone(),
-                    language: s.language.clone(),
-                    title: s.title.clone(),
-                })
-                .collect()
-        })
-        .unwrap_or_default()
+/// `shown`: the place in the list of what is shown by itself; `address`: where a number is found.
+pub fn subtitle_tracks(
+    list: &[Subtitle],
+    shown: Option<usize>,
+    address: impl Fn(u32) -> Option<String>,
+) -> Vec<SubtitleTrack> {
+    let view = |(at, one): (usize, &Subtitle)| SubtitleTrack {
+        index: one.number,
+        codec: one.codec.clone(),
+        language: one.language.as_deref().map(|code| language::two_letters(code).unwrap_or(code).to_string()),
+        label: language::label(one.language.as_deref(), one.title.as_deref(), one.forced, at),
+        forced: one.forced,
+        default: shown == Some(at),
+        url: if one.can_be_shown() { address(one.number) } else { None },
+        note: match one.state {
+            SubtitleState::Picture => Some("These are pictures of words, which browsers do not show.".into()),
+            SubtitleState::Failed => Some("This subtitle could not be read.".into()),
+            SubtitleState::Ready | SubtitleState::Waiting => None,
+        },
+    };
+    list.iter().enumerate().map(view).collect()
 }
 
 /// One line of the receipt.

@@ -53,7 +53,7 @@ pub(crate) async fn run(rooms: Arc<Rooms>) {
     }
 }
 
-async fn somebody_watches(rooms: &Rooms) {
+pub(crate) async fn somebody_watches(rooms: &Rooms) {
     while rooms.streams.viewers() == 0 {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

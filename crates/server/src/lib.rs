@@ -11,6 +11,7 @@ mod handle;
 mod house;
 mod indexing;
 mod lock;
+mod looks;
 mod port;
 mod prober;
 mod start;

@@ -4,6 +4,7 @@
 
 use crate::{
     job::{JobLimits, Outcome, watch},
+    log,
     settings::Settings,
 };
 use contract::{
@@ -13,7 +14,7 @@ use contract::{
 use media::{
     ffmpeg_args,
     jail::OpenFile,
-    subtitles::{MAX_FILE_BYTES, NoSubtitle, to_webvtt},
+    subtitles::{MAX_FILE_BYTES, to_webvtt},
 };
 use std::{
     ffi::OsString,
@@ -111,7 +112,8 @@ fn take(
 pub fn beside(open: &OpenFile, limits: JobLimits) -> Outcome {
     let size = match usize::try_from(open.size_bytes) {
         Ok(size) if size <= MAX_FILE_BYTES => size,
-        _ => return Outcome::Ended(Status::Limit),
+        // No text of a film is, so asking again is in vain.
+        _ => return Outcome::Ended(Status::Unsupported),
     };
     let mut bytes = vec![0; size];
     let mut at = 0;
@@ -124,9 +126,12 @@ pub fn beside(open: &OpenFile, limits: JobLimits) -> Outcome {
         }
     }
     bytes.truncate(at);
-    match to_webvtt(&bytes, limits.max_bytes.min(MAX_TEXT_BYTES)) {
+    match to_webvtt(&bytes, MAX_TEXT_BYTES) {
+        Ok(text) if text.len() > limits.max_bytes => Outcome::Ended(Status::Limit),
         Ok(text) => Outcome::Done(text.into_bytes()),
-        Err(NoSubtitle::TooLarge) => Outcome::Ended(Status::Limit),
-        Err(NoSubtitle::NotText | NoSubtitle::Empty) => Outcome::Ended(Status::Unsupported),
+        Err(error) => {
+            log::line(&format!("read a subtitle file: {error}"));
+            Outcome::Ended(Status::Unsupported)
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod me;
 pub mod play;
 pub mod progress;
 pub mod stream;
+pub mod subtitles;
 pub mod titles;
 
 use crate::routes::Routes;
@@ -25,6 +26,7 @@ pub fn all() -> Routes {
     let routes = play::routes(routes);
     let routes = progress::routes(routes);
     let routes = stream::routes(routes);
+    let routes = subtitles::routes(routes);
     let routes = hls::routes(routes);
     let routes = events::routes(routes);
     admin::routes(routes)

@@ -8,7 +8,10 @@ use crate::{
     routes::Routes,
     streams::{NewPlay, TurnedAway},
     timeline::Timeline,
-    view::{AudioTrack, List, ReasonView, SubtitleTrack, audio_tracks, seconds, sentence, subtitle_tracks},
+    view::{
+        AudioTrack, ChapterView, List, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence,
+        subtitle_tracks,
+    },
 };
 use accounts::TicketClaims;
 use axum::{Json, extract::State};
@@ -91,6 +94,8 @@ struct PlayStarted {
     qualities: Vec<QualityView>,
     audio_tracks: Vec<AudioTrack>,
     subtitles: Vec<SubtitleTrack>,
+    /// In the order of the film.
+    chapters: Vec<ChapterView>,
     resume_at_s: f64,
     duration_s: f64,
 }
@@ -174,6 +179,7 @@ async fn play(
         house.streams.stop(&play);
         return Err(failure.into());
     }
+    let preferences = house.store.preferences(&who.user).await?;
     let lifetime = i64::try_from(duration_ms).unwrap_or(0).saturating_mul(2);
     let claims = TicketClaims {
         play: play.clone(),
@@ -185,6 +191,10 @@ async fn play(
     };
     let ticket = house.accounts.mint_ticket(&claims);
     let height = facts.and_then(|f| f.video.as_ref()).map_or(row.best.height, |v| v.height);
+    let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
+    let speaks = facts.and_then(|f| f.audio.get(sound)).and_then(|a| a.language.as_deref());
+    let subtitles = house.store.subtitles_of(&file.id).await?;
+    let shown = crate::subtitles::shown_of(&subtitles, preferences.language.as_deref(), speaks);
     Ok(Json(PlayStarted {
         play_id: play.to_string(),
         method: method.as_str().into(),
@@ -199,8 +209,9 @@ async fn play(
         reasons: reasons.into_iter().map(Into::into).collect(),
         quality: lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
         qualities: qualities(height, facts),
-        audio_tracks: audio_tracks(facts, wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio))),
-        subtitles: subtitle_tracks(facts),
+        audio_tracks: audio_tracks(facts, sound),
+        subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
+        chapters: facts.map(chapters).unwrap_or_default(),
         resume_at_s: seconds(resume_ms),
         duration_s: seconds(duration_ms),
     }))

@@ -149,12 +149,17 @@ async fn one(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<TitleId>
         let folder = folders.iter().find(|f| f.id == file.folder);
         file_view(file, folder.map(|f| f.path.join(OsStr::from_bytes(&file.path)).to_string_lossy().into_owned()))
     };
-    let facts = files.iter().find_map(|f| f.facts.as_ref());
+    let best = files.iter().find(|f| f.facts.is_some());
+    let facts = best.and_then(|f| f.facts.as_ref());
+    let subtitles = match best {
+        Some(file) => house.store.subtitles_of(&file.id).await?,
+        None => Vec::new(),
+    };
     Ok(Json(TitleDetail {
         card: TitleCard::from(&row),
         files: files.iter().map(view).collect(),
         audio_tracks: audio_tracks(facts, facts.map_or(0, default_audio)),
-        subtitles: subtitle_tracks(facts),
+        subtitles: subtitle_tracks(&subtitles, None, |_| None),
         chapters: facts.map(chapters).unwrap_or_default(),
     }))
 }

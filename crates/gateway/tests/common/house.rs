@@ -4,7 +4,7 @@
 use super::{Answer, Client, FakeWorker, film, until};
 use async_trait::async_trait;
 use base::{Bus, Clock, Lifecycle, SystemClock};
-use contract::{FileRef, Job, Track, Wanted};
+use contract::{FileRef, Job, Taken, Track, Wanted};
 use domain::{
     Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId, UserId,
     facts::{AudioFacts, Container, FileFacts, VideoFacts},
@@ -34,9 +34,23 @@ pub struct FakeRooms {
     pub worker: FakeWorker,
     pub asked: Mutex<Vec<String>>,
     pub failing: Mutex<Option<Failure>>,
+    /// What the worker makes of every subtitle.
+    pub subtitle: Mutex<Vec<u8>>,
 }
 
 impl FakeRooms {
+    fn subtitles(&self, job: &Job) -> Option<Result<Vec<u8>, Failure>> {
+        let text = self.subtitle.lock().unwrap().clone();
+        match job {
+            Job::Subtitles { tracks, .. } => {
+                let taken: Vec<Taken> = tracks.iter().map(|_| Taken::Text(text.clone())).collect();
+                Some(Ok(contract::subtitle::encode(&taken).unwrap()))
+            }
+            Job::SubtitleFile { .. } if text.is_empty() => Some(Err(Failure::of(domain::Code::FileBroken))),
+            Job::SubtitleFile { .. } => Some(Ok(text)),
+            _ => None,
+        }
+    }
     fn saw(&self, what: String) {
         self.asked.lock().unwrap().push(what);
     }
@@ -100,6 +114,9 @@ impl LogeRoom for FakeRooms {
     }
     async fn job(&self, tenant: &Tenant, job: Job, _: u32, _: Duration) -> Result<Vec<u8>, Failure> {
         self.saw(format!("job {tenant} {job:?}"));
+        if let Some(made) = self.subtitles(&job) {
+            return made;
+        }
         let key = |s: u64| Point { pts: s * TICKS, first: s * TICKS, kind: PointKind::Clean };
         let points = (0..5).map(|n| key(n * 4)).collect();
         let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
@@ -247,12 +264,14 @@ impl TestHouse {
             worker: FakeWorker::new(film(3 << 20)),
             asked: Mutex::default(),
             failing: Mutex::default(),
+            subtitle: Mutex::new(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHello\n".to_vec()),
         });
         let posters = dir.path().join("posters");
         std::fs::create_dir(&posters).unwrap();
         let libraries = Libraries::open(
             LibraryConfig {
                 posters_dir: posters.clone(),
+                looks_dir: dir.path().join("looks"),
                 forbidden: vec![],
                 sandbox_user: SandboxUser::SameAsServer,
                 probe_concurrency: 1,

@@ -1,0 +1,177 @@
+//! Subtitles as players take them: WebVTT from the data folder, or made now in the loge of
+//! whoever waits for it. What a worker says is kept only when it is WebVTT within bounds.
+
+use crate::{House, LogeRoom, problem::Problem, timeline::file_ref};
+use contract::{
+    FileRef, Job, Taken,
+    subtitle::{self, MAX_TRACKS},
+};
+use domain::{
+    Code, Failure, FileId, Tenant,
+    subtitles::{Offered, shown},
+};
+use library::{Looks, MAX_SUBTITLE_BYTES, version_of};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use store::{FileRow, Store, Subtitle, SubtitleState};
+use tokio::sync::Mutex as Turn;
+
+/// Tracks lie scattered over the whole film, so all of it is read.
+const TRACKS_TIME: Duration = Duration::from_secs(300);
+const TRACKS_BYTES: u32 = 16 << 20;
+const BESIDE_TIME: Duration = Duration::from_secs(20);
+
+/// One at a time for each file: the second one finds what the first one made.
+#[derive(Default)]
+pub struct Turns(Mutex<HashMap<FileId, Arc<Turn<()>>>>);
+
+impl Turns {
+    fn of(&self, file: &FileId) -> Arc<Turn<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(file.clone()).or_default().clone()
+    }
+}
+
+/// What a subtitle is made of, by which it is known to be up to date.
+pub fn version(file: &FileRow, subtitle: &Subtitle) -> String {
+    match &subtitle.beside {
+        Some(beside) => version_of(beside.size_bytes, beside.mtime_ns),
+        None => version_of(file.size_bytes, file.mtime_ns),
+    }
+}
+
+/// The place in the list of what is shown unless somebody chooses otherwise.
+pub fn shown_of(list: &[Subtitle], reads: Option<&str>, speaks: Option<&str>) -> Option<usize> {
+    let showable: Vec<usize> = (0..list.len()).filter(|at| list[*at].can_be_shown()).collect();
+    let offered: Vec<Offered<'_>> = showable
+        .iter()
+        .map(|at| &list[*at])
+        .map(|s| Offered { language: s.language.as_deref(), forced: s.forced, default: s.default })
+        .collect();
+    shown(&offered, reads, speaks).map(|at| showable[at])
+}
+
+/// One subtitle's WebVTT, and the version it is of.
+pub async fn text(house: &House, tenant: &Tenant, file: &FileRow, number: u32) -> Result<(Vec<u8>, String), Problem> {
+    let looks = house.libraries.looks();
+    let find = async || -> Result<Subtitle, Problem> {
+        let list = house.store.subtitles_of(&file.id).await?;
+        list.into_iter().find(|s| s.number == number).ok_or_else(Problem::missing)
+    };
+    let wanted = find().await?;
+    let version = version(file, &wanted);
+    if let Some(text) = looks.subtitle(&file.id, number, &version).await {
+        return Ok((text, version));
+    }
+    let turn = house.turns.of(&file.id);
+    let _turn = turn.lock().await;
+    match find().await?.state {
+        SubtitleState::Picture => return Err(Problem::missing()),
+        SubtitleState::Failed => return Err(Failure::of(Code::FileBroken).into()),
+        SubtitleState::Ready | SubtitleState::Waiting => {}
+    }
+    if let Some(text) = looks.subtitle(&file.id, number, &version).await {
+        return Ok((text, version));
+    }
+    if wanted.beside.is_some() {
+        make_beside(&house.store, &looks, &*house.loges, tenant, file, &wanted).await?;
+    } else {
+        make_tracks(&house.store, &looks, &*house.loges, tenant, file, Some(number)).await?;
+    }
+    match looks.subtitle(&file.id, number, &version).await {
+        Some(text) => Ok((text, version)),
+        None => Err(Failure::of(Code::FileBroken).into()),
+    }
+}
+
+/// Takes the tracks of text out of a film, all in one pass, and writes down how it went with each.
+///
+/// # Errors
+/// When it may go well another time. What cannot be read at all is no error but a state.
+pub async fn make_tracks(
+    store: &Store,
+    looks: &Looks,
+    loges: &dyn LogeRoom,
+    tenant: &Tenant,
+    file: &FileRow,
+    wanted: Option<u32>,
+) -> Result<(), Failure> {
+    let list = store.subtitles_of(&file.id).await.map_err(|e| e.failure())?;
+    let own = || list.iter().filter(|s| s.beside.is_none());
+    let mut states: Vec<(u32, SubtitleState)> =
+        own().filter(|s| s.state == SubtitleState::Picture).map(|s| (s.number, s.state)).collect();
+    let mut numbers: Vec<u8> = own()
+        .filter(|s| s.state == SubtitleState::Waiting || Some(s.number) == wanted)
+        .filter_map(|s| u8::try_from(s.number).ok())
+        .collect();
+    numbers.sort_by_key(|number| Some(u32::from(*number)) != wanted);
+    numbers.truncate(MAX_TRACKS);
+    if !numbers.is_empty() {
+        let job = Job::Subtitles { file: file_ref(file), tracks: numbers.clone() };
+        let taken = match loges.job(tenant, job, TRACKS_BYTES, TRACKS_TIME).await {
+            Ok(bytes) => subtitle::decode(&bytes, numbers.len()).map_err(|e| {
+                tracing::warn!(file.id = %file.id, "the subtitles of file {} are none: {e}", file.id);
+                Failure::of(Code::LogeBroke)
+            })?,
+            Err(failure) if failure.code == Code::FileBroken => vec![Taken::Nothing; numbers.len()],
+            Err(failure) => return Err(failure),
+        };
+        let version = version_of(file.size_bytes, file.mtime_ns);
+        for (number, taken) in numbers.into_iter().map(u32::from).zip(taken) {
+            let state = match taken {
+                Taken::Text(text) => keep(looks, file, number, &version, text).await?,
+                Taken::Nothing => SubtitleState::Failed,
+            };
+            states.push((number, state));
+        }
+    }
+    store.set_subtitle_states(&file.id, &states).await.map_err(|e| e.failure())
+}
+
+/// Reads a subtitle file beside a film, and writes down how it went.
+///
+/// # Errors
+/// As [`make_tracks`].
+pub async fn make_beside(
+    store: &Store,
+    looks: &Looks,
+    loges: &dyn LogeRoom,
+    tenant: &Tenant,
+    file: &FileRow,
+    subtitle: &Subtitle,
+) -> Result<(), Failure> {
+    let Some(beside) = &subtitle.beside else { return Ok(()) };
+    let of = FileRef { mount: file.folder.to_string(), path: beside.path.clone(), size: Some(beside.size_bytes) };
+    let most = u32::try_from(MAX_SUBTITLE_BYTES).unwrap_or(u32::MAX);
+    let version = version_of(beside.size_bytes, beside.mtime_ns);
+    let state = match loges.job(tenant, Job::SubtitleFile { file: of }, most, BESIDE_TIME).await {
+        Ok(text) => keep(looks, file, subtitle.number, &version, text).await?,
+        Err(failure) if failure.code == Code::FileBroken => SubtitleState::Failed,
+        Err(failure) => return Err(failure),
+    };
+    store.set_subtitle_states(&file.id, &[(subtitle.number, state)]).await.map_err(|e| e.failure())
+}
+
+async fn keep(
+    looks: &Looks,
+    file: &FileRow,
+    number: u32,
+    version: &str,
+    text: Vec<u8>,
+) -> Result<SubtitleState, Failure> {
+    match looks.keep_subtitle(&file.id, number, version, text).await {
+        Ok(()) => Ok(SubtitleState::Ready),
+        Err(library::KeepError::Write(e)) => {
+            tracing::error!(file.id = %file.id, "a subtitle of file {} cannot be written: {e}", file.id);
+            Err(Failure::of(Code::Internal))
+        }
+        Err(e) => {
+            tracing::warn!(file.id = %file.id, "what was made of a subtitle of file {} is not kept: {e}", file.id);
+            Ok(SubtitleState::Failed)
+        }
+    }
+}
