@@ -427,6 +427,8 @@ export interface PlayForm {
 }
 export interface PlayStarted {
   audio_tracks: AudioTrack[];
+  /** In the order of the film. */
+  chapters: ChapterView[];
   duration_s: number;
   /** `direct`, `remux`, `rendition` or `transcode`. */
   method: string;
@@ -616,9 +618,19 @@ export interface StreamView {
 }
 export interface SubtitleTrack {
   codec: string;
+  /** Shown unless somebody chooses otherwise. */
+  default: boolean;
+  forced: boolean;
+  /** Names it; not its place in this list. */
   index: number;
+  /** For people: "Deutsch, forced". */
+  label: string;
+  /** Two letters where there are two. */
   language?: string | null;
-  title?: string | null;
+  /** Why it cannot be shown. */
+  note?: string | null;
+  /** WebVTT. Nothing outside a play, and for what cannot be shown. */
+  url?: string | null;
 }
 export interface Temperature {
   celsius?: number | null;

@@ -132,10 +132,20 @@ export interface AudioTrack {
   selected: boolean;
 }
 export interface SubtitleTrack {
+  /** Names it; not its place in a list. */
   index: number;
   codec: string;
+  /** Two letters where there are two. */
   language?: string | null;
-  title?: string | null;
+  /** For people: "Deutsch, forced". */
+  label: string;
+  forced: boolean;
+  /** Shown unless somebody chooses otherwise. */
+  default: boolean;
+  /** WebVTT; null outside a play, and for what cannot be shown. */
+  url: string | null;
+  /** Why it cannot be shown. */
+  note: string | null;
 }
 export interface Chapter {
   start_s: number;
@@ -172,6 +182,7 @@ export interface Play {
   qualities: { id: string; label: string; height: number; kind: "original" | "live" }[];
   audio_tracks: AudioTrack[];
   subtitles: SubtitleTrack[];
+  chapters: Chapter[];
   resume_at_s: number;
   duration_s: number;
 }

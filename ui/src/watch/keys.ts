@@ -1,7 +1,7 @@
 // Which key means what, apart from the element it acts on.
 
 export type Order =
-  | { do: "toggle" | "mute" | "fullscreen" | "pip" | "receipt" | "keys" | "back" }
+  | { do: "toggle" | "mute" | "subtitles" | "fullscreen" | "pip" | "receipt" | "keys" | "back" }
   | { do: "by"; seconds: number }
   | { do: "to"; share: number }
   | { do: "louder"; by: number }
@@ -39,6 +39,8 @@ export function orderOf(pressed: Pressed, onControl: boolean): Order | null {
       return { do: "louder", by: -0.05 };
     case "m":
       return { do: "mute" };
+    case "c":
+      return { do: "subtitles" };
     case "f":
       return { do: "fullscreen" };
     case "p":

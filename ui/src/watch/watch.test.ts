@@ -4,6 +4,7 @@ import { measure } from "./capabilities";
 import { backoff, judge, StallWatch } from "./healing";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
+import { firstOf, habitOf, pick } from "./subtitles";
 
 const key = (name: string, more = {}) => ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
 
@@ -167,5 +168,43 @@ describe("capabilities", () => {
       async (type) => !/av01|hvc1/.test(type),
     );
     expect(slow.video_codecs).toEqual(["h264", "vp8", "vp9"]);
+  });
+});
+
+describe("subtitles", () => {
+  const track = (index: number, language: string | null, more = {}) => ({
+    index,
+    codec: "subrip",
+    language,
+    label: language ?? "",
+    forced: false,
+    default: false,
+    url: `/${index}.vtt`,
+    note: null,
+    ...more,
+  });
+  const list = [track(0, "en"), track(1, "de", { forced: true, default: true }), track(2, "de"), track(3, "fr", { url: null }), track(100, null)];
+
+  it("follow what was chosen before, else what the house says", () => {
+    expect(pick(list, null)).toBe(1);
+    expect(pick(list, "off")).toBe(null);
+    expect(pick(list, { language: "de", forced: false })).toBe(2);
+    expect(pick(list, { language: "fr", forced: false })).toBe(1);
+    expect(pick([list[0] as (typeof list)[0]], null)).toBe(null);
+    expect(pick([], null)).toBe(null);
+  });
+
+  it("come back with the key as they were", () => {
+    expect(firstOf(list, 2)).toBe(2);
+    expect(firstOf(list, 3)).toBe(1);
+    expect(firstOf([list[0] as (typeof list)[0]], null)).toBe(0);
+    expect(firstOf([], null)).toBe(null);
+    expect(orderOf(key("C"), false)).toEqual({ do: "subtitles" });
+  });
+
+  it("become a habit only where they have a language", () => {
+    expect(habitOf(undefined)).toBe("off");
+    expect(habitOf(list[1])).toEqual({ language: "de", forced: true });
+    expect(habitOf(list[4])).toBe(null);
   });
 });
