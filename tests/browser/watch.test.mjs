@@ -167,6 +167,44 @@ for (const runtime of runtimes) {
       await eventually("no film program to run on", () => mediaPrograms() === 0);
     });
 
+    test("subtitles show, from inside a film and from beside one", async () => {
+      const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+      const problems = watchForProblems(page, house.url);
+      await enter(page, house.url);
+      const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
+      const { json } = await viewer("GET", "/titles?playability=remux");
+
+      // Beside a film that plays as it is; written for Windows, and with something that is no word.
+      await page.goto(`${house.url}/watch/${lantern.id}?from=20`);
+      await eventually("a moving picture", () => look(page, (seen) => seen.frames > 5 && seen.time > 20.2));
+      assert.deepEqual(await cues(page), [], "nobody asked for words");
+      await page.keyboard.press("c");
+      const shown = await eventually("the words beside the film", async () => (await cues(page))[0]);
+      assert.match(shown.text, /^Café \d+ &lt;script&gt;alert\(1\)&lt;\/script&gt;$/);
+      assert.ok(shown.text.includes(`Café ${Math.floor(shown.start)} `), "the words of this second");
+      await page.keyboard.press("c");
+      await eventually("the words to go", async () => (await cues(page)).length === 0);
+      assert.equal(await page.evaluate(() => document.querySelectorAll("track").length), 0);
+
+      // Inside a film that comes in segments.
+      await page.goto(`${house.url}/watch/${json.items[0].id}?from=30`);
+      await eventually("a moving picture", () => look(page, (seen) => seen.frames > 5 && seen.time > 30.2));
+      await page.mouse.move(600, 400);
+      await page.getByTestId("subtitles").selectOption({ label: "Deutsch" });
+      const inside = await eventually("the words inside the film", async () => (await cues(page))[0]);
+      assert.equal(inside.text, `Zeile <i>${Math.round(inside.start)}</i>`);
+      await page.evaluate(() => {
+        document.querySelector("video").currentTime = 60;
+      });
+      await eventually("the words after a seek", async () => (await cues(page))[0]?.start >= 60);
+
+      // The next film begins with what was chosen in this one.
+      await page.goto(`${house.url}/watch/${json.items[0].id}?from=10`);
+      await eventually("the words by habit", async () => (await cues(page))[0]?.text.startsWith("Zeile"));
+      assert.deepEqual(problems, []);
+      await page.context().close();
+    });
+
     test("a film no browser plays says so in words", async () => {
       const page = await (await browser.newContext()).newPage();
       await enter(page, house.url);
@@ -219,6 +257,14 @@ async function look(page, enough) {
   });
   return seen && enough(seen) ? seen : null;
 }
+
+/** The words that stand in the picture now. */
+const cues = (page) =>
+  page.evaluate(() =>
+    [...(document.querySelector("video")?.textTracks ?? [])]
+      .filter((track) => track.mode === "showing")
+      .flatMap((track) => [...(track.activeCues ?? [])].map((cue) => ({ text: cue.text, start: cue.startTime }))),
+  );
 
 /** Kills the programs inside the loges of this house, as running out of memory would. */
 function killWorkers(data, runtime) {

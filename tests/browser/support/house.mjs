@@ -1,6 +1,6 @@
 // A real house for browser tests: the real server on a free port, with films of its own.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -74,27 +74,35 @@ function processesAbout(data) {
     });
 }
 
-/** A folder with films every browser plays, one that none takes in that wrapping, and one that none plays at all. */
+/** A folder with films every browser plays, one that none takes in that wrapping, and one that none plays at all; subtitles in one and beside another. */
 export function makeFilms() {
   const root = mkdtempSync(join(tmpdir(), "loge-bf-"));
   const films = join(root, "films");
   const hidden = join(root, "private");
   for (const folder of [films, hidden]) mkdirSync(folder);
   for (const folder of [root, films, hidden]) chmodSync(folder, 0o755);
+  // A line for every second, as old Windows wrote it.
+  const lines = (say) => {
+    const at = (s, ms) => `00:${String(Math.floor(s / 60)).padStart(2, "0")}:${String(s % 60).padStart(2, "0")},${ms}`;
+    return Buffer.from(Array.from({ length: 90 }, (_, s) => `${s + 1}\r\n${at(s, "000")} --> ${at(s, "900")}\r\n${say(s)}\r\n\r\n`).join(""), "latin1");
+  };
+  const words = join(root, "words.srt");
+  writeFileSync(words, lines((s) => `Zeile <i>${s}</i>`));
+  writeFileSync(join(films, "The Lantern Room (2021).en.srt"), lines((s) => `Caf\u00e9 ${s} <script>alert(1)</script>`));
   const make = (path, seconds, codecs) => {
     const done = spawnSync(
       "ffmpeg",
-      ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=960x540:r=24", "-f", "lavfi", "-i", "sine=frequency=220", "-t", String(seconds), ...codecs.split(" "), path],
+      ["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=960x540:r=24", "-f", "lavfi", "-i", "sine=frequency=220", "-i", words, "-t", String(seconds), ...codecs.split(" "), path],
       { stdio: ["ignore", "inherit", "inherit"] },
     );
     if (done.status !== 0) throw new Error(`ffmpeg could not make ${path}`);
   };
-  make(join(films, "The Lantern Room (2021).mp4"), 90, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 24 -c:a aac -movflags +faststart");
-  make(join(films, "Night Ferry (2019).webm"), 10, "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 600k -c:a libopus");
-  make(join(films, "Old Reel (1998).avi"), 5, "-s 1920x1080 -c:v mpeg4 -q:v 5 -c:a libmp3lame");
+  make(join(films, "The Lantern Room (2021).mp4"), 90, "-sn -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 24 -c:a aac -movflags +faststart");
+  make(join(films, "Night Ferry (2019).webm"), 10, "-sn -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 600k -c:a libopus");
+  make(join(films, "Old Reel (1998).avi"), 5, "-sn -s 1920x1080 -c:v mpeg4 -q:v 5 -c:a libmp3lame");
   // Two sounds no browser decodes; key frames where no grid would put them.
-  make(join(films, "Moss and Mirrors (2016).mkv"), 90, "-map 0:v -map 1:a -map 1:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 70 -bf 2 -c:a ac3 -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng");
-  make(join(hidden, "Secret Garden (2020).mp4"), 5, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac");
+  make(join(films, "Moss and Mirrors (2016).mkv"), 90, "-map 0:v -map 1:a -map 1:a -map 2:s -c:s srt -metadata:s:s:0 language=ger -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 70 -bf 2 -c:a ac3 -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng");
+  make(join(hidden, "Secret Garden (2020).mp4"), 5, "-sn -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac");
   return { root, films, hidden, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
