@@ -5,7 +5,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start the real programs")]
 
+pub mod engine;
 pub mod media;
+pub mod player;
 pub mod wire;
 
 use serde_json::{Value, json};
@@ -94,7 +96,11 @@ impl House {
     }
 
     fn on(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)]) -> Self {
-        let mut command = Self::command(data.path(), runtime, "127.0.0.1:0");
+        Self::at(data, runtime, env, "127.0.0.1:0")
+    }
+
+    fn at(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)], listen: &str) -> Self {
+        let mut command = Self::command(data.path(), runtime, listen);
         let mut child = command.envs(env.iter().copied()).spawn().expect("loge-server starts");
         let (tell, lines) = mpsc::channel();
         let out = child.stdout.take().expect("its output");
@@ -213,10 +219,19 @@ impl House {
         Self::on(data, runtime, &[])
     }
 
+    /// Ends the server by a signal, and opens it again at the same address.
+    pub fn restart(mut self, name: &str) -> Self {
+        let mut child = self.child.take().expect("an open house");
+        signal(name, child.id());
+        child.wait().expect("it ends");
+        let (data, runtime) = (self.data.take().expect("its data"), self.runtime);
+        Self::at(data, runtime, &[], self.address())
+    }
+
     /// Stops it kindly and gives its exit code.
     pub fn close(&mut self) -> i32 {
         let Some(mut child) = self.child.take() else { return 0 };
-        terminate(child.id());
+        signal("TERM", child.id());
         let until = Instant::now() + Duration::from_secs(40);
         loop {
             if let Some(status) = child.try_wait().expect("it can be waited for") {
@@ -232,9 +247,15 @@ impl House {
     }
 }
 
-fn terminate(pid: u32) {
-    let done = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
-    assert!(done.is_ok_and(|s| s.success()), "the server was gone already");
+/// Sends a signal to a process that is there.
+pub fn signal(name: &str, pid: u32) {
+    assert!(try_signal(name, pid), "{pid} was gone already");
+}
+
+/// Answers whether it was there.
+pub fn try_signal(name: &str, pid: u32) -> bool {
+    let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
+    done.is_ok_and(|s| s.success())
 }
 
 impl Drop for House {
@@ -333,6 +354,11 @@ impl Person {
     }
 
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+        self.try_call(method, path, body, headers).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+    }
+
+    /// `None` when nobody answers.
+    pub fn try_call(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Option<Answer> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -354,7 +380,7 @@ impl Person {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(bytes).expect("a request");
-        let answer = agent.run(request).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        let answer = agent.run(request).ok()?;
         let (parts, mut body) = answer.into_parts();
         let headers = parts
             .headers
@@ -362,6 +388,6 @@ impl Person {
             .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
             .collect();
         let body = body.with_config().limit(1 << 30).read_to_vec().unwrap_or_default();
-        Answer { status: parts.status.as_u16(), headers, body }
+        Some(Answer { status: parts.status.as_u16(), headers, body })
     }
 }

@@ -57,6 +57,15 @@ impl Circuit {
         self.open |= self.recent.len() >= OPENS_AT;
     }
 
+    /// What failed since then was somebody else's fault.
+    pub fn forgive_since(&mut self, then: Instant) {
+        while self.recent.back().is_some_and(|at| *at >= then) {
+            self.recent.pop_back();
+            self.in_a_row = self.in_a_row.saturating_sub(1);
+        }
+        self.open &= self.recent.len() >= OPENS_AT;
+    }
+
     /// It ran well, was stopped on purpose, or its owner asked for a fresh start.
     pub fn reset(&mut self) {
         *self = Self::default();
@@ -125,6 +134,23 @@ mod tests {
         assert_eq!(circuit.state(false, Some(WELL_AFTER)), CircuitState::Closed);
         let again = after(&[(0, 0), (1, 0), (6, 0), (36, 0), (96, 0), (156, 5)]);
         assert_eq!(again.state(false, None), CircuitState::Open, "the try failed");
+    }
+
+    #[test]
+    fn what_was_not_its_fault_does_not_count() {
+        let began = Instant::now();
+        let at = |secs| began + Duration::from_secs(secs);
+        let mut circuit = Circuit::default();
+        for secs in [0, 1, 6, 36, 96] {
+            circuit.failed(at(secs), Duration::ZERO);
+        }
+        circuit.forgive_since(at(97));
+        assert_eq!((circuit.failures(), circuit.state(false, None)), (5, CircuitState::Open));
+        circuit.forgive_since(at(30));
+        assert_eq!((circuit.failures(), circuit.state(false, None)), (3, CircuitState::Closed));
+        assert_eq!(circuit.wait(0).as_secs(), 30);
+        circuit.forgive_since(began);
+        assert_eq!((circuit.failures(), circuit.wait(0)), (0, Duration::ZERO));
     }
 
     #[test]

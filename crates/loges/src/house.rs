@@ -36,13 +36,16 @@ impl House {
         self.run_dir.join("l").join(format!("{slot}-{generation:x}"))
     }
 
-    /// Stops and removes. What the engine refuses now, the sweep tries again.
-    pub async fn clear(&self, id: &str, grace: Duration) {
+    /// Stops and removes; answers whether the engine was there to do it. What it refuses now, the
+    /// sweep tries again.
+    pub async fn clear(&self, id: &str, grace: Duration) -> bool {
         if let Err(e) = self.runtime.stop(id, grace).await {
             warn!(container.id = %id, "{id} cannot be stopped: {e}");
         }
-        if let Err(e) = self.runtime.remove(id).await {
+        let removed = self.runtime.remove(id).await;
+        if let Err(e) = &removed {
             warn!(container.id = %id, "{id} cannot be removed: {e}");
         }
+        !removed.is_err_and(|e| e.failure().code == domain::Code::EngineAway)
     }
 }

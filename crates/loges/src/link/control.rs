@@ -1,7 +1,7 @@
 //! The control connection: one task that writes orders, counts pings, and reads pongs.
 
 use super::{
-    Link, MISSED_PINGS, PING_EVERY, SUSPECT_DEADLINE,
+    HANGS_AFTER, Link, MISSED_PINGS, PING_ACTIVE, PING_EVERY, SUSPECT_DEADLINE,
     wire::{Frames, WireError},
 };
 use contract::{FromWorker, ToWorker, frame::encode};
@@ -28,7 +28,14 @@ pub enum Order {
 pub async fn run(link: Arc<Link>, stream: UnixStream, mut inbox: mpsc::Receiver<Order>) {
     let (read, mut write) = stream.into_split();
     let mut frames = Frames::new(read);
-    let mut pings = Pings { seq: 0, waiting: None, missed: 0, next: Instant::now() + PING_EVERY, deadline: None };
+    let mut pings = Pings {
+        seq: 0,
+        waiting: None,
+        missed: 0,
+        tick: Instant::now() + PING_ACTIVE,
+        next: Instant::now() + PING_EVERY,
+        deadline: None,
+    };
     let reason = loop {
         let step = tokio::select! {
             () = link.dead.cancelled() => break None,
@@ -50,15 +57,22 @@ pub async fn run(link: Arc<Link>, stream: UnixStream, mut inbox: mpsc::Receiver<
                 Some(Order::Suspect) => Ok(()),
                 None => break None,
             },
-            () = sleep_until(pings.next) => {
-                if pings.waiting.is_some() {
+            () = sleep_until(pings.tick) => {
+                let now = Instant::now();
+                pings.tick = now + PING_ACTIVE;
+                let watched = link.active() > 0;
+                if watched {
+                    pings.deadline.get_or_insert(now + HANGS_AFTER);
+                } else if now >= pings.next && pings.waiting.is_some() {
                     pings.missed += 1;
                     link.missed.store(u8::try_from(pings.missed).unwrap_or(u8::MAX), Ordering::Relaxed);
                     if pings.missed >= MISSED_PINGS {
                         break Some(format!("the worker missed {MISSED_PINGS} pings"));
                     }
                 }
-                pings.send(&mut write).await
+                // While somebody watches one at a time: its deadline decides.
+                let due = if watched { pings.waiting.is_none() } else { now >= pings.next };
+                if due { pings.send(&mut write).await } else { Ok(()) }
             }
             () = sleep_until(pings.deadline.unwrap_or(pings.next)), if pings.deadline.is_some() => {
                 break Some("the worker hangs".to_owned());
@@ -78,6 +92,9 @@ struct Pings {
     /// The newest ping without an answer.
     waiting: Option<u64>,
     missed: u32,
+    /// When to look whether a ping is due.
+    tick: Instant,
+    /// When one is due though nobody watches.
     next: Instant,
     /// Set while a request went wrong and the worker has to show that it lives.
     deadline: Option<Instant>,

@@ -40,6 +40,12 @@ pub const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(5);
 pub const SEGMENT_DEADLINE: Duration = Duration::from_secs(21);
 pub const STALL_DEADLINE: Duration = Duration::from_secs(10);
 pub const PING_EVERY: Duration = Duration::from_secs(5);
+/// While somebody waits for bytes, or takes them.
+pub const PING_ACTIVE: Duration = Duration::from_secs(1);
+/// A worker that does not answer a ping for this long while somebody watches is replaced: the
+/// next one is there within five seconds of the hang. Waiting for a disk is no hang, since pings
+/// are answered by a thread that never touches one.
+pub const HANGS_AFTER: Duration = Duration::from_secs(2);
 /// A pong this late after a request went wrong means the worker hangs.
 pub const SUSPECT_DEADLINE: Duration = Duration::from_secs(2);
 pub const MISSED_PINGS: u32 = 3;

@@ -31,6 +31,8 @@ const PARK_BELOW: Duration = Duration::from_secs(3);
 /// An engine that is away is asked again after this, and at once when it says that it is back.
 const ENGINE_RETRY: Duration = Duration::from_secs(5);
 const ENGINE_ASK: Duration = Duration::from_secs(2);
+/// What ends this long before or after an engine came back, ended with it.
+const ENGINE_SETTLES: Duration = Duration::from_secs(15);
 const FAR: Duration = Duration::from_secs(86_400);
 
 pub enum Command {
@@ -53,7 +55,8 @@ pub enum Command {
     /// Like stop, and nothing is started any more.
     Close(oneshot::Sender<()>),
     Started(u64, Box<Result<Alive, StartError>>),
-    Stopped(u64),
+    /// With whether the engine was there to clear it away.
+    Stopped(u64, bool),
     LinkEnded(u64, String),
     Exited(u64, Exit),
     Respecced(u64, Replace),
@@ -94,6 +97,7 @@ pub struct Supervisor {
     closing: bool,
     generation: u64,
     circuit: Circuit,
+    engine_back: Option<Instant>,
     restarts: u32,
     out_of_memory: u32,
     usage: Option<Usage>,
@@ -119,6 +123,7 @@ pub fn spawn(house: &Arc<House>, tenant: Tenant, slot: u32) -> (mpsc::Sender<Com
         closing: false,
         generation: 0,
         circuit: Circuit::default(),
+        engine_back: None,
         restarts: 0,
         out_of_memory: 0,
         usage: None,
@@ -188,17 +193,11 @@ impl Supervisor {
                 }
             }
             Command::Respec => self.respec(),
-            Command::EngineBack => {
-                if let Phase::Failed { failure, at, .. } = &mut self.phase
-                    && failure.code == Code::EngineAway
-                {
-                    *at = Instant::now();
-                }
-            }
+            Command::EngineBack => self.engine_is_back(),
             Command::SetLimits(limits, reply) => self.set_limits(limits, reply),
             Command::Lend(lent_millis, reply) => self.lend(lent_millis, reply),
             Command::Started(generation, outcome) if generation == self.generation => self.started(*outcome),
-            Command::Stopped(generation) if generation == self.generation => self.gone(),
+            Command::Stopped(generation, cleared) if generation == self.generation => self.gone(cleared),
             Command::LinkEnded(generation, why) if generation == self.generation => self.broke(why),
             Command::Exited(generation, exit) if generation == self.generation => {
                 self.out_of_memory += u32::from(exit.out_of_memory);
@@ -214,7 +213,7 @@ impl Supervisor {
             }
             // News of a generation that is over.
             Command::Started(..)
-            | Command::Stopped(_)
+            | Command::Stopped(..)
             | Command::LinkEnded(..)
             | Command::Exited(..)
             | Command::Respecced(..)
@@ -255,7 +254,7 @@ impl Supervisor {
                     self.answer_leaving();
                     return Instant::now() + left.unwrap_or(FAR);
                 }
-                Step::Forget => self.gone(),
+                Step::Forget => self.gone(true),
                 Step::Start => self.start(),
                 Step::Stop(why) => self.stop(why),
             }
@@ -349,7 +348,10 @@ impl Supervisor {
         if let Phase::Ready { since, ended, .. } = &mut self.phase
             && ended.is_none()
         {
-            self.circuit.failed(Instant::now(), since.elapsed());
+            // An engine that restarts ends what runs, before and after it says that it is back.
+            if self.engine_back.is_none_or(|back| back.elapsed() > ENGINE_SETTLES) {
+                self.circuit.failed(Instant::now(), since.elapsed());
+            }
             *ended = Some(why);
         }
     }
@@ -384,14 +386,18 @@ impl Supervisor {
         self.publish(true);
         let (house, generation) = (self.house.clone(), self.generation);
         self.beside(async move {
-            end(&house, *alive, grace).await;
-            Command::Stopped(generation)
+            let cleared = end(&house, *alive, grace).await;
+            Command::Stopped(generation, cleared)
         });
     }
 
     /// The loge is cleared away, or its failure is forgotten.
-    fn gone(&mut self) {
+    fn gone(&mut self, cleared: bool) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Absent) {
+            Phase::Stopping { broke: Some(reason) } if self.desired.wanted && !cleared => {
+                let failure = Failure::of(Code::EngineAway);
+                Phase::Failed { reason, failure, at: Instant::now() + ENGINE_RETRY }
+            }
             Phase::Stopping { broke: Some(reason) } if self.desired.wanted => {
                 let failure = Failure::of(Code::LogeFailed);
                 Phase::Failed { reason, failure, at: Instant::now() + self.back_off() }
@@ -399,6 +405,19 @@ impl Supervisor {
             _ => Phase::Absent,
         };
         self.publish(true);
+    }
+
+    fn engine_is_back(&mut self) {
+        let now = Instant::now();
+        self.engine_back = Some(now);
+        if let Some(then) = now.checked_sub(ENGINE_SETTLES) {
+            self.circuit.forgive_since(then);
+        }
+        if let Phase::Failed { failure, at, .. } = &mut self.phase
+            && (failure.code == Code::EngineAway || self.circuit.failures() == 0)
+        {
+            *at = now;
+        }
     }
 
     /// Once nothing is there and nothing is wanted, everybody who waited for that is told.
@@ -450,11 +469,12 @@ fn come_back(failure: &Failure, wait: Duration) -> Failure {
     failure.clone().retry_after(wait)
 }
 
-async fn end(house: &House, alive: Alive, grace: Duration) {
+async fn end(house: &House, alive: Alive, grace: Duration) -> bool {
     let Alive { running, link, gate, .. } = alive;
     if !grace.is_zero() {
         link.shutdown().await;
     }
-    house.clear(&running.id, grace).await;
+    let cleared = house.clear(&running.id, grace).await;
     drop::<Gate>(gate);
+    cleared
 }
