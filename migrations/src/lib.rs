@@ -9,6 +9,7 @@ pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
 mod m2026_11_24_000001_spine;
 mod m2026_11_25_000002_timelines;
 mod m2026_11_25_000003_looks;
+mod m2026_11_25_000004_renditions;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_24_000001_spine::Migration),
             Box::new(m2026_11_25_000002_timelines::Migration),
             Box::new(m2026_11_25_000003_looks::Migration),
+            Box::new(m2026_11_25_000004_renditions::Migration),
         ]
     }
 }

@@ -21,6 +21,7 @@ pub mod people;
 pub mod playback;
 pub mod progress;
 pub mod subtitles;
+pub mod rendition;
 
 pub use failure::{Code, Failure};
 pub use id::{FileId, FolderId, InstallId, InvalidId, InviteId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
@@ -30,3 +31,4 @@ pub use limits::LogeLimits;
 pub use loge::{LogeState, RuntimeKind, Tenant};
 pub use people::Role;
 pub use progress::ProgressEvent;
+pub use rendition::RenditionState;

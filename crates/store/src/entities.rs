@@ -408,3 +408,33 @@ pub(crate) mod keyframe_index {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod rendition {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "renditions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub file_id: String,
+        pub size_bytes: i64,
+        pub mtime_ns: i64,
+        pub lines: i64,
+        pub state: String,
+        pub reason: Option<String>,
+        pub wanted_by: Option<String>,
+        pub place: i64,
+        pub done: i64,
+        pub total: i64,
+        pub stored_bytes: i64,
+        pub created_at: i64,
+        pub finished_at: Option<i64>,
+        pub used_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -11,6 +11,7 @@ mod house;
 mod libraries;
 mod looks;
 mod people;
+mod renditions;
 mod schema;
 mod sessions;
 mod timelines;

@@ -1,0 +1,83 @@
+use crate::house::{House, facts, found, on_both};
+use domain::{JobId, RenditionState, facts::Container};
+use store::{Change, FileRow, NightShift};
+
+on_both!(
+    a_version_is_wanted_once_and_made_in_order,
+    versions_belong_to_a_version_of_the_file,
+    the_night_shift_is_off_until_the_owner_says_so
+);
+
+async fn file(house: &House, name: &str) -> (domain::LibraryId, domain::FolderId, FileRow) {
+    let (library, folder) = house.library(name).await;
+    let facts = facts(Container::Mkv, "hevc", 60_000);
+    house.store.apply_scan(&library, &folder, vec![found(name, None, Ok(facts))]).await.unwrap();
+    let known = house.store.files_of_folder(&folder).await.unwrap().remove(0);
+    let row = house.store.file(&known.id).await.unwrap().unwrap();
+    (library, folder, row)
+}
+
+async fn want(house: &House, of: &FileRow, lines: u32) -> JobId {
+    house.store.want_rendition(of, lines, None).await.unwrap().unwrap()
+}
+
+async fn next(house: &House) -> Option<JobId> {
+    house.store.next_rendition().await.unwrap().map(|(r, _)| r.id)
+}
+
+async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
+    let (_, _, a) = file(house, "a").await;
+    let (_, _, b) = file(house, "b").await;
+    let first = want(house, &a, 720).await;
+    let second = want(house, &b, 480).await;
+    assert_eq!(want(house, &a, 720).await, first, "not twice");
+    assert_eq!(next(house).await, Some(first.clone()));
+    assert_eq!(house.store.rendition_first(&second).await.unwrap(), Change::Done);
+    assert_eq!(next(house).await, Some(second.clone()));
+    house.store.set_rendition_state(&second, RenditionState::Paused, None).await.unwrap();
+    assert_eq!(next(house).await, Some(first.clone()));
+
+    house.store.set_rendition_progress(&first, 3, 9, 500).await.unwrap();
+    house.store.set_rendition_state(&first, RenditionState::Done, None).await.unwrap();
+    house.store.rendition_used(&first).await.unwrap();
+    assert_eq!(next(house).await, None);
+    let list = house.store.renditions().await.unwrap();
+    assert_eq!(list.iter().map(|r| &r.id).collect::<Vec<_>>(), [&second, &first], "what waits comes first");
+    let done = &list[1];
+    assert_eq!((done.done, done.total, done.stored_bytes, done.lines), (3, 9, 500, 720));
+    assert!(done.finished_at.is_some() && done.title == a.title && !done.title_name.is_empty());
+    assert_eq!(want(house, &a, 720).await, first, "it is there");
+
+    house.store.set_rendition_state(&second, RenditionState::Failed, Some("why")).await.unwrap();
+    let again = want(house, &b, 480).await;
+    assert_ne!(again, second, "what failed is tried anew");
+    assert_eq!(house.store.forget_rendition(&again).await.unwrap(), Change::Done);
+    assert_eq!(house.store.forget_rendition(&again).await.unwrap(), Change::Missing);
+    assert_eq!(house.store.rendition(&again).await.unwrap(), None);
+}
+
+async fn versions_belong_to_a_version_of_the_file(house: &House) {
+    let (library, folder, row) = file(house, "a").await;
+    let id = want(house, &row, 480).await;
+    let stale = async |before| house.store.stale_renditions(base::UnixMs(before)).await.unwrap();
+    assert!(stale(i64::MAX).await.is_empty());
+    assert_eq!(house.store.renditions_of(&row).await.unwrap().len(), 1);
+    assert!(house.store.renditions_of(&FileRow { mtime_ns: 7, ..row.clone() }).await.unwrap().is_empty());
+
+    let gone = store::ScanChange::Missing { file: row.id.clone() };
+    house.store.apply_scan(&library, &folder, vec![gone]).await.unwrap();
+    assert_eq!(next(house).await, None, "nothing can be made of what is not there");
+    assert!(stale(0).await.is_empty(), "it may come back");
+    assert_eq!(stale(i64::MAX).await, std::slice::from_ref(&id));
+
+    house.store.delete_library(&library).await.unwrap();
+    assert!(house.store.renditions().await.unwrap().is_empty(), "gone with its file");
+    assert_eq!(house.store.want_rendition(&row, 480, None).await.unwrap(), None);
+}
+
+async fn the_night_shift_is_off_until_the_owner_says_so(house: &House) {
+    assert!(!house.store.night_shift().await.unwrap().enabled);
+    let shift = NightShift { enabled: true, from_minute: 90, to_minute: 300, cap_bytes: 5 << 30 };
+    house.store.set_night_shift(&shift).await.unwrap();
+    assert_eq!(house.store.night_shift().await.unwrap(), shift);
+}
