@@ -31,6 +31,10 @@ const NEVER: &[(&str, &[&str])] = &[
         &["axum", "sea-orm", "loge-store", "loge-media", "tauri", "loge-library", "loge-accounts", "ffmpeg-sidecar"],
     ),
     ("loge-vitals", &["axum", "bollard", "tauri", "loge-loges", "sea-orm"]),
+    (
+        "loge-renditions",
+        &["axum", "bollard", "ffmpeg-sidecar", "tauri", "loge-accounts", "loge-library", "loge-loges", "loge-gateway"],
+    ),
     ("loge-gateway", &["ffmpeg-sidecar", "tauri", "loge-server", "loge-worker"]),
     ("loge-server", &["tauri", "gtk", "webkit2gtk", "loge-worker", "ffmpeg-sidecar"]),
     (
@@ -58,6 +62,7 @@ const NEVER: &[(&str, &[&str])] = &[
 const NOT_BY_NAME: &[(&str, &[&str])] = &[
     ("library", &["sea-orm", "bollard", "axum"]),
     ("accounts", &["sea-orm", "bollard", "axum"]),
+    ("renditions", &["sea-orm", "bollard", "axum"]),
     ("gateway", &["bollard", "sea-orm", "argon2", "sysinfo"]),
     ("server", &["bollard", "sea-orm", "argon2", "sysinfo", "axum"]),
 ];

@@ -61,6 +61,9 @@ impl Dirs {
     pub fn looks(&self) -> PathBuf {
         self.data.join("looks")
     }
+    pub fn renditions(&self) -> PathBuf {
+        self.data.join("renditions")
+    }
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")
     }

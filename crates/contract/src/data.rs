@@ -110,6 +110,8 @@ pub enum Job {
     Probe { file: FileRef },
     /// Result: a key frame index in the form of `media::hls::index`.
     Index { file: FileRef },
+    /// Result: nothing. What makes segments of this track ahead of anybody's asking stops at once.
+    Rest { file: FileRef, track: Track },
     /// Result: one JPEG, at most `width` pixels wide, of the frame near `at_ms`.
     Poster { file: FileRef, at_ms: u64, width: u32 },
     /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted

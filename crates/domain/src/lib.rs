@@ -20,8 +20,8 @@ pub mod naming;
 pub mod people;
 pub mod playback;
 pub mod progress;
-pub mod subtitles;
 pub mod rendition;
+pub mod subtitles;
 
 pub use failure::{Code, Failure};
 pub use id::{FileId, FolderId, InstallId, InvalidId, InviteId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};

@@ -41,9 +41,11 @@ pub fn bits_per_s(file: &FileRow, lines: Option<u32>) -> u64 {
     }
 }
 
-/// Rungs that can be encoded live, as admission weighs them.
-pub fn smaller(lines: &[u32]) -> Vec<Smaller> {
-    lines.iter().map(|lines| Smaller { lines: *lines, bps: encoded_bps(*lines), encoded: true }).collect()
+/// Smaller pictures that are there (`ready`) or can be encoded live, as admission weighs them.
+pub fn smaller(ready: &[u32], live: &[u32]) -> Vec<Smaller> {
+    let of = |lines: &u32, encoded| Smaller { lines: *lines, bps: encoded_bps(*lines), encoded };
+    let ready_ones = ready.iter().map(|lines| of(lines, false));
+    ready_ones.chain(live.iter().filter(|l| !ready.contains(l)).map(|lines| of(lines, true))).collect()
 }
 
 fn encoded_bps(lines: u32) -> u64 {

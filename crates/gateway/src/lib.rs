@@ -40,6 +40,7 @@ use base::{Bus, Clock, Lifecycle};
 use domain::{Code, Tenant};
 use library::Libraries;
 use problem::Problem;
+use renditions::Renditions;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 use store::{AuditEntry, Store};
 use vitals::Vitals;
@@ -50,6 +51,7 @@ pub struct House {
     pub accounts: Accounts,
     pub loges: Arc<dyn LogeRoom>,
     pub libraries: Libraries,
+    pub renditions: Renditions,
     pub vitals: Vitals,
     pub streams: Streams,
     pub bus: Bus,
@@ -102,6 +104,7 @@ pub struct GatewayConfig {
     pub accounts: Accounts,
     pub loges: Arc<dyn LogeRoom>,
     pub libraries: Libraries,
+    pub renditions: Renditions,
     pub vitals: Vitals,
     /// Made by the caller, because the vitals want to know how many people watch.
     pub streams: Streams,
@@ -146,6 +149,7 @@ impl Gateway {
             accounts: config.accounts,
             loges: config.loges,
             libraries: config.libraries,
+            renditions: config.renditions,
             vitals: config.vitals,
             streams: config.streams.clone(),
             bus: config.bus,

@@ -27,6 +27,30 @@ pub struct FieldProblem {
     pub message: String,
 }
 
+/// Where the preparing of a film is that needs it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Preparing)]
+pub struct PreparingBody {
+    /// `none` while nobody asked for it, `queued`, `running` or `paused`.
+    pub state: String,
+    /// 1 is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_s: Option<f64>,
+}
+
+impl From<Option<renditions::Preparing>> for PreparingBody {
+    fn from(preparing: Option<renditions::Preparing>) -> Self {
+        match preparing {
+            None => Self { state: "none".into(), position: None, eta_s: None },
+            Some(p) => {
+                Self { state: p.state.as_str().into(), position: p.position, eta_s: p.eta.map(|d| d.as_secs_f64()) }
+            }
+        }
+    }
+}
+
 /// The body of every answer that is not a success.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -44,6 +68,9 @@ pub struct ProblemBody {
     pub retry_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldProblem>,
+    /// With `needs_preparing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preparing: Option<PreparingBody>,
 }
 
 /// A refusal on its way out.
@@ -53,6 +80,7 @@ pub struct Problem {
     status: StatusCode,
     fields: Vec<FieldProblem>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    preparing: Option<PreparingBody>,
 }
 
 pub type Answer<T> = Result<T, Problem>;
@@ -84,6 +112,12 @@ impl Problem {
         self.headers.push((name, value));
         self
     }
+    /// How far the way out is.
+    #[must_use]
+    pub fn preparing(mut self, preparing: Option<renditions::Preparing>) -> Self {
+        self.preparing = Some(preparing.into());
+        self
+    }
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.failure.retry_after = Some(wait);
@@ -95,7 +129,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let status = StatusCode::from_u16(failure.code.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let status = if failure.code == Code::MethodNotAllowed { StatusCode::METHOD_NOT_ALLOWED } else { status };
-        Self { failure, status, fields: Vec::new(), headers: Vec::new() }
+        Self { failure, status, fields: Vec::new(), headers: Vec::new(), preparing: None }
     }
 }
 
@@ -111,7 +145,7 @@ impl From<store::StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { failure, status, fields, headers } = self;
+        let Self { failure, status, fields, headers, preparing } = self;
         let body = ProblemBody {
             kind: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Refused").into(),
@@ -121,6 +155,7 @@ impl IntoResponse for Problem {
             request_id: request_id(),
             retry_after_ms: failure.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             fields,
+            preparing,
         };
         let mut response = (status, serde_json::to_vec(&body).unwrap_or_default()).into_response();
         let out = response.headers_mut();

@@ -48,6 +48,7 @@ impl Routes {
         let components = head.components.get_or_insert_with(Components::new);
         components.schemas.insert("Problem".into(), ProblemBody::schema());
         components.schemas.insert("FieldProblem".into(), crate::problem::FieldProblem::schema());
+        components.schemas.insert("Preparing".into(), crate::problem::PreparingBody::schema());
         components.add_security_scheme(
             "access_token",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),

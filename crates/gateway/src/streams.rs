@@ -15,6 +15,7 @@ use domain::{
     facts::FileFacts,
     playback::{Method, Reason},
 };
+use renditions::Stored;
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
@@ -86,7 +87,16 @@ pub struct Play {
     open: AtomicU32,
     moving: Mutex<Moving>,
     served: Mutex<Option<Arc<Served>>>,
-    timeline: Mutex<Option<(Arc<Timeline>, FileFacts)>>,
+    film: Mutex<Option<Film>>,
+}
+
+/// What a play in segments works with.
+#[derive(Debug, Clone)]
+pub struct Film {
+    pub timeline: Arc<Timeline>,
+    pub facts: FileFacts,
+    /// The version that was made ahead of time, where that is what plays.
+    pub stored: Option<Arc<Stored>>,
 }
 
 struct Moving {
@@ -132,11 +142,11 @@ impl Play {
         *lock(&self.served) = Some(served);
     }
     /// The plans of its file, while nothing about the file may have changed.
-    pub fn timeline(&self) -> Option<(Arc<Timeline>, FileFacts)> {
-        lock(&self.timeline).clone()
+    pub fn film(&self) -> Option<Film> {
+        lock(&self.film).clone()
     }
-    pub fn set_timeline(&self, timeline: Arc<Timeline>, facts: FileFacts) {
-        *lock(&self.timeline) = Some((timeline, facts));
+    pub fn set_film(&self, film: Film) {
+        *lock(&self.film) = Some(film);
     }
     pub fn touch(&self) {
         lock(&self.moving).seen = Instant::now();
@@ -262,7 +272,7 @@ impl Streams {
                 rate: 0,
             }),
             served: Mutex::default(),
-            timeline: Mutex::default(),
+            film: Mutex::default(),
             about: new,
         };
         plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
@@ -326,7 +336,7 @@ impl Streams {
     pub fn doubt(&self) {
         for play in lock(&self.0.plays).values() {
             *lock(&play.served) = None;
-            *lock(&play.timeline) = None;
+            *lock(&play.film) = None;
         }
     }
 

@@ -3,17 +3,11 @@
 //! together.
 
 use crate::{House, problem::Problem};
-use contract::{FileRef, Job, PlanPart, PlannedCut, Rung, Track, Wanted};
-use domain::{
-    Code, Failure, Tenant,
-    facts::{FileFacts, VideoFacts},
-    playback::CopyVerdict,
-};
-use media::hls::{
-    codecs,
-    index::{KeyframeIndex, MAX_BYTES},
-    plan::{AudioPlan, NoCopy, VideoPlan},
-};
+use contract::{FileRef, Job, PlanPart, Rung, Track, Wanted};
+use domain::{Code, Failure, Tenant, facts::FileFacts};
+use media::hls::index::{KeyframeIndex, MAX_BYTES};
+pub use renditions::Timeline;
+use renditions::timeline::{is_hdr, video_part};
 use std::{sync::Arc, time::Duration};
 use store::{FileRow, StoredIndex};
 
@@ -23,53 +17,11 @@ const INDEX_TIME: Duration = Duration::from_secs(120);
 const AHEAD_COPY: u32 = 4;
 const AHEAD_ENCODE: u32 = 15;
 
-/// The plans of one file.
-#[derive(Debug)]
-pub struct Timeline {
-    index: KeyframeIndex,
-    pub copy: Result<VideoPlan, NoCopy>,
-    pub encode: VideoPlan,
-    pub audio: AudioPlan,
-}
-
-impl Timeline {
-    pub fn new(index: KeyframeIndex) -> Self {
-        let (copy, encode) = (VideoPlan::copy(&index), VideoPlan::encode(&index));
-        Self { copy, encode, audio: AudioPlan::new(index.end), index }
-    }
-
-    pub fn verdict(&self) -> CopyVerdict {
-        match self.copy {
-            Ok(_) => CopyVerdict::Possible,
-            Err(NoCopy::OpenGroups) => CopyVerdict::OpenGroups,
-            Err(NoCopy::TooSparse) => CopyVerdict::TooSparse,
-        }
-    }
-
-    /// Sound is copied only where nothing of it would be missing or shifted.
-    pub fn audio_track(&self, facts: &FileFacts, number: usize) -> Option<Track> {
-        let audio = facts.audio.get(number)?;
-        let index = u8::try_from(number).ok()?;
-        let phase = self.index.audio.get(number);
-        let end_us = self.index.end * 100 / 9;
-        let copied = phase.filter(|p| {
-            codecs::is_copyable_aac(audio)
-                && p.start_us <= 50_000
-                && p.end_us + 100_000 >= end_us
-                && matches!(p.rate, 32_000 | 44_100 | 48_000)
-        });
-        Some(match copied {
-            Some(phase) => Track::AudioCopy { index, start_us: phase.start_us, rate: phase.rate },
-            None => Track::AudioEncode { index },
-        })
-    }
-}
-
 /// A picture or a sound as a playlist addresses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rendition {
     Original,
-    /// Encoded live with this many lines.
+    /// Encoded with this many lines, live or ahead of time.
     Live(u32),
     Sound(usize),
 }
@@ -100,18 +52,7 @@ impl Rendition {
 
 /// The picture of a live encode, by its lines.
 pub const fn live_rung(lines: u32, tone_map: bool) -> Rung {
-    let kbps = match lines {
-        0..=300 => 500,
-        301..=400 => 800,
-        401..=500 => 1400,
-        501..=800 => 2800,
-        _ => 5000,
-    };
-    Rung { height: if lines > 2160 { 2160 } else { lines as u16 }, kbps, unhurried: false, tone_map }
-}
-
-pub fn is_hdr(video: &VideoFacts) -> bool {
-    matches!(video.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
+    renditions::timeline::rung(lines, tone_map, false)
 }
 
 /// What the worker is asked for: the track and the part of the plan around one segment.
@@ -135,24 +76,6 @@ pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> O
         Rendition::Live(lines) => Some(Track::VideoEncode { rung: live_rung(*lines, is_hdr(video)) }),
         Rendition::Sound(number) => timeline.audio_track(facts, *number),
     }
-}
-
-fn video_part(plan: &VideoPlan, number: u32) -> Option<PlanPart> {
-    let window = plan.window(number, PlanPart::MOST_CUTS)?;
-    let cuts = window.cuts.iter().map(|c| PlannedCut {
-        start: c.start,
-        key: c.key,
-        before: c.before,
-        after: c.after,
-        on_key: c.on_key,
-    });
-    Some(PlanPart::Video {
-        cuts: cuts.collect(),
-        end: window.end,
-        is_last: window.is_last,
-        frame: window.frame,
-        back: window.back,
-    })
 }
 
 pub fn file_ref(file: &FileRow) -> FileRef {

@@ -134,3 +134,113 @@ async fn how_a_title_would_play_can_be_asked_without_playing_it() {
     let (_, play) = house.json("POST", &format!("/api/v1/titles/{}/play", shelf.title), &owner, Some(form)).await;
     assert_eq!(play["method"], "direct", "{play:#}");
 }
+
+#[tokio::test]
+async fn a_film_that_needs_it_is_prepared_and_plays() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf_of("films", Container::Mkv, "hevc", (1920, 1080)).await;
+    let ana = house.viewer(&owner, "Ana", &[&shelf.library]).await;
+    let bob = house.viewer(&owner, "Bob", &[]).await;
+    let (play, prepare) =
+        (format!("/api/v1/titles/{}/play", shelf.title), format!("/api/v1/titles/{}/prepare", shelf.title));
+    let (status, refused) = house.json("POST", &play, &ana, None).await;
+    assert_eq!((status, refused["code"].as_str()), (409, Some("needs_preparing")));
+    assert_eq!(refused["preparing"], json!({ "state": "none" }));
+
+    assert_eq!(house.json("POST", &prepare, &bob, None).await.0, 404, "what is not granted does not exist");
+    for bad in [json!({ "quality": "1080p" }), json!({ "quality": "auto" }), json!({ "speed": 2 })] {
+        assert_eq!(house.json("POST", &prepare, &ana, Some(bad.clone())).await.0, 400, "{bad}");
+    }
+    let (status, wanted) = house.json("POST", &prepare, &ana, Some(json!({ "quality": "480p" }))).await;
+    assert_eq!(status, 202, "{wanted}");
+    let list = async || house.json("GET", "/api/v1/admin/renditions", &owner, None).await.1["items"].clone();
+    let done = async || {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let items = list().await;
+            if items[0]["state"] == "done" {
+                return items;
+            }
+            assert!(tokio::time::Instant::now() < until, "{items:#}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let items = done().await;
+    assert_eq!((&items[0]["id"], &items[0]["quality"]), (&wanted["job_id"], &json!("480p")), "{items:#}");
+    assert_eq!(items[0]["progress"], 1.0);
+
+    let started = house.play(&ana, &shelf.title).await;
+    assert_eq!((&started["method"], &started["quality"]), (&json!("rendition"), &json!("480p")), "{started:#}");
+    let kinds: Vec<&str> =
+        started["qualities"].as_array().unwrap().iter().map(|q| q["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["original", "rendition"]);
+    let base = started["url"].as_str().unwrap().strip_suffix("master.m3u8").unwrap().to_string();
+    let (_, master, _) = text(&house, &format!("{base}master.m3u8")).await;
+    assert!(master.contains("a-0/index.m3u8") && master.ends_with("v-480p/index.m3u8\n"), "{master}");
+    let (_, index, _) = text(&house, &format!("{base}v-480p/index.m3u8")).await;
+    let segments = index.lines().filter(|l| l.ends_with(".m4s")).count();
+    for (part, holds) in [
+        ("v-480p/init.mp4".to_string(), "init of VideoEncode".to_string()),
+        ("v-480p/0.m4s".into(), "part 0 of VideoEncode".into()),
+        (format!("v-480p/{}.m4s", segments - 1), format!("part {} of VideoEncode", segments - 1)),
+        ("a-0/1.m4s".into(), "part 1 of Audio".into()),
+    ] {
+        let answer = house.get(&format!("{base}{part}")).await;
+        assert!(answer.status == 200 && answer.text().starts_with(&holds), "{part}: {}", answer.text());
+        assert!(answer.header("etag").is_some() && answer.header("cache-control").unwrap().contains("immutable"));
+    }
+    for nothing in [format!("v-480p/{segments}.m4s"), "v-720p/0.m4s".into(), "v-original/0.m4s".into()] {
+        assert_eq!(house.get(&format!("{base}{nothing}")).await.status, 404, "{nothing}");
+    }
+    assert_eq!(house.rooms.asked("segment"), 0, "nobody's loge worked for it");
+
+    // The same for a player that cannot know which file is behind it.
+    let how = house.json("GET", &format!("/api/v1/titles/{}/playability", shelf.title), &ana, None).await.1;
+    assert_eq!((&how["method"], &how["renditions"][0]["state"]), (&json!("rendition"), &json!("done")), "{how:#}");
+    let id = wanted["job_id"].as_str().unwrap();
+    let path = format!("/api/v1/admin/renditions/{id}");
+    assert_eq!(house.json("DELETE", &path, &ana, None).await.0, 403);
+    assert_eq!(house.json("DELETE", &path, &owner, None).await.0, 204);
+    assert_eq!(house.json("DELETE", &path, &owner, None).await.0, 404);
+    assert_eq!(house.json("POST", &play, &ana, None).await.0, 409);
+}
+
+#[tokio::test]
+async fn what_plays_is_prepared_for_the_owner_only_and_waits_while_somebody_watches() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf_of("films", Container::Mkv, "h264", (1920, 1080)).await;
+    let ana = house.viewer(&owner, "Ana", &[&shelf.library]).await;
+    let prepare = format!("/api/v1/titles/{}/prepare", shelf.title);
+    assert_eq!(house.json("POST", &prepare, &ana, None).await.0, 403);
+    let play = house.play(&ana, &shelf.title).await;
+    let (status, wanted) = house.json("POST", &prepare, &owner, None).await;
+    assert_eq!(status, 202);
+    let item = async || house.json("GET", "/api/v1/admin/renditions", &owner, None).await.1["items"][0].clone();
+    let wait_for = async |state: &str| {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let item = item().await;
+            if item["state"] == state {
+                return item;
+            }
+            assert!(tokio::time::Instant::now() < until, "{state}: {item:#}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let held = wait_for("paused").await;
+    assert!(held["reason"].as_str().unwrap().contains("watching") && held["progress"] == 0.0, "{held:#}");
+    let path = format!("/api/v1/admin/renditions/{}", wanted["job_id"].as_str().unwrap());
+    assert_eq!(house.json("POST", &format!("{path}/pause"), &owner, None).await.0, 202);
+    house.json("DELETE", &format!("/api/v1/admin/streams/{}", play["play_id"].as_str().unwrap()), &owner, None).await;
+    let held = wait_for("paused").await;
+    assert_eq!(held["reason"], serde_json::Value::Null, "by the owner: {held:#}");
+    assert_eq!(house.json("POST", &format!("{path}/resume"), &owner, None).await.0, 202);
+    assert_eq!(wait_for("done").await["quality"], "720p");
+    // The small picture is there for whoever asks for it, and the film stays what it was.
+    let smaller = json!({ "quality": "720p" });
+    let (_, small) = house.json("POST", &format!("/api/v1/titles/{}/play", shelf.title), &ana, Some(smaller)).await;
+    assert_eq!(small["method"], "rendition", "{small:#}");
+    assert_eq!(house.play(&ana, &shelf.title).await["method"], "remux");
+}

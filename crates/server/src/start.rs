@@ -7,6 +7,7 @@ use crate::{
     lock::{DataLock, Locked},
     port,
     prober::HouseProber,
+    studio::{HouseStudio, Quiet},
     tenants::StoreTenants,
     wiring::Rooms,
 };
@@ -15,6 +16,7 @@ use base::{Bus, Clock, Dirs, Lifecycle, SystemClock, dirs::DirsError, telemetry}
 use gateway::{Gateway, GatewayConfig, Streams};
 use library::{Libraries, LibraryConfig, SandboxUser};
 use loges::{Loges, LogesConfig, OpenLogesError};
+use renditions::Renditions;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use store::{Database, OpenError, Store, StoreError};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
@@ -40,6 +42,8 @@ pub enum StartError {
     Read(#[from] StoreError),
     #[error("the keys of the house cannot be used")]
     Accounts(#[from] OpenAccountsError),
+    #[error("the folder for prepared versions cannot be made")]
+    Renditions(#[source] io::Error),
     #[error("containers cannot be made")]
     Loges(#[from] OpenLogesError),
 }
@@ -121,6 +125,17 @@ impl Server {
         let vitals_config = VitalsConfig { interval: Duration::from_secs(2), data_dir: dirs.data().to_path_buf() };
         let vitals = Vitals::start(vitals_config, facts.clone(), clock.clone(), bus.clone(), &lifecycle);
         let streams = Streams::new(clock.clone(), bus.clone());
+        let quiet = Quiet { streams: streams.clone(), libraries: libraries.clone(), vitals: vitals.clone() };
+        let renditions = Renditions::open(
+            dirs.renditions(),
+            store.clone(),
+            Arc::new(HouseStudio(loges.clone())),
+            Arc::new(quiet),
+            clock.clone(),
+            bus.clone(),
+            &lifecycle,
+        )
+        .map_err(StartError::Renditions)?;
         let open = Lifecycle::new();
         let gateway_config = GatewayConfig {
             listener,
@@ -131,6 +146,7 @@ impl Server {
             accounts: accounts.clone(),
             loges: Arc::new(loges.clone()),
             libraries: libraries.clone(),
+            renditions,
             vitals: vitals.clone(),
             streams: streams.clone(),
             bus: bus.clone(),

@@ -102,6 +102,13 @@ fn answer(
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
             let outcome = match &job {
                 Job::Glance { files } => glance::run(stream, files, limits, |file| open(settings, file)),
+                Job::Rest { file, track } => match open(settings, file) {
+                    Ok(open) => {
+                        heads.rest(file, &open, track.clone());
+                        job::Outcome::Done(Vec::new())
+                    }
+                    Err(status) => job::Outcome::Ended(status),
+                },
                 Job::Probe { file }
                 | Job::Index { file }
                 | Job::Poster { file, .. }

@@ -70,8 +70,8 @@ pub enum Outcome {
 pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile, limits: JobLimits) -> Outcome {
     let deadline = Instant::now() + limits.time;
     match job {
-        // Has many files and needs no program: see `glance`.
-        Job::Glance { .. } => Outcome::Ended(Status::Refused),
+        // These need no program: see `connection`.
+        Job::Glance { .. } | Job::Rest { .. } => Outcome::Ended(Status::Refused),
         Job::Probe { .. } => {
             if is_cut(&open) {
                 return Outcome::Failed(CUT.into());

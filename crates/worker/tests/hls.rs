@@ -17,6 +17,7 @@ use std::{
     os::unix::net::UnixStream,
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 const MAX: u32 = 96 << 20;
@@ -386,6 +387,34 @@ fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
     }
     common::eventually("one run is left", || programs(&house) <= 1);
     common::eventually("nobody asks, nothing runs", || programs(&house) == 0);
+}
+
+#[test]
+fn who_makes_ahead_of_time_can_be_told_to_rest() {
+    let mut house = House::open();
+    film(&house, "rest.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "rest.mkv");
+    let plan = Plan::Video(VideoPlan::encode(&index));
+    let track = Track::VideoEncode { rung: Rung { unhurried: true, ..RUNG } };
+    let mut asker = Asker::new(&mut house, 1);
+    let first = asker.segment("rest.mkv", &track, &plan, 0).unwrap();
+    let rest = |asker: &mut Asker<'_>| {
+        let file = asker.house.file(b"rest.mkv", None);
+        let job = Job::Rest { file, track: track.clone() };
+        asker.ask(RequestBody::Job { job, max_bytes: 64, time_limit_ms: 5000 })
+    };
+    assert_eq!(programs(asker.house), 1, "it goes on by itself");
+    assert_eq!(rest(&mut asker), Ok(vec![]));
+    // Patience for the process table, well below the time after which any unused run ends.
+    let until = Instant::now() + Duration::from_secs(5);
+    while programs(asker.house) > 0 {
+        assert!(Instant::now() < until, "it runs on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(rest(&mut asker), Ok(vec![]), "twice is harmless");
+    // Whoever goes on later gets what would have come.
+    let later = asker.segment("rest.mkv", &track, &plan, 1).unwrap();
+    assert!(!later.is_empty() && later != first);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use crate::{
     api::stream::{Seated, facts_of, join, look_up},
     policy::{Admitted, Caller, Policy},
     problem::{Answer, Problem},
+    rooms::OpenRange,
     routes::Routes,
-    stream::{Flow, PortableBody, RegionBody, Slot, Source},
-    streams::{Play, Served},
+    stream::{Flow, PortableBody, RegionBody, Slot, Source, shelf},
+    streams::{Film, Play, Served},
     timeline::{Rendition, Timeline, request, timeline, track},
 };
 use accounts::TicketClaims;
@@ -18,12 +19,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use contract::Track;
-use domain::{Code, Tenant, facts::FileFacts, playback};
+use contract::{Track, Wanted};
+use domain::{Code, JobId, Tenant, facts::FileFacts, playback};
 use media::hls::{
     codecs,
     playlist::{self, AudioVariant, VideoVariant},
 };
+use renditions::{Slice, VIDEO};
 use std::sync::Arc;
 use utoipa_axum::routes;
 
@@ -41,37 +43,59 @@ pub fn routes(r: Routes) -> Routes {
 struct Sitting {
     play: Arc<Play>,
     served: Arc<Served>,
-    facts: FileFacts,
-    timeline: Arc<Timeline>,
+    film: Film,
 }
 
-async fn sit(house: &House, claims: &TicketClaims, peer: std::net::IpAddr) -> Answer<Sitting> {
+async fn sit(
+    house: &House,
+    claims: &TicketClaims,
+    peer: std::net::IpAddr,
+    asked: Option<&Rendition>,
+) -> Answer<Sitting> {
     let play = join(house, claims, peer).await?;
     let served = match play.served() {
         Some(served) => served,
         None => look_up(house, claims, &play).await?,
     };
     play.touch();
-    let (timeline, facts) = match play.timeline() {
+    let prepared = match (play.about.method, play.about.lines, asked) {
+        (playback::Method::Rendition, Some(lines), _) => Some(lines),
+        // A play that outlived the server: its player says what it was given.
+        (playback::Method::Direct, None, Some(Rendition::Live(lines))) => Some(*lines),
+        _ => None,
+    };
+    let film = match play.film().filter(|film| film.stored.is_some() || prepared.is_none()) {
         Some(known) => known,
         None => {
             let (row, facts) = facts_of(house, claims).await?;
-            let tenant = Tenant::User(claims.user.clone());
-            let made = timeline(house, &tenant, &row).await?.ok_or_else(|| Problem::of(Code::FileBroken))?;
-            play.set_timeline(made.clone(), facts.clone());
-            (made, facts)
+            let film = match prepared {
+                Some(lines) => {
+                    let stored = house.renditions.stored(&row, lines).await?;
+                    let stored = stored.ok_or_else(|| Problem::of(Code::NeedsPreparing))?;
+                    Film { timeline: stored.timeline.clone(), facts, stored: Some(stored) }
+                }
+                None => {
+                    let tenant = Tenant::User(claims.user.clone());
+                    let made = timeline(house, &tenant, &row).await?.ok_or_else(|| Problem::of(Code::FileBroken))?;
+                    Film { timeline: made, facts, stored: None }
+                }
+            };
+            play.set_film(film.clone());
+            film
         }
     };
-    Ok(Sitting { play, served, facts, timeline })
+    Ok(Sitting { play, served, film })
 }
 
 /// The pictures and sounds of this play.
 #[utoipa::path(get, path = "/stream/{ticket}/master.m3u8", tag = "watching", params(("ticket" = String, Path)),
     responses((status = 200, content_type = "application/vnd.apple.mpegurl")))]
 async fn master(State(house): State<Arc<House>>, Admitted(claims): Admitted, Caller(peer): Caller) -> Answer<Response> {
-    let Sitting { play, served, facts, timeline, .. } = sit(&house, &claims, peer.address).await?;
-    let picture = match (play.about.method, play.about.lines) {
-        (playback::Method::Transcode, Some(lines)) => Rendition::Live(lines),
+    let Sitting { play, served, film } = sit(&house, &claims, peer.address, None).await?;
+    let Film { timeline, facts, stored } = film;
+    let picture = match (play.about.method, play.about.lines, stored) {
+        (_, _, Some(stored)) => Rendition::Live(stored.lines),
+        (playback::Method::Transcode, Some(lines), None) => Rendition::Live(lines),
         _ => Rendition::Original,
     };
     let videos = variant(&timeline, &facts, &picture, served.size).into_iter().collect::<Vec<_>>();
@@ -147,9 +171,9 @@ async fn index(
     Path((_, name)): Path<(String, String)>,
 ) -> Answer<Response> {
     let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
-    let sitting = sit(&house, &claims, peer.address).await?;
+    let sitting = sit(&house, &claims, peer.address, Some(&rendition)).await?;
     allowed(&sitting, &rendition)?;
-    let timeline = &sitting.timeline;
+    let timeline = &sitting.film.timeline;
     Ok(text(match rendition {
         Rendition::Original => playlist::video(timeline.copy.as_ref().map_err(|_| Problem::missing())?),
         Rendition::Live(_) => playlist::video(&timeline.encode),
@@ -161,10 +185,11 @@ async fn index(
 fn allowed(sitting: &Sitting, rendition: &Rendition) -> Answer<()> {
     let about = &sitting.play.about;
     match rendition {
+        Rendition::Live(lines) if sitting.film.stored.as_ref().is_some_and(|s| s.lines == *lines) => Ok(()),
         Rendition::Live(lines) if about.method != playback::Method::Transcode || about.lines != Some(*lines) => {
             Err(Problem::missing())
         }
-        Rendition::Sound(number) if *number >= sitting.facts.audio.len() => Err(Problem::missing()),
+        Rendition::Sound(number) if *number >= sitting.film.facts.audio.len() => Err(Problem::missing()),
         _ => Ok(()),
     }
 }
@@ -184,19 +209,18 @@ async fn part(
 ) -> Answer<Response> {
     let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
     let number = number_of(&part).ok_or_else(Problem::missing)?;
-    let sitting = sit(&house, &claims, peer.address).await?;
+    let sitting = sit(&house, &claims, peer.address, Some(&rendition)).await?;
     allowed(&sitting, &rendition)?;
-    let Sitting { play, served, facts, timeline } = &sitting;
-    let (track, wanted) = match number {
-        None => (track(timeline, facts, &rendition).ok_or_else(Problem::missing)?, None),
-        Some(number) => {
-            let (track, wanted) = request(timeline, facts, &rendition, number).ok_or_else(Problem::missing)?;
-            (track, Some(wanted))
+    let content = content(&sitting, &rendition, number).ok_or_else(Problem::missing)?;
+    let Sitting { play, served, .. } = &sitting;
+    let etag = match &content {
+        Content::Stored { id, .. } => Some(format!("\"{id}-{name}-{part}\"")),
+        // Copies are the same bytes whichever run makes them; encodes are not.
+        Content::Made { track: Track::VideoCopy { .. } | Track::AudioCopy { .. }, .. } => {
+            Some(format!("\"{}-{name}-{part}\"", served.etag.trim_matches('"')))
         }
+        Content::Made { .. } => None,
     };
-    // Copies are the same bytes whichever run makes them; encodes are not.
-    let is_copy = matches!(track, Track::VideoCopy { .. } | Track::AudioCopy { .. });
-    let etag = is_copy.then(|| format!("\"{}-{name}-{part}\"", served.etag.trim_matches('"')));
     if let Some(etag) = &etag
         && headers.get(header::IF_NONE_MATCH).is_some_and(|told| told.as_bytes() == etag.as_bytes())
     {
@@ -208,9 +232,16 @@ async fn part(
     let tenant = Tenant::User(claims.user.clone());
     let open = play.connection();
     let file = served.file.clone();
-    let range = match wanted {
-        None => house.loges.init(&tenant, file, track, INIT_BYTES).await?,
-        Some(wanted) => house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?,
+    let range = match content {
+        Content::Stored { slice, .. } => {
+            let length = slice.length;
+            let (stream, lease) = shelf::serve(slice).map_err(|_| Problem::of(Code::Internal))?;
+            OpenRange { stream, length, lease }
+        }
+        Content::Made { track, wanted: None } => house.loges.init(&tenant, file, track, INIT_BYTES).await?,
+        Content::Made { track, wanted: Some(wanted) } => {
+            house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?
+        }
     };
     let (length, lease) = (range.length, Box::new(Seated::new(range.lease, open)));
     let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
@@ -222,6 +253,34 @@ async fn part(
     let mut response = describe(body.into_response(), &rendition, etag.as_deref());
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(response)
+}
+
+/// Where a part of a track comes from.
+enum Content {
+    /// A file of our own, made ahead of time.
+    Stored { id: JobId, slice: Slice },
+    /// The viewer's loge; no `wanted` is the init.
+    Made { track: Track, wanted: Option<Wanted> },
+}
+
+fn content(sitting: &Sitting, rendition: &Rendition, number: Option<u32>) -> Option<Content> {
+    let Film { timeline, facts, stored } = &sitting.film;
+    if let Some(stored) = stored {
+        let name = match rendition {
+            Rendition::Live(_) => VIDEO.to_string(),
+            Rendition::Original | Rendition::Sound(_) => rendition.name(),
+        };
+        if stored.has(&name) {
+            return stored.slice(&name, number).map(|slice| Content::Stored { id: stored.id.clone(), slice });
+        }
+    }
+    Some(match number {
+        None => Content::Made { track: track(timeline, facts, rendition)?, wanted: None },
+        Some(number) => {
+            let (track, wanted) = request(timeline, facts, rendition, number)?;
+            Content::Made { track, wanted: Some(wanted) }
+        }
+    })
 }
 
 /// `Some(None)` is the init segment.

@@ -8,6 +8,7 @@ pub mod houses;
 pub mod libraries;
 pub mod me;
 pub mod play;
+pub mod prepare;
 pub mod progress;
 pub mod stream;
 pub mod subtitles;
@@ -24,6 +25,7 @@ pub fn all() -> Routes {
     let routes = libraries::routes(routes);
     let routes = titles::routes(routes);
     let routes = play::routes(routes);
+    let routes = prepare::routes(routes);
     let routes = progress::routes(routes);
     let routes = stream::routes(routes);
     let routes = subtitles::routes(routes);

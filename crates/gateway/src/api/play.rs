@@ -6,7 +6,7 @@ use crate::{
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
-    streams::{NewPlay, TurnedAway},
+    streams::{Film, NewPlay, TurnedAway},
     timeline::Timeline,
     view::{
         AudioTrack, ChapterView, List, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence,
@@ -21,6 +21,7 @@ use domain::{
     facts::{Container, Defect, FileFacts},
     playback::{Candidate, Capabilities, Decision, Method, Quality, Reason, Wish, decide, default_audio},
 };
+use renditions::{RenditionView, Stored};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{FileRow, TitleRow};
@@ -77,7 +78,7 @@ struct QualityView {
     id: String,
     label: String,
     height: u32,
-    /// `original` or `live`.
+    /// `original`, `rendition` or `live`.
     kind: String,
 }
 
@@ -130,7 +131,7 @@ async fn play(
     // The same page asked again: its earlier play is over.
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
     let entry = loop {
-        let Chosen { file, method, lines, ref reasons, .. } = chosen;
+        let Chosen { file, method, lines, ref reasons, ref ready, .. } = chosen;
         let new = NewPlay {
             play: play.clone(),
             user: who.user.clone(),
@@ -152,7 +153,7 @@ async fn play(
         };
         // Only who did not choose a picture gets a smaller one, and only once.
         let smaller = match wish.quality {
-            Quality::Auto if lines.is_none() => admission::smaller(&live_lines(file.facts.as_ref())),
+            Quality::Auto if lines.is_none() => admission::smaller(ready, &live_lines(file.facts.as_ref())),
             _ => vec![],
         };
         match house.streams.begin(new, &smaller, &room) {
@@ -169,11 +170,14 @@ async fn play(
             }
         }
     };
-    let Chosen { file, method, lines, reasons, timeline } = chosen;
+    let Chosen { file, method, lines, reasons, timeline, ready, stored } = chosen;
     let facts = file.facts.as_ref();
     let duration_ms = entry.about.duration_ms;
+    if let Some(stored) = &stored {
+        house.renditions.used(&stored.id).await;
+    }
     if let (Some(timeline), Some(facts)) = (timeline, facts) {
-        entry.set_timeline(timeline, facts.clone());
+        entry.set_film(Film { timeline, facts: facts.clone(), stored });
     }
     if let Err(failure) = house.loges.ensure(&Tenant::User(who.user.clone())).await {
         house.streams.stop(&play);
@@ -208,7 +212,7 @@ async fn play(
         },
         reasons: reasons.into_iter().map(Into::into).collect(),
         quality: lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
-        qualities: qualities(height, facts),
+        qualities: qualities(height, facts, &ready),
         audio_tracks: audio_tracks(facts, sound),
         subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
         chapters: facts.map(chapters).unwrap_or_default(),
@@ -261,6 +265,33 @@ struct PlayabilityView {
     method: Option<String>,
     reasons: Vec<ReasonView>,
     files: Vec<FilePlayability>,
+    /// Versions made ahead of time, wanted or there.
+    renditions: Vec<RenditionBrief>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RenditionBrief {
+    /// `720p`…
+    quality: String,
+    /// `queued`, `running`, `paused`, `done` or `failed`.
+    state: String,
+    /// 0 to 1.
+    progress: f64,
+    eta_s: Option<f64>,
+    /// Why it failed or does not go on.
+    reason: Option<String>,
+}
+
+impl From<RenditionView> for RenditionBrief {
+    fn from(view: RenditionView) -> Self {
+        Self {
+            quality: format!("{}p", view.row.lines),
+            state: view.state.as_str().into(),
+            progress: view.progress,
+            eta_s: view.eta.map(|d| d.as_secs_f64()),
+            reason: view.reason,
+        }
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -287,15 +318,18 @@ async fn playability(
         .map(|id| Device::named(id).ok_or_else(|| Problem::field("device", "is one of the devices this house knows")));
     let capabilities = device.transpose()?.map(Device::capabilities).unwrap_or_default();
     let (mut method, mut reasons, mut of_files) = (None, Vec::new(), Vec::new());
+    let mut versions = Vec::new();
     for (n, file) in files.iter().enumerate() {
         // What nobody has looked into yet is not looked into for a question.
         let known = crate::timeline::known(&house, file).await?;
         let live = live_lines(file.facts.as_ref());
+        let ready = house.renditions.lines_of(file).await?;
+        versions.extend(house.renditions.of_file(file).await?.into_iter().map(RenditionBrief::from));
         let candidate = Candidate {
             facts: file.facts.as_ref(),
             defect: file.defect,
             copy: known.map(|t| t.verdict()),
-            renditions: &[],
+            renditions: &ready,
             live: &live,
         };
         let (how, why) = match decide(&candidate, &capabilities, Wish::default()) {
@@ -314,6 +348,7 @@ async fn playability(
         method,
         reasons: reasons.into_iter().map(Into::into).collect(),
         files: of_files,
+        renditions: versions,
     }))
 }
 
@@ -342,17 +377,26 @@ async fn devices() -> Json<List<DeviceView>> {
     Json(List::whole(domain::devices::KNOWN.iter().map(view).collect()))
 }
 
-/// The original, and what may be encoded of it right now.
-fn qualities(height: u32, facts: Option<&FileFacts>) -> Vec<QualityView> {
+/// The original, what was prepared, and what may be encoded right now.
+fn qualities(height: u32, facts: Option<&FileFacts>, ready: &[u32]) -> Vec<QualityView> {
     let original =
         QualityView { id: "original".into(), label: format!("Original ({height}p)"), height, kind: "original".into() };
-    let live = live_lines(facts).into_iter().filter(|lines| *lines < height).map(|lines| QualityView {
+    let prepared = ready.iter().map(|lines| QualityView {
+        id: format!("{lines}p"),
+        label: format!("{lines}p, prepared"),
+        height: *lines,
+        kind: "rendition".into(),
+    });
+    let live = live_lines(facts).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
+    let live = live.map(|lines| QualityView {
         id: format!("{lines}p"),
         label: format!("{lines}p, encoded while you watch"),
         height: lines,
         kind: "live".into(),
     });
-    std::iter::once(original).chain(live).collect()
+    let mut smaller: Vec<QualityView> = prepared.chain(live).collect();
+    smaller.sort_by_key(|quality| std::cmp::Reverse(quality.height));
+    std::iter::once(original).chain(smaller).collect()
 }
 
 /// What half a core encodes in real time: small pictures of small pictures. Larger ones would make
@@ -379,6 +423,10 @@ struct Chosen<'a> {
     reasons: Vec<Reason>,
     /// Where its segments begin, for everything but direct play.
     timeline: Option<Arc<Timeline>>,
+    /// Lines of the versions that were made ahead of time.
+    ready: Vec<u32>,
+    /// The one of them that plays.
+    stored: Option<Arc<Stored>>,
 }
 
 /// The best file that plays: of those that are there, the one with the tallest picture.
@@ -397,11 +445,12 @@ async fn choose<'a>(
         } else {
             vec![]
         };
+        let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
-            Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &[], live: &live };
-        let mut timeline = None;
+            Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };
+        let (mut timeline, mut stored) = (None, None);
         let mut decision = decide(&candidate, capabilities, wish);
-        if !matches!(decision, Decision::Play { method: Method::Direct, .. } | Decision::Refuse { .. }) {
+        if matches!(decision, Decision::Play { method: Method::Remux | Method::Transcode, .. }) {
             // Only now is it worth looking into the file, and what is found may change the answer.
             timeline = crate::timeline::timeline(house, &Tenant::User(user.clone()), file).await?;
             match &timeline {
@@ -410,9 +459,16 @@ async fn choose<'a>(
             }
             decision = decide(&candidate, capabilities, wish);
         }
+        if let Decision::Play { method: Method::Rendition, lines: Some(lines), .. } = decision {
+            stored = house.renditions.stored(file, lines).await?;
+            if stored.is_none() {
+                return Err(Problem::of(Code::NeedsPreparing));
+            }
+            timeline = stored.as_ref().map(|stored| stored.timeline.clone());
+        }
         match decision {
             Decision::Play { method, lines, reasons } => {
-                playable.push(Chosen { file, method, lines, reasons, timeline })
+                playable.push(Chosen { file, method, lines, reasons, timeline, ready, stored });
             }
             Decision::Refuse { reasons } => refused.extend(reasons),
         }
@@ -434,7 +490,11 @@ async fn choose<'a>(
         true => Code::FileBroken,
         false => Code::NeedsPreparing,
     };
-    Err(Problem::new(code, text(code)))
+    let problem = Problem::new(code, text(code));
+    match code {
+        Code::NeedsPreparing => Err(problem.preparing(house.renditions.preparing(files).await?)),
+        _ => Err(problem),
+    }
 }
 
 /// A disk that is away is another thing than a file that is gone.

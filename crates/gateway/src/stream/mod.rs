@@ -18,6 +18,7 @@ pub mod io;
 pub mod marker;
 pub mod pace;
 pub mod pipes;
+pub mod shelf;
 pub mod source;
 
 pub use body::{PortableBody, RegionBody};

@@ -117,10 +117,7 @@ impl LogeRoom for FakeRooms {
         if let Some(made) = self.subtitles(&job) {
             return made;
         }
-        let key = |s: u64| Point { pts: s * TICKS, first: s * TICKS, kind: PointKind::Clean };
-        let points = (0..5).map(|n| key(n * 4)).collect();
-        let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
-        Ok(KeyframeIndex { points, end: 20 * TICKS, frame: 3600, audio }.to_bytes())
+        Ok(index())
     }
     fn list(&self) -> Vec<LogeView> {
         vec![LogeView {
@@ -176,6 +173,43 @@ impl Prober for NoProber {
     async fn poster(&self, _: &MediaFile, _: u64, _: u32) -> Result<Vec<u8>, ProbeFailure> {
         Err(ProbeFailure::Unavailable("no loge in this test".into()))
     }
+}
+
+/// Parts that say which they are.
+struct FakeStudio;
+#[async_trait]
+impl renditions::Studio for FakeStudio {
+    async fn index(&self, _: FileRef) -> Result<Vec<u8>, renditions::StudioError> {
+        Ok(index())
+    }
+    async fn init(&self, _: FileRef, track: Track, _: u32) -> Result<Vec<u8>, renditions::StudioError> {
+        Ok(format!("init of {track:?}").into_bytes())
+    }
+    async fn segment(
+        &self,
+        _: FileRef,
+        track: Track,
+        wanted: Wanted,
+        _: u32,
+    ) -> Result<Vec<u8>, renditions::StudioError> {
+        Ok(format!("part {} of {track:?}", wanted.number).into_bytes())
+    }
+    async fn rest(&self, _: FileRef, _: Track) {}
+}
+
+struct Quiet(Streams);
+impl renditions::HouseView for Quiet {
+    fn conditions(&self) -> domain::rendition::Conditions {
+        domain::rendition::Conditions { viewers: self.0.viewers(), ..Default::default() }
+    }
+}
+
+/// Key frames every four seconds of a film of twenty.
+fn index() -> Vec<u8> {
+    let key = |s: u64| Point { pts: s * TICKS, first: s * TICKS, kind: PointKind::Clean };
+    let points = (0..5).map(|n| key(n * 4)).collect();
+    let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
+    KeyframeIndex { points, end: 20 * TICKS, frame: 3600, audio }.to_bytes()
 }
 
 struct Calm;
@@ -292,6 +326,17 @@ impl TestHouse {
             bus.clone(),
             &lifecycle,
         );
+        let streams = Streams::new(clock.clone(), bus.clone());
+        let renditions = renditions::Renditions::open(
+            dir.path().join("renditions"),
+            store.clone(),
+            Arc::new(FakeStudio),
+            Arc::new(Quiet(streams.clone())),
+            clock.clone(),
+            bus.clone(),
+            &lifecycle,
+        )
+        .unwrap();
         let config = GatewayConfig {
             listener: loge_gateway::listen::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
             limits,
@@ -301,8 +346,9 @@ impl TestHouse {
             accounts: accounts.clone(),
             loges: rooms.clone(),
             libraries,
+            renditions,
             vitals,
-            streams: Streams::new(clock.clone(), bus.clone()),
+            streams,
             bus: bus.clone(),
             clock,
             scrape_token: Some("scrape-me".into()),

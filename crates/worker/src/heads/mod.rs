@@ -54,6 +54,13 @@ struct Key {
     track: Track,
 }
 
+impl Key {
+    fn new(file: &FileRef, open: &OpenFile, track: Track) -> Self {
+        let (mount, path) = (file.mount.clone(), file.path.clone());
+        Self { mount, path, size: file.size, mtime_ns: open.mtime_ns, track }
+    }
+}
+
 /// One track of one file.
 struct Stream {
     id: u64,
@@ -167,6 +174,10 @@ impl Heads {
         let until = Instant::now() + DEADLINE;
         let mut wished = false;
         loop {
+            // Before anything is begun for somebody who has left.
+            if is_gone(gateway) {
+                return Err(job::Outcome::Cancelled);
+            }
             let mut state = lock(&stream.state);
             state.used = Instant::now();
             if let Some(bytes) = lock(&self.ring).get(stream.id, wanted.number) {
@@ -201,20 +212,19 @@ impl Heads {
                     Turn::Later(pause) => drop(stream.wait(state, pause)),
                 },
             }
-            if is_gone(gateway) {
-                return Err(job::Outcome::Cancelled);
-            }
+        }
+    }
+
+    /// Ends the run of a track: whoever asked for it has no use for what it would make next.
+    pub fn rest(&self, file: &FileRef, open: &OpenFile, track: Track) {
+        let stream = lock(&self.streams).get(&Key::new(file, open, track)).cloned();
+        if let Some(stream) = stream {
+            stream.stop();
         }
     }
 
     fn stream(&self, file: &FileRef, open: &OpenFile, track: Track) -> Arc<Stream> {
-        let key = Key {
-            mount: file.mount.clone(),
-            path: file.path.clone(),
-            size: file.size,
-            mtime_ns: open.mtime_ns,
-            track: track.clone(),
-        };
+        let key = Key::new(file, open, track.clone());
         let mut streams = lock(&self.streams);
         if let Some(stream) = streams.get(&key) {
             return stream.clone();

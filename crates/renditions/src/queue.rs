@@ -1,0 +1,214 @@
+//! The one task that makes versions: it decides every moment anew whether the house is quiet
+//! enough, takes the first of the queue, and lets go of it as soon as somebody needs the machine.
+
+use crate::{
+    Inner,
+    make::{Made, make},
+};
+use base::UnixMs;
+use domain::{
+    JobId, RenditionState,
+    rendition::{Conditions, Hold, Kept, expected_bytes, hold, to_leave},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+use store::{FileRow, Rendition, StoreError};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How often the house is looked at: whoever presses play should not notice that something ran.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Nothing is wanted: the next wish wakes the task anyway.
+const IDLE: Duration = Duration::from_secs(5);
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// After something that may go well another time.
+const PAUSE: Duration = Duration::from_secs(20);
+/// Tries that end without a new part before a version counts as failed.
+const MOST_TRIES: u32 = 5;
+/// What is missing longer than a disk is usually away.
+const MISSING_MS: i64 = 24 * 3_600_000;
+/// A play's ticket lives no longer: what was begun within this time may still be watched.
+const IN_USE_MS: u64 = 6 * 3_600_000;
+
+/// Runs until the soft stop.
+pub(crate) async fn run(inner: Arc<Inner>, soft: CancellationToken) {
+    let mut tries: HashMap<JobId, u32> = HashMap::new();
+    let mut tidy_at = Instant::now();
+    while !soft.is_cancelled() {
+        let pause = match step(&inner, &soft, &mut tries, &mut tidy_at).await {
+            Ok(pause) => pause,
+            Err(e) => {
+                warn!(error = &e as &dyn std::error::Error, "the queue of versions cannot be read: {e}");
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = soft.cancelled() => return,
+            () = inner.wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// One look and, where that is possible, one try. Answers how long to wait then.
+async fn step(
+    inner: &Arc<Inner>,
+    soft: &CancellationToken,
+    tries: &mut HashMap<JobId, u32>,
+    tidy_at: &mut Instant,
+) -> Result<Duration, StoreError> {
+    if Instant::now() >= *tidy_at {
+        tidy(inner).await?;
+        *tidy_at = Instant::now() + TIDY_EVERY;
+    }
+    let Some((row, file)) = inner.store.next_rendition().await? else {
+        settle(inner, None, None);
+        return Ok(IDLE);
+    };
+    let held = conditions_hold(inner);
+    let held = match held {
+        Some(hold) => Some(hold),
+        None if make_room(inner, &row, &file).await? => None,
+        None => Some(Hold::SpaceUsedUp),
+    };
+    settle(inner, held, Some(&row.id));
+    if held.is_some() {
+        return Ok(if held == Some(Hold::SpaceUsedUp) { IDLE } else { LOOK_EVERY });
+    }
+    let stop = CancellationToken::new();
+    let made = {
+        let mut making = std::pin::pin!(make(inner, &row, &file, &stop));
+        tokio::select! {
+            made = &mut making => made,
+            () = needed(inner, &row.id, soft) => {
+                stop.cancel();
+                making.await
+            }
+        }
+    };
+    inner.lock().now = None;
+    let pause = finish(inner, &row, &file, made, tries).await?;
+    inner.bus.publish(base::Event::Job { job: row.id.clone() });
+    Ok(pause)
+}
+
+async fn finish(
+    inner: &Inner,
+    row: &Rendition,
+    file: &FileRow,
+    made: Made,
+    tries: &mut HashMap<JobId, u32>,
+) -> Result<Duration, StoreError> {
+    let soon = Duration::ZERO;
+    match made {
+        Made::Whole { parts, bytes } => {
+            tries.remove(&row.id);
+            inner.store.set_rendition_progress(&row.id, parts, parts, bytes).await?;
+            inner.store.set_rendition_state(&row.id, RenditionState::Done, None).await?;
+            info!(title.id = %row.title, file.id = %row.file, "{}p of file {} is there: {bytes} bytes", row.lines, row.file);
+            inner.bus.publish(base::Event::Title { title: row.title.clone(), library: file.library.clone() });
+            Ok(soon)
+        }
+        Made::Stopped => Ok(soon),
+        Made::Failed(reason) => {
+            inner.store.set_rendition_state(&row.id, RenditionState::Failed, Some(&reason)).await?;
+            Ok(soon)
+        }
+        Made::Later(why) => {
+            let progress = inner.store.rendition(&row.id).await?.map_or(row.done, |now| now.done);
+            let count = tries.entry(row.id.clone()).or_default();
+            *count = if progress > row.done { 1 } else { *count + 1 };
+            info!(file.id = %row.file, "{}p of file {} waits: {why}", row.lines, row.file);
+            if *count >= MOST_TRIES {
+                tries.remove(&row.id);
+                let reason = "It was tried several times and did not come to an end. The log says more.";
+                inner.store.set_rendition_state(&row.id, RenditionState::Failed, Some(reason)).await?;
+            }
+            Ok(PAUSE)
+        }
+    }
+}
+
+/// Returns when the house is needed, or when another one is to be made now.
+async fn needed(inner: &Inner, making: &JobId, soft: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = soft.cancelled() => return,
+            () = inner.wake.notified() => {
+                match inner.store.next_rendition().await {
+                    Ok(Some((row, _))) if row.id == *making => {}
+                    _ => return,
+                }
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if conditions_hold(inner).is_some() {
+            return;
+        }
+    }
+}
+
+fn conditions_hold(inner: &Inner) -> Option<Hold> {
+    let now = Conditions { free_bytes: inner.shelf.free_bytes(), ..inner.house.conditions() };
+    let held = inner.lock().hold;
+    hold(&now, held)
+}
+
+fn settle(inner: &Inner, held: Option<Hold>, next: Option<&JobId>) {
+    let changed = {
+        let mut state = inner.lock();
+        std::mem::replace(&mut state.hold, held) != held
+    };
+    if changed && let Some(id) = next {
+        inner.bus.publish(base::Event::Job { job: id.clone() });
+    }
+}
+
+/// Versions of files that are others now go, and files that belong to no version.
+async fn tidy(inner: &Inner) -> Result<(), StoreError> {
+    let before = UnixMs(inner.clock.now().0.saturating_sub(MISSING_MS));
+    for id in inner.store.stale_renditions(before).await? {
+        info!("version {id} is of a file that is another one now; it goes");
+        inner.forget(&id).await?;
+        inner.bus.publish(base::Event::Job { job: id });
+    }
+    let rows = inner.store.renditions().await?;
+    let shelf = inner.shelf.clone();
+    let swept = tokio::task::spawn_blocking(move || {
+        let keep: HashSet<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        shelf.sweep(&keep)
+    })
+    .await;
+    match swept {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(n)) => info!("{n} folders of versions that nobody knows are gone"),
+        Ok(Err(e)) => warn!("the folder of versions cannot be tidied: {e}"),
+    }
+    Ok(())
+}
+
+/// Whether what this one will take fits into the space the owner gave, once those that were unused
+/// for longest are gone.
+async fn make_room(inner: &Inner, row: &Rendition, file: &FileRow) -> Result<bool, StoreError> {
+    let cap = inner.store.night_shift().await?.cap_bytes;
+    let now = inner.clock.now();
+    let (done, rest): (Vec<_>, Vec<_>) =
+        inner.store.renditions().await?.into_iter().partition(|r| r.state == RenditionState::Done);
+    let kept: Vec<Kept> = done
+        .iter()
+        .map(|r| Kept { bytes: r.stored_bytes, used_at: r.used_at.0, in_use: now.since(r.used_at) < IN_USE_MS })
+        .collect();
+    let others = rest.iter().filter(|r| r.id != row.id).map(|r| r.stored_bytes).sum();
+    let wanted = expected_bytes(row.lines, file.facts.as_ref().map_or(0, |f| f.duration_ms)).max(row.stored_bytes);
+    let Some(leaving) = to_leave(&kept, others, wanted, cap) else { return Ok(false) };
+    for n in leaving {
+        info!(title.id = %done[n].title, "{}p of {} makes room", done[n].lines, done[n].title);
+        inner.forget(&done[n].id).await?;
+        inner.bus.publish(base::Event::Job { job: done[n].id.clone() });
+    }
+    Ok(true)
+}

@@ -1,0 +1,84 @@
+//! Where a film's segments begin, and how a worker is asked for one.
+
+use contract::{PlanPart, PlannedCut, Rung, Track};
+use domain::{
+    facts::{FileFacts, VideoFacts},
+    playback::CopyVerdict,
+    rendition::most_kbps,
+};
+use media::hls::{
+    codecs,
+    index::KeyframeIndex,
+    plan::{AudioPlan, NoCopy, VideoPlan},
+};
+
+/// The plans of one file.
+#[derive(Debug)]
+pub struct Timeline {
+    index: KeyframeIndex,
+    pub copy: Result<VideoPlan, NoCopy>,
+    pub encode: VideoPlan,
+    pub audio: AudioPlan,
+}
+
+impl Timeline {
+    pub fn new(index: KeyframeIndex) -> Self {
+        let (copy, encode) = (VideoPlan::copy(&index), VideoPlan::encode(&index));
+        Self { copy, encode, audio: AudioPlan::new(index.end), index }
+    }
+
+    pub fn verdict(&self) -> CopyVerdict {
+        match self.copy {
+            Ok(_) => CopyVerdict::Possible,
+            Err(NoCopy::OpenGroups) => CopyVerdict::OpenGroups,
+            Err(NoCopy::TooSparse) => CopyVerdict::TooSparse,
+        }
+    }
+
+    /// Sound is copied only where nothing of it would be missing or shifted.
+    pub fn audio_track(&self, facts: &FileFacts, number: usize) -> Option<Track> {
+        let audio = facts.audio.get(number)?;
+        let index = u8::try_from(number).ok()?;
+        let phase = self.index.audio.get(number);
+        let end_us = self.index.end * 100 / 9;
+        let copied = phase.filter(|p| {
+            codecs::is_copyable_aac(audio)
+                && p.start_us <= 50_000
+                && p.end_us + 100_000 >= end_us
+                && matches!(p.rate, 32_000 | 44_100 | 48_000)
+        });
+        Some(match copied {
+            Some(phase) => Track::AudioCopy { index, start_us: phase.start_us, rate: phase.rate },
+            None => Track::AudioEncode { index },
+        })
+    }
+}
+
+/// An encoded picture of so many lines. `unhurried`: nobody waits for it.
+pub const fn rung(lines: u32, tone_map: bool, unhurried: bool) -> Rung {
+    let height = if lines > 2160 { 2160 } else { lines as u16 };
+    Rung { height, kbps: most_kbps(lines), unhurried, tone_map }
+}
+
+pub fn is_hdr(video: &VideoFacts) -> bool {
+    matches!(video.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
+}
+
+/// The part of a plan around one segment; `None` past its end.
+pub fn video_part(plan: &VideoPlan, number: u32) -> Option<PlanPart> {
+    let window = plan.window(number, PlanPart::MOST_CUTS)?;
+    let cuts = window.cuts.iter().map(|c| PlannedCut {
+        start: c.start,
+        key: c.key,
+        before: c.before,
+        after: c.after,
+        on_key: c.on_key,
+    });
+    Some(PlanPart::Video {
+        cuts: cuts.collect(),
+        end: window.end,
+        is_last: window.is_last,
+        frame: window.frame,
+        back: window.back,
+    })
+}
