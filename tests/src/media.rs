@@ -11,7 +11,7 @@ pub fn films() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         // Rebuilt per version of this list; shared by all tests of a run and of later runs.
-        let dir = cache().join("test-films-2");
+        let dir = cache().join("test-films-3");
         let done = dir.join(".done");
         if !done.exists() {
             std::fs::create_dir_all(cache()).expect("a cache folder");
@@ -59,6 +59,7 @@ pub const MKV: &str = "Copper Sky (2017).mkv";
 pub const AVI: &str = "Old Reel (1998).avi";
 pub const MOV: &str = "Harbour Lights.mov";
 pub const M4V: &str = "Paper Boats.m4v";
+pub const HEVC: &str = "Salt Road (2023).mkv";
 
 const H264: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 24 -c:a aac -b:a 96k";
 
@@ -69,6 +70,10 @@ const FILMS: &[(&str, &str)] = &[
     (AVI, "-t 6 -c:v mpeg4 -q:v 5 -c:a libmp3lame"),
     (MOV, "-t 6 H264"),
     (M4V, "-t 6 H264"),
+    (
+        HEVC,
+        "-t 9 -s 1280x720 -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=60 -pix_fmt yuv420p -c:a ac3",
+    ),
 ];
 
 fn make(to: &Path, arguments: &str) {

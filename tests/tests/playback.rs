@@ -150,3 +150,52 @@ fn an_index_is_of_one_version_of_a_file() {
         (title["files"][0]["size_bytes"].as_u64() == Some(half.len() as u64 * 2 / 3)).then_some(())
     });
 }
+
+#[test]
+fn a_film_that_no_browser_decodes_is_prepared_and_plays_to_the_frame() {
+    for runtime in Runtime::available() {
+        let films = media::some(&[media::HEVC]);
+        let source = judged(films.path().join(media::HEVC).to_str().expect("a path"), "v:0");
+        let house = House::open(runtime);
+        let owner = house.claim();
+        let library = house.library(&owner, "Films", films.path());
+        let ana = house.viewer(&owner, "Ana", &[&library]);
+        let title = title_id(&ana, "Salt Road");
+        let refused = ana.post(&format!("/api/v1/titles/{title}/play"), &json!({}));
+        assert_eq!((refused.status, refused.code().as_str()), (409, "needs_preparing"), "{refused:?}");
+        assert_eq!(refused.json()["preparing"]["state"], "none");
+
+        let wanted = ana.post(&format!("/api/v1/titles/{title}/prepare"), &json!({ "quality": "480p" }));
+        assert_eq!(wanted.status, 202, "{wanted:?}");
+        let item = eventually("the version is there", || {
+            let item = owner.get("/api/v1/admin/renditions").json()["items"][0].clone();
+            assert_ne!(item["state"], "failed", "{item:#}");
+            (item["state"] == "done").then_some(item)
+        });
+        assert!(item["size_bytes"].as_u64().is_some_and(|bytes| bytes > 10_000), "{item:#}");
+
+        let started = play(&ana, &title, &json!({}));
+        assert_eq!((&started["method"], &started["quality"]), (&json!("rendition"), &json!("480p")), "{started:#}");
+        let url = started["url"].as_str().expect("an address");
+        let whole = format!("{}{url}", house.url);
+        assert_eq!(judged(&whole, "v:0"), source, "every frame and no other");
+        assert!(judged(&whole, "a:0") > 100, "it can be heard");
+        // A browser's way, which tests/browser walks too: the same bytes under the same names.
+        let part = url.replace("master.m3u8", "v-480p/1.m4s");
+        let (once, again) = (house.anonymous().get(&part), house.anonymous().get(&part));
+        assert!(once.status == 200 && once.body == again.body && !once.body.is_empty(), "{once:?}");
+
+        // Another film under the same name: the version is of the one that was.
+        let path = films.path().join(media::HEVC);
+        let bytes = std::fs::read(&path).expect("the film");
+        std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).expect("written");
+        let scan = owner.post(&format!("/api/v1/libraries/{library}/scan"), &json!({}));
+        assert_eq!(scan.status, 202, "{scan:?}");
+        eventually("the version goes with its film", || {
+            let gone = owner.get("/api/v1/admin/renditions").json()["items"].as_array().is_some_and(Vec::is_empty);
+            let folder = house.data_dir().join("renditions");
+            let empty = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+            (gone && empty).then_some(())
+        });
+    }
+}

@@ -80,7 +80,7 @@ pub struct Problem {
     status: StatusCode,
     fields: Vec<FieldProblem>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    preparing: Option<PreparingBody>,
+    preparing: Option<Box<PreparingBody>>,
 }
 
 pub type Answer<T> = Result<T, Problem>;
@@ -115,7 +115,7 @@ impl Problem {
     /// How far the way out is.
     #[must_use]
     pub fn preparing(mut self, preparing: Option<renditions::Preparing>) -> Self {
-        self.preparing = Some(preparing.into());
+        self.preparing = Some(Box::new(preparing.into()));
         self
     }
     #[must_use]
@@ -155,7 +155,7 @@ impl IntoResponse for Problem {
             request_id: request_id(),
             retry_after_ms: failure.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             fields,
-            preparing,
+            preparing: preparing.map(|p| *p),
         };
         let mut response = (status, serde_json::to_vec(&body).unwrap_or_default()).into_response();
         let out = response.headers_mut();

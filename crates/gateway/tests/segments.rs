@@ -190,7 +190,7 @@ async fn a_film_that_needs_it_is_prepared_and_plays() {
         assert!(answer.status == 200 && answer.text().starts_with(&holds), "{part}: {}", answer.text());
         assert!(answer.header("etag").is_some() && answer.header("cache-control").unwrap().contains("immutable"));
     }
-    for nothing in [format!("v-480p/{segments}.m4s"), "v-720p/0.m4s".into(), "v-original/0.m4s".into()] {
+    for nothing in [format!("v-480p/{segments}.m4s"), "v-720p/0.m4s".into(), "v-480p/00.m4s".into()] {
         assert_eq!(house.get(&format!("{base}{nothing}")).await.status, 404, "{nothing}");
     }
     assert_eq!(house.rooms.asked("segment"), 0, "nobody's loge worked for it");

@@ -312,6 +312,14 @@ export interface List_OwnSession {
   total?: number | null;
 }
 /** Every list. */
+export interface List_Rendition {
+  items: ({ by_house: boolean; eta_s?: number | null; id: string; progress: number; quality: string; reason?: string | null; size_bytes: number; state: string; title_id: string; title_name: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
 export interface List_SessionView {
   items: ({ address?: string | null; created_at: string; device?: string | null; id: string; last_seen_at: string; user_id: string; username: string })[];
   /** Ask again with `cursor` set to this for what comes next. */
@@ -447,6 +455,8 @@ export interface PlayabilityView {
   /** How an ordinary browser would get it; nothing where it would be refused. */
   method?: string | null;
   reasons: ReasonView[];
+  /** Versions made ahead of time, wanted or there. */
+  renditions: RenditionBrief[];
   /** Of the best file. */
   verdict: string;
 }
@@ -471,6 +481,21 @@ export interface PreferencesView {
   /** `system`, `dark` or `light`. */
   theme: string;
 }
+export interface PrepareForm {
+  /** `720p` or `480p`; the largest that makes sense unless said. */
+  quality?: string | null;
+}
+export interface Prepared {
+  job_id: string;
+}
+/** Where the preparing of a film is that needs it. */
+export interface Preparing {
+  eta_s?: number | null;
+  /** 1 is the next. */
+  position?: number | null;
+  /** `none` while nobody asked for it, `queued`, `running` or `paused`. */
+  state: string;
+}
 /** The body of every answer that is not a success. */
 export interface Problem {
   /** For programs: one of a closed list. */
@@ -478,6 +503,7 @@ export interface Problem {
   /** For people. */
   detail: string;
   fields?: FieldProblem[];
+  preparing?: Preparing | null;
   request_id: string;
   retry_after_ms?: number | null;
   status: number;
@@ -497,7 +523,7 @@ export interface ProgressView {
 export interface QualityView {
   height: number;
   id: string;
-  /** `original` or `live`. */
+  /** `original`, `rendition` or `live`. */
   kind: string;
   label: string;
 }
@@ -510,6 +536,34 @@ export interface RegisterForm {
   invite: string;
   password: string;
   username: string;
+}
+export interface Rendition {
+  /** The house picked it by itself. */
+  by_house: boolean;
+  eta_s?: number | null;
+  id: string;
+  /** 0 to 1. */
+  progress: number;
+  /** `720p`… */
+  quality: string;
+  /** Why it failed or does not go on. */
+  reason?: string | null;
+  size_bytes: number;
+  /** `queued`, `running`, `paused`, `done` or `failed`. */
+  state: string;
+  title_id: string;
+  title_name: string;
+}
+export interface RenditionBrief {
+  eta_s?: number | null;
+  /** 0 to 1. */
+  progress: number;
+  /** `720p`… */
+  quality: string;
+  /** Why it failed or does not go on. */
+  reason?: string | null;
+  /** `queued`, `running`, `paused`, `done` or `failed`. */
+  state: string;
 }
 export interface Runtime {
   advice?: string | null;
