@@ -2,7 +2,7 @@
 
 use crate::{runtime::Runtime, words::Tenants};
 use base::{Bus, Clock, Lifecycle};
-use domain::InstallId;
+use domain::{InstallId, Tenant};
 use std::{
     path::PathBuf,
     sync::{
@@ -29,6 +29,14 @@ pub struct House {
 impl House {
     pub fn idle_stop(&self) -> Duration {
         Duration::from_millis(self.idle_stop_ms.load(Ordering::Relaxed))
+    }
+
+    /// A log that hangs holds nobody up for long.
+    pub async fn misbehaved(&self, tenant: &Tenant, what: &str) {
+        let told = tokio::time::timeout(Duration::from_secs(5), self.tenants.misbehaved(tenant, what)).await;
+        if told.is_err() {
+            warn!("nobody took down that the loge of {tenant} was killed: {what}");
+        }
     }
 
     /// Short, since a socket's path has 108 bytes in all.

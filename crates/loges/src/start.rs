@@ -79,21 +79,27 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
     let mut nonce = [0; 32];
     house.clock.random(&mut nonce);
     let gate = Gate::open(&house.folder(slot, generation), &tenant.to_string(), nonce, house.clock.clone())?;
-    let running = house
-        .runtime
-        .start(StartSpec {
-            install: house.install.clone(),
-            tenant,
-            generation,
-            spec_hash: spec_hash(&spec),
-            limits: spec.limits,
-            mounts: spec.mounts.clone(),
-            socket: gate.socket(),
-            nonce,
-            slot,
-            peer: gate.peer(),
-        })
-        .await?;
+    let asked = StartSpec {
+        install: house.install.clone(),
+        tenant: tenant.clone(),
+        generation,
+        spec_hash: spec_hash(&spec),
+        limits: spec.limits,
+        mounts: spec.mounts.clone(),
+        socket: gate.socket(),
+        nonce,
+        slot,
+        peer: gate.peer(),
+    };
+    let running = match house.runtime.start(asked).await {
+        Ok(running) => running,
+        Err(e) => {
+            if matches!(e, RuntimeError::NotAsAsked { .. }) {
+                house.misbehaved(&tenant, &e.to_string()).await;
+            }
+            return Err(e.into());
+        }
+    };
     let failed = tokio::select! {
         link = timeout(DIAL_IN, gate.link()) => match link {
             Ok(link) => {

@@ -27,6 +27,9 @@ pub trait Tenants: Send + Sync + 'static {
     async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure>;
     /// For logs and views; `None` when nobody has that id.
     async fn username(&self, user: &UserId) -> Option<String>;
+    /// For the audit log: a loge was killed because its worker broke the rules too often, or
+    /// because the engine made something else than it was asked for. The words are ours.
+    async fn misbehaved(&self, tenant: &Tenant, what: &str);
 }
 
 /// Which runtime the owner asked for.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{Code, Failure, LogeLimits, Tenant, UserId};
 use loges::{LogeSpec, Mount, Tenants};
-use store::Store;
+use store::{AuditEntry, Store};
 
 pub(crate) struct StoreTenants(pub(crate) Store);
 
@@ -27,5 +27,18 @@ impl Tenants for StoreTenants {
 
     async fn username(&self, user: &UserId) -> Option<String> {
         self.0.user(user).await.ok().flatten().map(|u| u.username)
+    }
+
+    async fn misbehaved(&self, tenant: &Tenant, what: &str) {
+        let entry = AuditEntry {
+            actor: "host".into(),
+            action: "container.killed".into(),
+            target: Some(format!("{tenant}: {what}")),
+            result: Code::LogeBroke.as_str().into(),
+            address: None,
+        };
+        if let Err(e) = self.0.append_audit(entry).await {
+            tracing::error!(error = &e as &dyn std::error::Error, "the audit log could not be written: {e}");
+        }
     }
 }

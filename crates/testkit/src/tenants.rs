@@ -3,26 +3,40 @@
 use async_trait::async_trait;
 use domain::{Failure, Tenant, UserId};
 use loges::{LogeSpec, Tenants};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Everybody has the same specification.
-pub struct FixedTenants(Mutex<Result<LogeSpec, Failure>>);
+pub struct FixedTenants {
+    spec: Mutex<Result<LogeSpec, Failure>>,
+    misbehaved: Mutex<Vec<(Tenant, String)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl FixedTenants {
     pub fn new(spec: LogeSpec) -> Self {
-        Self(Mutex::new(Ok(spec)))
+        Self { spec: Mutex::new(Ok(spec)), misbehaved: Mutex::default() }
     }
     pub fn set(&self, spec: Result<LogeSpec, Failure>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = spec;
+        *lock(&self.spec) = spec;
+    }
+    /// What the audit log would hold.
+    pub fn killed(&self) -> Vec<(Tenant, String)> {
+        lock(&self.misbehaved).clone()
     }
 }
 
 #[async_trait]
 impl Tenants for FixedTenants {
     async fn spec(&self, _: &Tenant) -> Result<LogeSpec, Failure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.spec).clone()
     }
     async fn username(&self, _: &UserId) -> Option<String> {
         Some("somebody".into())
+    }
+    async fn misbehaved(&self, tenant: &Tenant, what: &str) {
+        lock(&self.misbehaved).push((tenant.clone(), what.into()));
     }
 }

@@ -58,6 +58,28 @@ pub enum Manner {
     BytesBehindNo,
     /// Passes a descriptor with its answer, again and again.
     PassesDescriptors,
+    /// Brings the token of a dial again and again.
+    TokenTwice,
+    /// Answers with the number of the request before.
+    OldId,
+    AnnouncesTenfold,
+    AnnouncesEverything,
+    /// Head and bytes, and the same once more.
+    AnswersTwice,
+    /// Announces rightly and sends without end.
+    Endless,
+    /// One byte every nine seconds, which is no stall.
+    TakesForEver,
+    /// Half a head, and no more.
+    HalfAHead,
+    /// Bytes on a connection that lies idle.
+    SpeaksUnasked,
+    /// Half a frame on the control connection, and silence.
+    HalfAFrame,
+    /// Frames of our size that say nothing we know.
+    NonsenseFrames,
+    /// Reads no orders any more.
+    StopsReading,
 }
 
 /// Bytes by mount and path.
@@ -114,6 +136,13 @@ impl ScriptedWorker {
                             say(&mut control, &FromWorker::Pong { seq, busy: 0 }).await?;
                         }
                     }
+                    Manner::HalfAFrame => control.write_all(&[9, 0, 0]).await?,
+                    Manner::NonsenseFrames => {
+                        for kind in [0x7f, 0xff, 2] {
+                            control.write_all(&[3, 0, 0, 0, kind, 0xff, 0xff]).await?;
+                        }
+                    }
+                    Manner::StopsReading => return std::future::pending().await,
                     Manner::HugeFrame => control.write_all(&u32::MAX.to_le_bytes()).await?,
                     Manner::MadeUpTokens => {
                         for n in 0..3 {
@@ -144,6 +173,13 @@ impl ScriptedWorker {
     async fn data(&self, token: [u8; 16]) -> io::Result<bool> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         say(&mut stream, &Opening::Data { token }).await?;
+        if self.manner == Manner::TokenTwice {
+            for _ in 0..3 {
+                let mut second = UnixStream::connect(&self.socket).await?;
+                say(&mut second, &Opening::Data { token }).await?;
+                let _ = second.read(&mut [0; 1]).await;
+            }
+        }
         loop {
             let request: Request = hear(&mut stream).await?;
             if self.answer(&mut stream, request).await? {
@@ -158,6 +194,13 @@ impl ScriptedWorker {
         match self.manner {
             Manner::SilentOnData => return std::future::pending().await,
             Manner::WrongId => head.id += 1,
+            Manner::OldId => head.id -= 1,
+            Manner::AnnouncesTenfold => head.length *= 10,
+            Manner::AnnouncesEverything => head.length = u64::MAX,
+            Manner::HalfAHead => {
+                stream.write_all(&head.to_bytes()[..AnswerHead::BYTES / 2]).await?;
+                return std::future::pending().await;
+            }
             Manner::AnnouncesMore => head.length += 1,
             Manner::AnnouncesLess => head.length = head.length.saturating_sub(1),
             Manner::BytesBehindNo => head = AnswerHead { status: Status::NotFound, length: 5, ..head },
@@ -193,6 +236,29 @@ impl ScriptedWorker {
                     stream.write_all(&[*byte]).await?;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
+            }
+            Manner::TakesForEver => {
+                for byte in &bytes {
+                    stream.write_all(&[*byte]).await?;
+                    tokio::time::sleep(Duration::from_secs(9)).await;
+                }
+            }
+            Manner::AnswersTwice => {
+                stream.write_all(&bytes).await?;
+                stream.write_all(&bytes_of_head).await?;
+                stream.write_all(&bytes).await?;
+            }
+            Manner::Endless => {
+                stream.write_all(&bytes).await?;
+                loop {
+                    stream.write_all(&[0xee; 4096]).await?;
+                }
+            }
+            Manner::SpeaksUnasked => {
+                stream.write_all(&bytes).await?;
+                // After the gateway has looked at the connection and put it away.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                stream.write_all(b"unasked").await?;
             }
             _ => stream.write_all(&bytes).await?,
         }

@@ -194,6 +194,12 @@ impl Link {
         lock(&self.dials).clear();
     }
 
+    /// What it did in the end, if it was ended for breaking rules.
+    pub fn misbehaviour(&self) -> Option<String> {
+        let struck_out = self.strikes.load(Ordering::SeqCst) >= STRIKES;
+        struck_out.then(|| lock(&self.epitaph).clone()).flatten()
+    }
+
     /// Asks the worker to exit and takes no more requests.
     pub async fn shutdown(&self) {
         self.close();

@@ -132,7 +132,13 @@ impl Link {
         let (mut stream, head) = self.ask(RequestBody::Job { job, max_bytes, time_limit_ms }, deadline).await?;
         match head.status {
             Status::Ok if head.length <= u64::from(max_bytes) => {
-                let result = self.take(&mut stream, head.length).await?;
+                // A result that dribbles would otherwise hold up a scan for as long as it likes.
+                let taken = timeout_at(deadline + STALL_DEADLINE, self.take(&mut stream, head.length)).await;
+                let Ok(result) = taken else {
+                    self.strike("a result that takes for ever");
+                    return Err(DataError::Late("the worker stopped in the middle of its answer"));
+                };
+                let result = result?;
                 self.pool(stream);
                 Ok(result)
             }

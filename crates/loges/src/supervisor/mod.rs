@@ -384,9 +384,13 @@ impl Supervisor {
         let grace = if ended.is_some() { Duration::ZERO } else { STOP_GRACE };
         self.phase = Phase::Stopping { broke: ended };
         self.publish(true);
-        let (house, generation) = (self.house.clone(), self.generation);
+        let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
         self.beside(async move {
+            let misbehaviour = alive.link.misbehaviour();
             let cleared = end(&house, *alive, grace).await;
+            if let Some(what) = misbehaviour {
+                house.misbehaved(&tenant, &what).await;
+            }
             Command::Stopped(generation, cleared)
         });
     }
