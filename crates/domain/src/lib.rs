@@ -17,6 +17,7 @@ pub mod library;
 pub mod limits;
 pub mod loge;
 pub mod naming;
+pub mod night;
 pub mod people;
 pub mod playback;
 pub mod progress;

@@ -244,3 +244,27 @@ async fn what_plays_is_prepared_for_the_owner_only_and_waits_while_somebody_watc
     assert_eq!(small["method"], "rendition", "{small:#}");
     assert_eq!(house.play(&ana, &shelf.title).await["method"], "remux");
 }
+
+#[tokio::test]
+async fn the_night_shift_is_the_owners() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let ana = house.viewer(&owner, "Ana", &[]).await;
+    let path = "/api/v1/admin/night-shift";
+    assert_eq!(house.json("GET", path, &ana, None).await.0, 403);
+    let (_, shift) = house.json("GET", path, &owner, None).await;
+    assert_eq!((&shift["enabled"], &shift["state"], &shift["from"]), (&json!(false), &json!("off"), &json!("01:00")));
+    for bad in [json!({ "from": "1:00" }), json!({ "from": "06:00" }), json!({ "cap_bytes": 5 }), json!({ "when": 1 })]
+    {
+        assert_eq!(house.json("PATCH", path, &owner, Some(bad.clone())).await.0, 400, "{bad}");
+    }
+    let change = json!({ "enabled": true, "from": "23:30", "to": "05:00", "cap_bytes": 5_u64 << 30 });
+    assert_eq!(house.json("PATCH", path, &owner, Some(change)).await.0, 200);
+    // It is noon in this house.
+    let (_, shift) = house.json("GET", path, &owner, None).await;
+    assert_eq!(
+        (&shift["state"], &shift["to"], &shift["cap_bytes"]),
+        (&json!("waiting"), &json!("05:00"), &json!(5_u64 << 30))
+    );
+    assert_eq!(shift["state_text"], "It begins at 23:30.");
+}

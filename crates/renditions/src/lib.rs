@@ -22,6 +22,7 @@ use base::{Bus, Clock, Event, Lifecycle};
 use contract::{FileRef, Track, Wanted};
 use domain::{
     JobId, RenditionState, UserId,
+    night::{ShiftState, is_on},
     rendition::{Conditions, Hold},
 };
 use shelf::Shelf;
@@ -65,6 +66,8 @@ pub enum StudioError {
 pub trait HouseView: Send + Sync + 'static {
     /// Free space is left to this room.
     fn conditions(&self) -> Conditions;
+    /// Minutes after midnight, where the machine stands.
+    fn minute_of_day(&self) -> u16;
 }
 
 /// A version as people see it.
@@ -106,6 +109,9 @@ struct Inner {
 struct State {
     hold: Option<Hold>,
     now: Option<Now>,
+    shift: NightShift,
+    /// What the night shift found when it last looked for something to do.
+    night: Option<ShiftState>,
     /// Versions that were played lately.
     open: Vec<Arc<Stored>>,
 }
@@ -129,6 +135,7 @@ impl Now {
     }
 }
 
+const TONIGHT: &str = "It waits for the night shift.";
 /// Versions kept open, which is a few files each.
 const MOST_OPEN: usize = 16;
 
@@ -277,12 +284,12 @@ impl Renditions {
         Ok(change)
     }
 
-    /// Before everything else that waits.
+    /// Before everything else that waits, as this person's wish.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn first(&self, id: &JobId) -> Result<Change, StoreError> {
-        let change = self.0.store.rendition_first(id).await?;
+    pub async fn first(&self, id: &JobId, by: &UserId) -> Result<Change, StoreError> {
+        let change = self.0.store.rendition_first(id, by).await?;
         self.0.changed(id);
         Ok(change)
     }
@@ -307,12 +314,38 @@ impl Renditions {
     /// When the database cannot be written.
     pub async fn set_night_shift(&self, shift: &NightShift) -> Result<(), StoreError> {
         self.0.store.set_night_shift(shift).await?;
+        {
+            let mut state = self.0.lock();
+            state.shift = shift.clone();
+            state.night = None;
+        }
         self.0.wake.notify_one();
         Ok(())
     }
 }
 
+impl Renditions {
+    /// What the night shift is doing at the moment.
+    pub fn shift_state(&self) -> ShiftState {
+        let on = self.0.is_night();
+        let state = self.0.lock();
+        match (state.shift.enabled, on, &state.now, state.hold, state.night) {
+            (false, ..) => ShiftState::Off,
+            (true, false, ..) => ShiftState::Waiting,
+            (true, true, Some(_), ..) => ShiftState::Working,
+            (true, true, None, Some(_), _) => ShiftState::Held,
+            (true, true, None, None, found) => found.unwrap_or(ShiftState::Working),
+        }
+    }
+}
+
 impl Inner {
+    /// Whether what the house picked by itself may be made now.
+    fn is_night(&self) -> bool {
+        let shift = self.lock().shift.clone();
+        shift.enabled && is_on(self.house.minute_of_day(), shift.from_minute, shift.to_minute)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -340,10 +373,13 @@ impl Inner {
             (state.hold, state.now.clone())
         };
         let mut is_next = true;
+        let night = self.is_night();
         let view = |row: Rendition| {
             let running = now.as_ref().filter(|now| now.id == row.id && !row.state.is_over());
-            let waits = row.state == RenditionState::Queued;
+            let by_day = row.wanted_by.is_some() || night;
+            let waits = row.state == RenditionState::Queued && by_day;
             let (state, reason) = match hold {
+                _ if row.state == RenditionState::Queued && !by_day => (row.state, Some(TONIGHT.to_string())),
                 _ if running.is_some() && waits => (RenditionState::Running, None),
                 Some(hold) if waits && is_next => (RenditionState::Paused, Some(hold.sentence().to_string())),
                 _ => (row.state, row.reason.clone()),

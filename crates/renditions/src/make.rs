@@ -157,6 +157,7 @@ impl Work<'_> {
         let writer = blocking(move || draft.track(&name)).await?;
         self.bytes += writer.bytes();
         self.done += (writer.parts().saturating_sub(1) as u64).min(u64::from(planned.parts)) * planned.weight;
+        self.show();
         let mut writer = Some(writer);
         let outcome = self.parts(&mut writer, planned).await;
         if outcome.is_err() {

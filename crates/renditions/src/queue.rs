@@ -8,7 +8,8 @@ use crate::{
 use base::UnixMs;
 use domain::{
     JobId, RenditionState,
-    rendition::{Conditions, Hold, Kept, expected_bytes, hold, to_leave},
+    night::{Likely, ShiftState, pick},
+    rendition::{Conditions, Hold, Kept, expected_bytes, hold, rungs, to_leave},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -24,6 +25,8 @@ use tracing::{info, warn};
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Nothing is wanted: the next wish wakes the task anyway.
 const IDLE: Duration = Duration::from_secs(5);
+/// Films the night shift chooses among.
+const LIKELY: u32 = 50;
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// After something that may go well another time.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -65,11 +68,17 @@ async fn step(
         tidy(inner).await?;
         *tidy_at = Instant::now() + TIDY_EVERY;
     }
-    let Some((row, file)) = inner.store.next_rendition().await? else {
-        settle(inner, None, None);
-        return Ok(IDLE);
-    };
+    let shift = inner.store.night_shift().await?;
+    inner.lock().shift = shift.clone();
+    let night = inner.is_night();
     let held = conditions_hold(inner);
+    let Some((row, file)) = inner.store.next_rendition(night).await? else {
+        settle(inner, held.filter(|_| night), None);
+        return match night && held.is_none() {
+            true => pick_for_the_night(inner, shift.cap_bytes).await,
+            false => Ok(IDLE),
+        };
+    };
     let held = match held {
         Some(hold) => Some(hold),
         None if make_room(inner, &row, &file).await? => None,
@@ -84,7 +93,7 @@ async fn step(
         let mut making = std::pin::pin!(make(inner, &row, &file, &stop));
         tokio::select! {
             made = &mut making => made,
-            () = needed(inner, &row.id, soft) => {
+            () = needed(inner, &row, soft) => {
                 stop.cancel();
                 making.await
             }
@@ -134,19 +143,20 @@ async fn finish(
 }
 
 /// Returns when the house is needed, or when another one is to be made now.
-async fn needed(inner: &Inner, making: &JobId, soft: &CancellationToken) {
+async fn needed(inner: &Inner, making: &Rendition, soft: &CancellationToken) {
     loop {
         tokio::select! {
             () = soft.cancelled() => return,
             () = inner.wake.notified() => {
-                match inner.store.next_rendition().await {
-                    Ok(Some((row, _))) if row.id == *making => {}
+                match inner.store.next_rendition(inner.is_night()).await {
+                    Ok(Some((row, _))) if row.id == making.id => {}
                     _ => return,
                 }
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        if conditions_hold(inner).is_some() {
+        let over = making.wanted_by.is_none() && !inner.is_night();
+        if over || conditions_hold(inner).is_some() {
             return;
         }
     }
@@ -166,6 +176,32 @@ fn settle(inner: &Inner, held: Option<Hold>, next: Option<&JobId>) {
     if changed && let Some(id) = next {
         inner.bus.publish(base::Event::Job { job: id.clone() });
     }
+}
+
+/// What is likely to be wanted next goes into the queue, if there is room for it.
+async fn pick_for_the_night(inner: &Inner, cap: u64) -> Result<Duration, StoreError> {
+    let used: u64 = inner.store.renditions().await?.iter().map(|r| r.stored_bytes).sum();
+    let mut wishes: Vec<(FileRow, u32, Likely)> = Vec::new();
+    for (file, begun, at) in inner.store.likely_films(LIKELY).await? {
+        let facts = file.facts.as_ref();
+        let height = facts.and_then(|f| f.video.as_ref()).map_or(0, |v| v.height);
+        if let Some(lines) = rungs(height, false).first().copied() {
+            let bytes = expected_bytes(lines, facts.map_or(0, |f| f.duration_ms));
+            wishes.push((file, lines, Likely { begun, at: at.0, bytes }));
+        }
+    }
+    let likely: Vec<Likely> = wishes.iter().map(|(.., likely)| *likely).collect();
+    let Some(n) = pick(&likely, cap.saturating_sub(used)) else {
+        inner.lock().night = Some(if likely.is_empty() { ShiftState::Done } else { ShiftState::NoRoom });
+        return Ok(IDLE);
+    };
+    let (file, lines, _) = &wishes[n];
+    info!(title.id = %file.title, "the night shift prepares {lines}p of {}", file.title);
+    inner.lock().night = None;
+    if let Some(id) = inner.store.want_rendition(file, *lines, None).await? {
+        inner.bus.publish(base::Event::Job { job: id });
+    }
+    Ok(Duration::ZERO)
 }
 
 /// Versions of files that are others now go, and files that belong to no version.

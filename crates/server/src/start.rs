@@ -125,7 +125,12 @@ impl Server {
         let vitals_config = VitalsConfig { interval: Duration::from_secs(2), data_dir: dirs.data().to_path_buf() };
         let vitals = Vitals::start(vitals_config, facts.clone(), clock.clone(), bus.clone(), &lifecycle);
         let streams = Streams::new(clock.clone(), bus.clone());
-        let quiet = Quiet { streams: streams.clone(), libraries: libraries.clone(), vitals: vitals.clone() };
+        let quiet = Quiet {
+            streams: streams.clone(),
+            libraries: libraries.clone(),
+            vitals: vitals.clone(),
+            clock: clock.clone(),
+        };
         let renditions = Renditions::open(
             dirs.renditions(),
             store.clone(),

@@ -2,6 +2,7 @@
 //! other as if it watched.
 
 use async_trait::async_trait;
+use base::Clock;
 use contract::{FileRef, Job, Status, Track, Wanted};
 use domain::{Tenant, rendition::Conditions};
 use gateway::Streams;
@@ -9,7 +10,7 @@ use library::Libraries;
 use loges::{JobError, Loges, RangeError, RangeStream};
 use media::hls::index::MAX_BYTES;
 use renditions::{HouseView, Studio, StudioError};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::io::AsyncReadExt;
 use vitals::Vitals;
 
@@ -88,6 +89,7 @@ pub(crate) struct Quiet {
     pub(crate) streams: Streams,
     pub(crate) libraries: Libraries,
     pub(crate) vitals: Vitals,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl HouseView for Quiet {
@@ -100,5 +102,11 @@ impl HouseView for Quiet {
             celsius: sample.and_then(|s| s.temperature.celsius()),
             free_bytes: 0,
         }
+    }
+
+    fn minute_of_day(&self) -> u16 {
+        let now = jiff::Timestamp::from_millisecond(self.clock.now().0).unwrap_or_default();
+        let there = now.to_zoned(jiff::tz::TimeZone::system());
+        u16::try_from(i32::from(there.hour()) * 60 + i32::from(there.minute())).unwrap_or(0)
     }
 }

@@ -2,11 +2,11 @@
 //! queue of those to make, and those that are there. Their bytes are files of another room.
 
 use crate::{
-    entities::{file, rendition, title},
+    entities::{file, progress, rendition, title},
     error::{StoreError, reading, unreadable, writing},
     open::{Store, Turn, commit},
     settings::{set_value, value},
-    titles::{FileRow, to_file},
+    titles::{FileRow, best_file_of_title, to_file},
     users::Change,
 };
 use base::UnixMs;
@@ -14,7 +14,7 @@ use domain::{FileId, JobId, RenditionState, TitleId, UserId};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Query},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -91,6 +91,16 @@ impl Store {
         if let Some(row) = known {
             let same = row.size_bytes == of.size_bytes.cast_signed() && row.mtime_ns == of.mtime_ns;
             if same && row.state != RenditionState::Failed.as_str() {
+                // What the house picked and a person asks for is theirs from now on.
+                if let (None, Some(user)) = (&row.wanted_by, wanted_by) {
+                    Entity::update_many()
+                        .col_expr(Column::WantedBy, Expr::value(user.as_str()))
+                        .filter(Column::Id.eq(row.id.as_str()))
+                        .exec(&transaction)
+                        .await
+                        .map_err(writing(RENDITIONS))?;
+                    commit(transaction, RENDITIONS).await?;
+                }
                 return JobId::parse(&row.id).map(Some).map_err(|_| unreadable(RENDITIONS, &row.id));
             }
             Entity::delete_by_id(row.id).exec(&transaction).await.map_err(writing(RENDITIONS))?;
@@ -179,17 +189,25 @@ impl Store {
                 found.push(to_rendition(row, title, name)?);
             }
         }
-        found.sort_by_key(|r| (r.state.is_over(), if r.state.is_over() { -r.created_at.0 } else { 0 }));
+        found.sort_by_key(|r| match r.state.is_over() {
+            // What people asked for goes before what the house guessed.
+            false => (false, r.wanted_by.is_none(), 0),
+            true => (true, false, -r.created_at.0),
+        });
         Ok(found)
     }
 
-    /// The first that may be made now, with its file.
+    /// The first that may be made now, with its file. `night`: what the house picked counts too.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn next_rendition(&self) -> Result<Option<(Rendition, FileRow)>, StoreError> {
+    pub async fn next_rendition(&self, night: bool) -> Result<Option<(Rendition, FileRow)>, StoreError> {
         let waiting = [RenditionState::Queued.as_str(), RenditionState::Running.as_str()];
-        for next in self.renditions_where(Condition::all().add(rendition::Column::State.is_in(waiting))).await? {
+        let mut which = Condition::all().add(rendition::Column::State.is_in(waiting));
+        if !night {
+            which = which.add(rendition::Column::WantedBy.is_not_null());
+        }
+        for next in self.renditions_where(which).await? {
             let row = file::Entity::find_by_id(next.file.as_str()).one(self.read()).await.map_err(reading("files"))?;
             if let Some(file) = row.map(to_file).transpose()?.filter(|f| f.missing_since.is_none()) {
                 return Ok(Some((next, file)));
@@ -243,11 +261,11 @@ impl Store {
         self.change_rendition(id, |update| update.col_expr(rendition::Column::UsedAt, Expr::value(now))).await
     }
 
-    /// Before everything else that waits.
+    /// Before everything else that waits, as this person's wish.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn rendition_first(&self, id: &JobId) -> Result<Change, StoreError> {
+    pub async fn rendition_first(&self, id: &JobId, by: &UserId) -> Result<Change, StoreError> {
         let first: Option<Option<i64>> = rendition::Entity::find()
             .select_only()
             .column_as(rendition::Column::Place.min(), "place")
@@ -256,7 +274,12 @@ impl Store {
             .await
             .map_err(reading(RENDITIONS))?;
         let place = first.flatten().unwrap_or(0) - 1;
-        self.change_rendition(id, |update| update.col_expr(rendition::Column::Place, Expr::value(place))).await
+        self.change_rendition(id, |update| {
+            update
+                .col_expr(rendition::Column::Place, Expr::value(place))
+                .col_expr(rendition::Column::WantedBy, Expr::value(by.as_str()))
+        })
+        .await
     }
 
     async fn change_rendition(
@@ -308,6 +331,56 @@ impl Store {
         ids.iter().map(|id| JobId::parse(id).map_err(|_| unreadable(RENDITIONS, id))).collect()
     }
 
+    /// Films that need preparing and that nobody has thought of, each with whether somebody began
+    /// it, and when it was last watched or came.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn likely_films(&self, limit: u32) -> Result<Vec<(FileRow, bool, UnixMs)>, StoreError> {
+        let thought_of = Query::select()
+            .expr(Expr::val(1))
+            .from(rendition::Entity)
+            .and_where(
+                Expr::col((rendition::Entity, rendition::Column::FileId)).equals((file::Entity, file::Column::Id)),
+            )
+            .to_owned();
+        let waiting = || {
+            file::Entity::find()
+                .join(JoinType::InnerJoin, best_file_of_title())
+                .filter(Expr::col((title::Entity, title::Column::Playability)).eq("needs_preparing"))
+                .filter(file::Column::MissingSince.is_null())
+                .filter(file::Column::Defect.is_null())
+                .filter(Expr::exists(thought_of.clone()).not())
+                .limit(u64::from(limit))
+        };
+        let begun = waiting()
+            .join(JoinType::InnerJoin, progress_of_file())
+            .filter(Expr::col((progress::Entity, progress::Column::Finished)).eq(false))
+            .filter(Expr::col((progress::Entity, progress::Column::PositionMs)).gt(0))
+            .order_by_desc(Expr::col((progress::Entity, progress::Column::UpdatedAt)))
+            .select_also(progress::Entity)
+            .all(self.read())
+            .await
+            .map_err(reading("files"))?;
+        let new = waiting()
+            .order_by_desc(Expr::col((title::Entity, title::Column::AddedAt)))
+            .order_by_asc(file::Column::Id)
+            .select_also(title::Entity)
+            .all(self.read())
+            .await
+            .map_err(reading("files"))?;
+        let mut films: Vec<(FileRow, bool, UnixMs)> = Vec::new();
+        let begun = begun.into_iter().map(|(row, p)| (row, true, p.map_or(0, |p| p.updated_at)));
+        let new = new.into_iter().map(|(row, t)| (row, false, t.map_or(0, |t| t.added_at)));
+        for (row, begun, at) in begun.chain(new) {
+            let row = to_file(row)?;
+            if films.iter().all(|(known, ..)| known.id != row.id) {
+                films.push((row, begun, UnixMs(at)));
+            }
+        }
+        Ok(films)
+    }
+
     /// What the owner set, and the defaults for the rest.
     ///
     /// # Errors
@@ -331,6 +404,10 @@ impl Store {
 
 fn title_of_file() -> sea_orm::RelationDef {
     file::Entity::belongs_to(title::Entity).from(file::Column::TitleId).to(title::Column::Id).into()
+}
+
+fn progress_of_file() -> sea_orm::RelationDef {
+    file::Entity::belongs_to(progress::Entity).from(file::Column::TitleId).to(progress::Column::TitleId).into()
 }
 
 fn file_of_rendition() -> sea_orm::RelationDef {

@@ -414,6 +414,18 @@ export interface NewUserForm {
   role: string;
   username: string;
 }
+export interface NightShift {
+  /** For prepared versions in all, whoever asked for them. */
+  cap_bytes: number;
+  enabled: boolean;
+  /** `01:00`, in the machine's own time. */
+  from: string;
+  /** `off`, `waiting`, `working`, `held`, `done` or `no_room`. */
+  state: string;
+  state_text: string;
+  to: string;
+  used_bytes: number;
+}
 export interface OwnSession {
   address?: string | null;
   created_at: string;
@@ -646,6 +658,13 @@ export interface SetupForm {
   password: string;
   server_name?: string | null;
   username: string;
+}
+export interface ShiftForm {
+  cap_bytes?: number | null;
+  enabled?: boolean | null;
+  /** `01:00`; may be later than `to`. */
+  from?: string | null;
+  to?: string | null;
 }
 export interface Status {
   status: string;

@@ -202,6 +202,9 @@ impl renditions::HouseView for Quiet {
     fn conditions(&self) -> domain::rendition::Conditions {
         domain::rendition::Conditions { viewers: self.0.viewers(), ..Default::default() }
     }
+    fn minute_of_day(&self) -> u16 {
+        12 * 60
+    }
 }
 
 /// Key frames every four seconds of a film of twenty.

@@ -1,11 +1,13 @@
 use crate::house::{House, facts, found, on_both};
-use domain::{JobId, RenditionState, facts::Container};
+use domain::{JobId, ProgressEvent, RenditionState, facts::Container};
 use store::{Change, FileRow, NightShift};
 
 on_both!(
     a_version_is_wanted_once_and_made_in_order,
     versions_belong_to_a_version_of_the_file,
-    the_night_shift_is_off_until_the_owner_says_so
+    the_night_shift_is_off_until_the_owner_says_so,
+    what_the_house_picks_waits_for_the_night_and_for_people,
+    likely_films_are_those_nobody_thought_of
 );
 
 async fn file(house: &House, name: &str) -> (domain::LibraryId, domain::FolderId, FileRow) {
@@ -22,7 +24,7 @@ async fn want(house: &House, of: &FileRow, lines: u32) -> JobId {
 }
 
 async fn next(house: &House) -> Option<JobId> {
-    house.store.next_rendition().await.unwrap().map(|(r, _)| r.id)
+    house.store.next_rendition(true).await.unwrap().map(|(r, _)| r.id)
 }
 
 async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
@@ -30,9 +32,10 @@ async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
     let (_, _, b) = file(house, "b").await;
     let first = want(house, &a, 720).await;
     let second = want(house, &b, 480).await;
+    let olga = domain::UserId::from_random([7; 16]);
     assert_eq!(want(house, &a, 720).await, first, "not twice");
     assert_eq!(next(house).await, Some(first.clone()));
-    assert_eq!(house.store.rendition_first(&second).await.unwrap(), Change::Done);
+    assert_eq!(house.store.rendition_first(&second, &olga).await.unwrap(), Change::Done);
     assert_eq!(next(house).await, Some(second.clone()));
     house.store.set_rendition_state(&second, RenditionState::Paused, None).await.unwrap();
     assert_eq!(next(house).await, Some(first.clone()));
@@ -80,4 +83,40 @@ async fn the_night_shift_is_off_until_the_owner_says_so(house: &House) {
     let shift = NightShift { enabled: true, from_minute: 90, to_minute: 300, cap_bytes: 5 << 30 };
     house.store.set_night_shift(&shift).await.unwrap();
     assert_eq!(house.store.night_shift().await.unwrap(), shift);
+}
+
+async fn what_the_house_picks_waits_for_the_night_and_for_people(house: &House) {
+    let (_, _, a) = file(house, "a").await;
+    let (_, _, b) = file(house, "b").await;
+    let olga = domain::UserId::from_random([7; 16]);
+    let picked = want(house, &a, 720).await;
+    let by_day = async || house.store.next_rendition(false).await.unwrap().map(|(r, _)| r.id);
+    assert_eq!((by_day().await, next(house).await), (None, Some(picked.clone())));
+    let asked = house.store.want_rendition(&b, 720, Some(&olga)).await.unwrap().unwrap();
+    assert_eq!((by_day().await, next(house).await), (Some(asked.clone()), Some(asked.clone())), "people first");
+    // Who asks for what was picked makes it theirs.
+    assert_eq!(house.store.want_rendition(&a, 720, Some(&olga)).await.unwrap(), Some(picked.clone()));
+    assert_eq!(by_day().await, Some(picked.clone()));
+    let list = house.store.renditions().await.unwrap();
+    assert_eq!(list.iter().map(|r| &r.id).collect::<Vec<_>>(), [&picked, &asked]);
+}
+
+async fn likely_films_are_those_nobody_thought_of(house: &House) {
+    let (_, _, old) = file(house, "a").await;
+    let (_, _, new) = file(house, "b").await;
+    let (library, folder) = house.library("c").await;
+    let plain = found("c", None, Ok(facts(Container::Mp4, "h264", 60_000)));
+    house.store.apply_scan(&library, &folder, vec![plain]).await.unwrap();
+    let likely = async || {
+        let films = house.store.likely_films(10).await.unwrap();
+        films.into_iter().map(|(f, begun, at)| (f.id, begun, at.0 > 0)).collect::<Vec<_>>()
+    };
+    let found: Vec<_> = likely().await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    let ana = house.user("ana", domain::Role::Admin).await;
+    let session = house.session_id();
+    assert!(house.store.set_progress(&ana.id, &old.title, 30_000, 0, ProgressEvent::Pause, &session).await.unwrap());
+    assert_eq!(likely().await, [(old.id.clone(), true, true), (new.id.clone(), false, true)]);
+    want(house, &old, 480).await;
+    assert_eq!(likely().await, [(new.id.clone(), false, true)]);
 }

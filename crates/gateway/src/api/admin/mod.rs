@@ -7,6 +7,7 @@ pub mod folders;
 pub mod invites;
 pub mod jobs;
 pub mod logs;
+pub mod night_shift;
 pub mod renditions;
 pub mod runtime;
 pub mod sessions;
@@ -26,6 +27,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = vitals::routes(routes);
     let routes = jobs::routes(routes);
     let routes = renditions::routes(routes);
+    let routes = night_shift::routes(routes);
     let routes = alerts::routes(routes);
     let routes = audit::routes(routes);
     let routes = logs::routes(routes);

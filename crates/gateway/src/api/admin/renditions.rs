@@ -92,8 +92,8 @@ async fn remove(
 /// Make it before everything else that waits.
 #[utoipa::path(post, path = "/api/v1/admin/renditions/{id}/first", tag = "machine", params(("id" = String, Path)),
     responses((status = 202)))]
-async fn first(State(house): State<Arc<House>>, Id(id): Id<JobId>) -> Answer<StatusCode> {
-    known(house.renditions.first(&id).await?)?;
+async fn first(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<JobId>) -> Answer<StatusCode> {
+    known(house.renditions.first(&id, &who.user).await?)?;
     Ok(StatusCode::ACCEPTED)
 }
 
