@@ -56,6 +56,12 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         Err(error) => (Err(error), 0),
     };
     report.step("landlock", outcome, &format!("version {abi}"));
+    // A filter of calls cannot tell one process from another.
+    if report.has("own_processes") || abi >= 6 {
+        report.add("signals", true, "reaches no process but its own");
+    } else {
+        report.add("signals", false, "needs processes of its own, or Landlock 6");
+    }
     // After the last change of rights, which clears it.
     let tied = set_parent_process_death_signal(Some(Signal::KILL));
     report.step("dies_with_server", tied, "ends when the server does");

@@ -195,7 +195,7 @@ fn everything_but_the_loge_is_denied() {
         for (action, target) in allowed {
             assert_eq!(verdicts[&format!("{action} {target}")], 0, "{who:?}: {action} {target}; {report}");
         }
-        for wall in ["no_new_privs", "limits", "landlock", "seccomp", "capabilities", "dies_with_server"] {
+        for wall in ["no_new_privs", "limits", "landlock", "seccomp", "capabilities", "dies_with_server", "signals"] {
             assert!(reached(&report, wall), "{who:?}: {wall} in {report}");
         }
         assert_eq!(std::fs::read(&film).unwrap(), b"0123456789");

@@ -15,9 +15,12 @@ use std::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Beside the launcher, where a build of the workspace puts it.
+/// `LOGE_WORKER`, else beside the launcher, where a build of the workspace puts it.
 #[expect(clippy::disallowed_methods, reason = "builds the program under test when nobody has")]
 fn worker_binary() -> PathBuf {
+    if let Some(given) = std::env::var_os("LOGE_WORKER") {
+        return given.into();
+    }
     let worker = Path::new(env!("CARGO_BIN_EXE_loge-launch")).with_file_name("loge-worker");
     if !worker.exists() {
         let built = Command::new(env!("CARGO")).args(["build", "-p", "loge-worker"]).status().unwrap();

@@ -154,7 +154,7 @@ impl Level {
 /// Walls that must stand; the names of the process runtime are the launcher's.
 const MUST_STAND: [(RuntimeKind, &[&str]); 2] = [
     (RuntimeKind::Docker, &["system calls", "memory", "cpu", "processes", "made as asked"]),
-    (RuntimeKind::Process, &["no_new_privs", "seccomp", "landlock", "limits"]),
+    (RuntimeKind::Process, &["no_new_privs", "seccomp", "landlock", "limits", "signals"]),
 ];
 
 impl RuntimeInfo {
@@ -278,19 +278,19 @@ mod tests {
                 .collect(),
             advice: None,
         };
-        let four = [("no_new_privs", true), ("seccomp", true), ("landlock", true), ("limits", true)];
+        let all = [("no_new_privs", true), ("seccomp", true), ("landlock", true), ("limits", true), ("signals", true)];
         assert_eq!(info(RuntimeKind::Process, &[]).level(), Level::Unknown);
-        assert_eq!(info(RuntimeKind::Process, &four).level(), Level::Full);
+        assert_eq!(info(RuntimeKind::Process, &all).level(), Level::Full);
         // A wall that need not stand does not count.
-        assert_eq!(info(RuntimeKind::Process, &[&four[..], &[("view", false)]].concat()).level(), Level::Full);
-        for n in 0..four.len() {
-            let missing = Level::Reduced { missing: vec![four[n].0.into()] };
-            let mut walls = four.to_vec();
+        assert_eq!(info(RuntimeKind::Process, &[&all[..], &[("view", false)]].concat()).level(), Level::Full);
+        for n in 0..all.len() {
+            let missing = Level::Reduced { missing: vec![all[n].0.into()] };
+            let mut walls = all.to_vec();
             walls[n].1 = false;
             assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
             walls.remove(n);
             assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
         }
-        assert_eq!(info(RuntimeKind::Docker, &four).level().as_str(), "reduced");
+        assert_eq!(info(RuntimeKind::Docker, &all).level().as_str(), "reduced");
     }
 }

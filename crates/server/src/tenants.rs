@@ -42,3 +42,25 @@ impl Tenants for StoreTenants {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{FakeClock, UnixMs};
+    use std::sync::Arc;
+    use store::Database;
+
+    #[tokio::test]
+    async fn a_killed_container_is_in_the_audit_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FakeClock::new(UnixMs(1_800_000_000_000), 7));
+        let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock).await.unwrap();
+        let user = UserId::from_random([1; 16]);
+        StoreTenants(store.clone()).misbehaved(&Tenant::User(user.clone()), "it broke the rules 3 times").await;
+        let page = store.audit(10, None).await.unwrap();
+        let entry = &page.items[0].entry;
+        assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("host", "container.killed"));
+        assert_eq!(entry.target, Some(format!("{user}: it broke the rules 3 times")));
+        assert_eq!(entry.result, "loge_broke");
+    }
+}
