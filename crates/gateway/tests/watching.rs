@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     Client, Dice,
-    house::{Login, TestHouse},
+    house::{Login, Shelf, TestHouse},
     until,
 };
 use domain::{Code, Failure, LibraryId, TitleId, facts::Container};
@@ -286,6 +286,41 @@ async fn a_full_house_says_who_sits_where() {
     let (status, _) = house.json("PUT", &format!("/api/v1/titles/{}/progress", shelf.title), &ana, Some(told)).await;
     assert_eq!(status, 204);
     assert_eq!(house.json("POST", &path, &ben, Some(json!({}))).await.0, 200, "the seat is free");
+}
+
+#[tokio::test]
+async fn a_person_and_the_wire_have_their_limits() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let change = async |body| house.json("PATCH", "/api/v1/admin/settings", &owner, Some(body)).await;
+    for (field, bad) in [("total_rate_bps", 1000), ("max_streams_per_person", 0)] {
+        let (status, problem) = change(json!({ field: bad })).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_field")), "{problem}");
+    }
+    let (one, two) =
+        (house.shelf("one", Container::Mp4, "h264").await, house.shelf("two", Container::Mp4, "h264").await);
+    let ana = house.viewer(&owner, "ana", &[&one.library, &two.library]).await;
+    let ben = house.viewer(&owner, "ben", &[&one.library]).await;
+    let ask = async |who, shelf: &Shelf| {
+        let path = format!("/api/v1/titles/{}/play", shelf.title);
+        let (status, answer) = house.json("POST", &path, who, Some(json!({}))).await;
+        (status, answer["code"].as_str().map(String::from))
+    };
+    assert_eq!(change(json!({ "max_streams_per_person": 1 })).await.0, 200);
+    assert_eq!(ask(&ana, &one).await, (200, None));
+    assert_eq!(ask(&ana, &one).await, (200, None), "the same page again is no second film");
+    assert_eq!(ask(&ana, &two).await, (429, Some("too_many_streams".into())));
+    let (_, settings) = change(json!({ "max_streams_per_person": 2 })).await;
+    assert_eq!(settings["max_streams_per_person"].as_u64(), Some(2));
+    assert_eq!(ask(&ana, &two).await, (200, None));
+
+    // What plays takes all that the wire now has.
+    let (_, settings) = change(json!({ "total_rate_bps": 65_536 })).await;
+    assert_eq!((&settings["total_rate_bps"], &settings["total_rate_now_bps"]), (&json!(65_536), &json!(65_536)));
+    assert_eq!(ask(&ben, &one).await, (503, Some("house_full".into())));
+    let (_, settings) = change(json!({ "total_rate_bps": null })).await;
+    assert_eq!(settings["total_rate_bps"], json!(null));
+    assert_eq!(ask(&ben, &one).await, (200, None));
 }
 
 #[tokio::test]
