@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A file as the gateway's database knows it. `path` is relative to the mount, in raw bytes
 /// because file names are bytes; the worker opens it beneath the mount and nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileRef {
     /// Name of the mount: the folder's id.
     pub mount: String,
@@ -119,6 +119,31 @@ pub enum Job {
     Subtitles { file: FileRef, tracks: Vec<u8> },
     /// Result: a subtitle file that lies beside a film, as WebVTT.
     SubtitleFile { file: FileRef },
+}
+
+impl RequestBody {
+    /// The one file that a program parses for this request. Ranges are sent without a look at them.
+    pub fn parsed_file(&self) -> Option<&FileRef> {
+        match self {
+            Self::Init { file, .. } | Self::Segment { file, .. } => Some(file),
+            Self::Job { job, .. } => job.file(),
+            Self::Range { .. } => None,
+        }
+    }
+}
+
+impl Job {
+    pub fn file(&self) -> Option<&FileRef> {
+        match self {
+            Self::Glance { .. } => None,
+            Self::Probe { file }
+            | Self::Index { file }
+            | Self::Rest { file, .. }
+            | Self::Poster { file, .. }
+            | Self::Subtitles { file, .. }
+            | Self::SubtitleFile { file } => Some(file),
+        }
+    }
 }
 
 /// How a request ended. Anything but `Ok` has no bytes behind it, except `Failed`, whose bytes

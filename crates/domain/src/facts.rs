@@ -118,10 +118,12 @@ pub enum Defect {
     ProbeLimit,
     /// A playlist or another format that is refused whatever its name.
     Unsupported,
+    /// Twice a worker ended while it worked on this file: set aside until its owner says otherwise.
+    EndsWorkers,
 }
 
 impl Defect {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Empty,
         Self::NotMedia,
         Self::Truncated,
@@ -129,6 +131,7 @@ impl Defect {
         Self::Unreadable,
         Self::ProbeLimit,
         Self::Unsupported,
+        Self::EndsWorkers,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -140,6 +143,7 @@ impl Defect {
             Self::Unreadable => "unreadable",
             Self::ProbeLimit => "probe_limit",
             Self::Unsupported => "unsupported",
+            Self::EndsWorkers => "ends_workers",
         }
     }
     pub fn parse(text: &str) -> Option<Self> {

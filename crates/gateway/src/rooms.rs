@@ -5,8 +5,8 @@ use crate::stream::Lease;
 use async_trait::async_trait;
 use contract::{FileRef, Job, Status, Track, Wanted};
 use domain::{Code, Failure, LogeLimits, Tenant, UserId};
-use loges::{JobError, LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
-use std::time::Duration;
+use loges::{Image, JobError, LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
+use std::{path::Path, time::Duration};
 use tokio::net::UnixStream;
 
 /// A worker's answer that is positioned at its first byte.
@@ -55,6 +55,12 @@ pub trait LogeRoom: Send + Sync + 'static {
     ) -> Result<OpenRange, Failure>;
     /// A bounded result of a job. `file_broken` says that the file is to blame, and for good.
     async fn job(&self, tenant: &Tenant, job: Job, max_bytes: u32, limit: Duration) -> Result<Vec<u8>, Failure>;
+    async fn images(&self) -> Result<Vec<Image>, Failure>;
+    /// Comes back when the first loge of it runs, or with what went wrong and everything as before.
+    async fn use_image(&self, id: &str) -> Result<(), Failure>;
+    async fn import_image(&self, file: &Path) -> Result<String, Failure>;
+    /// Another chance for a file that ended workers.
+    fn release_file(&self, file: &FileRef);
     fn list(&self) -> Vec<LogeView>;
     async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String>;
     fn runtime(&self) -> RuntimeInfo;
@@ -119,6 +125,18 @@ impl LogeRoom for Loges {
                 _ => Failure::of(Code::LogeBroke).retry_after(Duration::from_secs(2)),
             }
         })
+    }
+    async fn images(&self) -> Result<Vec<Image>, Failure> {
+        Loges::images(self).await
+    }
+    async fn use_image(&self, id: &str) -> Result<(), Failure> {
+        Loges::use_image(self, id).await
+    }
+    async fn import_image(&self, file: &Path) -> Result<String, Failure> {
+        Loges::import_image(self, file).await
+    }
+    fn release_file(&self, file: &FileRef) {
+        Loges::release_file(self, file);
     }
     fn list(&self) -> Vec<LogeView> {
         Loges::list(self)

@@ -1,6 +1,6 @@
 //! What all loges of this house share.
 
-use crate::{runtime::Runtime, words::Tenants};
+use crate::{quarantine::Quarantine, runtime::Runtime, words::Tenants};
 use base::{Bus, Clock, Lifecycle};
 use domain::{InstallId, Tenant};
 use std::{
@@ -21,6 +21,7 @@ pub struct House {
     pub bus: Bus,
     pub lifecycle: Lifecycle,
     pub run_dir: PathBuf,
+    pub quarantine: Quarantine,
     pub idle_stop_ms: AtomicU64,
     /// Set by the shutdown: nobody gets a loge any more.
     pub closed: AtomicBool,

@@ -11,9 +11,11 @@
 
 mod circuit;
 mod house;
+mod images;
 mod lending;
 pub mod link;
 pub mod plan;
+mod quarantine;
 pub mod runtime;
 mod start;
 mod supervisor;
@@ -21,6 +23,7 @@ mod sweep;
 mod words;
 
 pub use circuit::CircuitState;
+pub use images::Image;
 pub use link::{RangeLease, RangeStream};
 pub use words::*;
 
@@ -105,6 +108,7 @@ impl Loges {
             lifecycle: lifecycle.clone(),
             run_dir: config.run_dir,
             idle_stop_ms: u64::try_from(config.idle_stop.as_millis()).unwrap_or(u64::MAX).into(),
+            quarantine: quarantine::Quarantine::default(),
             closed: false.into(),
         };
         let loges = Self { house: Arc::new(house), tenants: Arc::default() };
@@ -252,6 +256,9 @@ impl Loges {
         announces: Announces,
         within: Duration,
     ) -> Result<RangeStream, RangeError> {
+        if body.parsed_file().is_some_and(|file| self.house.quarantine.holds(file)) {
+            return Err(RangeError::Unplayable("it ended two workers and is set aside".into()));
+        }
         let park = Instant::now() + PARK_DEADLINE;
         let mut tries = 0;
         loop {
@@ -277,6 +284,9 @@ impl Loges {
         max_bytes: u32,
         time_limit: Duration,
     ) -> Result<Vec<u8>, JobError> {
+        if job.file().is_some_and(|file| self.house.quarantine.holds(file)) {
+            return Err(JobError::Ended { status: Status::Failed, text: "set aside".into() });
+        }
         let park = Instant::now() + PARK_DEADLINE;
         let mut tries = 0;
         loop {
@@ -289,6 +299,11 @@ impl Loges {
                 Err(e) => Err(job_error(e)),
             };
         }
+    }
+
+    /// Another chance for a file that was set aside.
+    pub fn release_file(&self, file: &FileRef) {
+        self.house.quarantine.release(file);
     }
 
     /// Every loge that is not absent, the house's first.

@@ -3,6 +3,7 @@
 use crate::{circuit::CircuitState, runtime::RuntimeError};
 use async_trait::async_trait;
 use base::UnixMs;
+use contract::FileRef;
 use domain::{Code, Failure, FolderId, InstallId, LogeLimits, LogeState, RuntimeKind, Tenant, UserId};
 use std::{path::PathBuf, time::Duration};
 
@@ -25,6 +26,9 @@ pub struct LogeSpec {
 pub trait Tenants: Send + Sync + 'static {
     /// Asked at every start and after every change of grants.
     async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure>;
+    /// This file ended two workers and is not opened any more: it is remembered, and its owner
+    /// told. [`crate::Loges::release_file`] takes it back.
+    async fn set_aside(&self, file: &FileRef);
     /// For logs and views; `None` when nobody has that id.
     async fn username(&self, user: &UserId) -> Option<String>;
     /// For the audit log: a loge was killed because its worker broke the rules too often, or

@@ -8,13 +8,14 @@
 use base::{Bus, Clock, Lifecycle, SystemClock};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
-    models::{ContainerCreateBody, HostConfig},
+    models::{ContainerConfig, ContainerCreateBody, HostConfig},
     query_parameters::{
-        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        RemoveContainerOptionsBuilder,
+        CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
+        InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions,
     },
 };
-use domain::{Code, FolderId, InstallId, LogeLimits, RuntimeKind, Tenant, UserId};
+use domain::{Code, FolderId, InstallId, LogeLimits, LogeState, RuntimeKind, Tenant, UserId};
+use futures_util::StreamExt;
 use loges::{LogeSpec, Loges, LogesConfig, Mount, OpenLogesError, RuntimeChoice};
 use std::{
     collections::HashMap,
@@ -203,6 +204,93 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
         assert!(exists(&docker, &id).await, "a container that is not ours was touched");
         let options = RemoveContainerOptionsBuilder::new().force(true).build();
         docker.remove_container(&id, Some(options)).await.unwrap();
+    }
+}
+
+/// Another image is tried on the house's own loge; what does not start changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_come_from_files_are_rolled_out_and_gone_back_to() {
+    let Some((host, image, docker)) = engine() else { return };
+    let docker = docker.negotiate_version().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (loges, life) = open(config(dir.path(), RuntimeChoice::Docker, &host), dir.path()).await.unwrap();
+    let own = docker.inspect_image(&image).await.unwrap().id.unwrap();
+    let used = async || {
+        let images = loges.images().await.unwrap();
+        images.iter().find(|i| i.is_used).map(|i| (i.id.clone(), i.is_own)).unwrap()
+    };
+    assert_eq!(used().await, (own.clone(), true));
+    loges.ensure(&ana()).await.unwrap();
+    assert_eq!(loges.view(&ana()).unwrap().image, own);
+
+    // A newer image, saved to a file, gone from the engine, and taken from the file again.
+    let tag = format!("test-{}", InstallId::from_random(SystemClock.random_id()));
+    let newer = format!("loge-worker:{tag}");
+    let made = create(&docker, &image, &format!("loge-made-{tag}"), &[]).await;
+    let commit = CommitContainerOptionsBuilder::new().container(&made).repo("loge-worker").tag(&tag).pause(false);
+    docker.commit_container(commit.build(), ContainerConfig::default()).await.unwrap();
+    let gone = RemoveContainerOptionsBuilder::new().force(true).build();
+    docker.remove_container(&made, Some(gone)).await.unwrap();
+    let file = dir.path().join("newer.tar");
+    let mut saved = tokio::fs::File::create(&file).await.unwrap();
+    let mut bytes = Box::pin(docker.export_image(&newer));
+    while let Some(chunk) = bytes.next().await {
+        tokio::io::AsyncWriteExt::write_all(&mut saved, &chunk.unwrap()).await.unwrap();
+    }
+    tokio::io::AsyncWriteExt::flush(&mut saved).await.unwrap();
+    drop(saved);
+    docker.remove_image(&newer, None::<RemoveImageOptions>, None).await.unwrap();
+    let id = loges.import_image(&file).await.unwrap();
+    assert_ne!(id, own);
+
+    // Everybody follows; whoever watches goes on watching first.
+    loges.use_image(&id).await.unwrap();
+    assert_eq!(used().await, (id.clone(), false));
+    assert_eq!(loges.view(&Tenant::House).unwrap().image, id);
+    let on = |image: &str| loges.view(&ana()).is_some_and(|v| v.image == image && v.state == LogeState::Ready);
+    eventually("hers is of the new image", Duration::from_secs(30), async || on(&id)).await;
+
+    // An image without a worker in it: the trial fails, and everything is as before.
+    let mut broken = Box::pin(
+        docker.create_image(
+            Some(
+                CreateImageOptionsBuilder::new()
+                    .from_src("-")
+                    .repo("loge-worker")
+                    .tag(&format!("{tag}-broken"))
+                    .changes(vec!["LABEL loge.image=worker".into()])
+                    .build(),
+            ),
+            Some(bollard::body_full(vec![0; 1024].into())),
+            None,
+        ),
+    );
+    while let Some(answer) = broken.next().await {
+        answer.unwrap();
+    }
+    let broken = docker.inspect_image(&format!("loge-worker:{tag}-broken")).await.unwrap().id.unwrap();
+    let failure = loges.use_image(&broken).await.unwrap_err();
+    assert_eq!(failure.code, Code::LogeFailed);
+    assert_eq!(used().await.0, id);
+    loges.ensure(&Tenant::House).await.unwrap();
+    assert!(on(&id), "hers was not touched");
+
+    // Back, in one call.
+    loges.use_image(&own).await.unwrap();
+    eventually("hers is of the old image", Duration::from_secs(30), async || on(&own)).await;
+
+    // What is no worker image is not taken: not by name, not by id, not from a file.
+    assert_eq!(loges.use_image("sha256:00").await.unwrap_err().code, Code::NotFound);
+    let text = dir.path().join("text.tar");
+    std::fs::write(&text, "no image").unwrap();
+    for path in [text.as_path(), dir.path(), Path::new("/nonexistent.tar"), Path::new("/dev/zero")] {
+        let failure = loges.import_image(path).await.unwrap_err();
+        assert_eq!(failure.code, Code::InvalidField, "{}: {failure}", path.display());
+    }
+    loges.shutdown().await;
+    assert!(life.stop(Duration::from_secs(5)).await);
+    for name in [newer, format!("loge-worker:{tag}-broken")] {
+        docker.remove_image(&name, None::<RemoveImageOptions>, None).await.unwrap();
     }
 }
 

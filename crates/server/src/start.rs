@@ -18,7 +18,7 @@ use library::{Libraries, LibraryConfig, SandboxUser};
 use loges::{Loges, LogesConfig, OpenLogesError};
 use renditions::Renditions;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use store::{Database, OpenError, Store, StoreError};
+use store::{Database, OpenError, PinnedImage, Store, StoreError};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::info;
 use vitals::{Vitals, VitalsConfig};
@@ -104,8 +104,9 @@ impl Server {
             allow_reduced_isolation: settings.allow_reduced_isolation,
             docker_host: config.docker_host.clone(),
         };
-        let tenants = Arc::new(StoreTenants(store.clone()));
+        let tenants = Arc::new(StoreTenants { store: store.clone(), bus: bus.clone() });
         let loges = Loges::open(loges_config, tenants, clock.clone(), bus.clone(), lifecycle.clone()).await?;
+        keep_image(&loges, settings.worker_image.as_ref()).await;
         let sandbox_user = match loges.runtime().kind {
             domain::RuntimeKind::Docker => SandboxUser::Stranger,
             domain::RuntimeKind::Process => SandboxUser::SameAsServer,
@@ -194,5 +195,19 @@ impl Server {
         rooms.connect();
         info!(%address, runtime = rooms.loges.runtime().kind.as_str(), "the house is open on {address}");
         Ok(Handle { address, status: status_rx, rooms })
+    }
+}
+
+/// What the owner chose holds as long as the server's own image is the one it was chosen instead of.
+async fn keep_image(loges: &Loges, pinned: Option<&PinnedImage>) {
+    let Some(pinned) = pinned else { return };
+    let images = loges.images().await.unwrap_or_default();
+    if !images.iter().any(|image| image.is_own && image.id == pinned.instead_of) {
+        info!("the chosen worker image belongs to another version of this server; its own one is used");
+        return;
+    }
+    match loges.keep_image(&pinned.id).await {
+        Ok(()) => info!("containers are made of {}, as chosen", pinned.id),
+        Err(e) => tracing::warn!("the chosen worker image cannot be used, the server's own one is: {e}"),
     }
 }

@@ -1,22 +1,27 @@
 //! What each loge holds: computed from grants and folders at every start of one.
 
 use async_trait::async_trait;
-use domain::{Code, Failure, LogeLimits, Tenant, UserId};
+use base::{Bus, Event};
+use contract::FileRef;
+use domain::{Code, Failure, FolderId, LogeLimits, Tenant, UserId};
 use loges::{LogeSpec, Mount, Tenants};
 use store::{AuditEntry, Store};
 
-pub(crate) struct StoreTenants(pub(crate) Store);
+pub(crate) struct StoreTenants {
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+}
 
 #[async_trait]
 impl Tenants for StoreTenants {
     async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure> {
         let failed = |e: store::StoreError| e.failure();
         let (folders, limits) = match tenant {
-            Tenant::House => (self.0.all_folders().await.map_err(failed)?, LogeLimits::HOUSE),
+            Tenant::House => (self.store.all_folders().await.map_err(failed)?, LogeLimits::HOUSE),
             Tenant::User(user) => {
-                let person = self.0.user(user).await.map_err(failed)?.ok_or_else(|| Failure::of(Code::NotFound))?;
-                let folders = self.0.folders_for(user, person.role).await.map_err(failed)?;
-                (folders, self.0.loge_limits(user).await.map_err(failed)?)
+                let person = self.store.user(user).await.map_err(failed)?.ok_or_else(|| Failure::of(Code::NotFound))?;
+                let folders = self.store.folders_for(user, person.role).await.map_err(failed)?;
+                (folders, self.store.loge_limits(user).await.map_err(failed)?)
             }
         };
         // A disk that is away has nothing to mount; when it is back, the loge is made anew.
@@ -25,8 +30,30 @@ impl Tenants for StoreTenants {
         Ok(LogeSpec { limits, mounts })
     }
 
+    async fn set_aside(&self, file: &FileRef) {
+        let Ok(folder) = FolderId::parse(&file.mount) else { return };
+        match self.store.set_aside(&folder, &file.path, file.size).await {
+            Ok(None) => {}
+            Ok(Some(row)) => {
+                let entry = AuditEntry {
+                    actor: "house".into(),
+                    action: "file.set_aside".into(),
+                    target: Some(row.id.to_string()),
+                    result: "ok".into(),
+                    address: None,
+                };
+                if let Err(e) = self.store.append_audit(entry).await {
+                    tracing::error!("the audit log could not be written: {e}");
+                }
+                self.bus.publish(Event::Title { title: row.title, library: row.library });
+                self.bus.publish(Event::Alerts);
+            }
+            Err(e) => tracing::error!("a file that ends workers could not be set aside: {e}"),
+        }
+    }
+
     async fn username(&self, user: &UserId) -> Option<String> {
-        self.0.user(user).await.ok().flatten().map(|u| u.username)
+        self.store.user(user).await.ok().flatten().map(|u| u.username)
     }
 
     async fn misbehaved(&self, tenant: &Tenant, what: &str) {
@@ -37,7 +64,7 @@ impl Tenants for StoreTenants {
             result: Code::LogeBroke.as_str().into(),
             address: None,
         };
-        if let Err(e) = self.0.append_audit(entry).await {
+        if let Err(e) = self.store.append_audit(entry).await {
             tracing::error!(error = &e as &dyn std::error::Error, "the audit log could not be written: {e}");
         }
     }

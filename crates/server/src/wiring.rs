@@ -126,11 +126,14 @@ impl Rooms {
                 loges_failed.push(self.name_of(&loge.tenant).await);
             }
         }
+        let set_aside =
+            self.store.files_set_aside().await.unwrap_or_default().into_iter().map(|(_, name)| name).collect();
         let runtime = self.loges.runtime();
         let house = House {
             viewers_now: self.streams.viewers(),
             viewers_max: settings.map_or(before.viewers_max, |s| s.max_viewers),
             loges_failed,
+            set_aside,
             libraries_offline: libraries
                 .iter()
                 .filter(|l| l.folders.iter().any(|f| f.state != FolderState::Online))

@@ -26,6 +26,16 @@ pub struct Settings {
     pub total_rate_bps: Option<u64>,
     /// Whether loges may run where the machine cannot give all walls.
     pub allow_reduced_isolation: bool,
+    /// Another worker image than the one the server came with.
+    pub worker_image: Option<PinnedImage>,
+}
+
+/// The owner's choice of an image, and the one it replaces: a server that comes with another one
+/// speaks another version, for which nothing was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedImage {
+    pub id: String,
+    pub instead_of: String,
 }
 
 impl Default for Settings {
@@ -39,6 +49,7 @@ impl Default for Settings {
             per_user_rate_bps: None,
             total_rate_bps: None,
             allow_reduced_isolation: true,
+            worker_image: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tenants whose specification a test sets by hand.
 
 use async_trait::async_trait;
+use contract::FileRef;
 use domain::{Failure, Tenant, UserId};
 use loges::{LogeSpec, Tenants};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct FixedTenants {
     spec: Mutex<Result<LogeSpec, Failure>>,
     misbehaved: Mutex<Vec<(Tenant, String)>>,
+    aside: Mutex<Vec<FileRef>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -17,10 +19,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl FixedTenants {
     pub fn new(spec: LogeSpec) -> Self {
-        Self { spec: Mutex::new(Ok(spec)), misbehaved: Mutex::default() }
+        Self { spec: Mutex::new(Ok(spec)), misbehaved: Mutex::default(), aside: Mutex::default() }
     }
     pub fn set(&self, spec: Result<LogeSpec, Failure>) {
         *lock(&self.spec) = spec;
+    }
+    /// Files that ended two workers.
+    pub fn aside(&self) -> Vec<FileRef> {
+        lock(&self.aside).clone()
     }
     /// What the audit log would hold.
     pub fn killed(&self) -> Vec<(Tenant, String)> {
@@ -32,6 +38,9 @@ impl FixedTenants {
 impl Tenants for FixedTenants {
     async fn spec(&self, _: &Tenant) -> Result<LogeSpec, Failure> {
         lock(&self.spec).clone()
+    }
+    async fn set_aside(&self, file: &FileRef) {
+        lock(&self.aside).push(file.clone());
     }
     async fn username(&self, _: &UserId) -> Option<String> {
         Some("somebody".into())

@@ -34,6 +34,7 @@ pub enum AlertCode {
     Hot,
     LibraryOffline(String),
     LogeFailed(String),
+    SetAside(String),
     ReducedIsolation,
     EngineAway,
 }
@@ -47,6 +48,7 @@ impl AlertCode {
             Self::Hot => "hot",
             Self::LibraryOffline(_) => "library_offline",
             Self::LogeFailed(_) => "loge_failed",
+            Self::SetAside(_) => "set_aside",
             Self::ReducedIsolation => "reduced_isolation",
             Self::EngineAway => "engine_away",
         }
@@ -58,7 +60,11 @@ impl AlertCode {
             Self::CpuBusy | Self::MemoryLow => 300_000,
             Self::Hot => 30_000,
             Self::EngineAway => 60_000,
-            Self::DiskLow(_) | Self::LibraryOffline(_) | Self::LogeFailed(_) | Self::ReducedIsolation => 0,
+            Self::DiskLow(_)
+            | Self::LibraryOffline(_)
+            | Self::LogeFailed(_)
+            | Self::SetAside(_)
+            | Self::ReducedIsolation => 0,
         }
     }
 
@@ -66,7 +72,7 @@ impl AlertCode {
     pub const fn href(&self) -> &'static str {
         match self {
             Self::LibraryOffline(_) => "/admin/libraries",
-            Self::LogeFailed(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
+            Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
             Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
         }
     }
@@ -161,6 +167,10 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
     for name in &house.loges_failed {
         let text = format!("The container of {name} does not start. It is tried again by itself.");
         out.push((AlertCode::LogeFailed(name.clone()), Level::Trouble, text));
+    }
+    for name in &house.set_aside {
+        let text = format!("A file of {name} ended two containers and is set aside.");
+        out.push((AlertCode::SetAside(name.clone()), Level::Attention, text));
     }
     if house.reduced_isolation {
         let text = "Containers run with reduced isolation on this machine.".into();

@@ -12,6 +12,8 @@ pub struct House {
     pub viewers_max: u32,
     /// Names of people whose loge does not start.
     pub loges_failed: Vec<String>,
+    /// Titles with a file that ended workers.
+    pub set_aside: Vec<String>,
     /// Names of libraries whose disk is away.
     pub libraries_offline: Vec<String>,
     pub scanning: bool,

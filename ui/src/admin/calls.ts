@@ -15,10 +15,12 @@ import type {
   NewInvite,
   Runtime,
   Session,
+  SetAside,
   Settings,
   Stream,
   TitleCard,
   VitalsReply,
+  WorkerImage,
 } from "../api/types";
 
 type Items<T> = { items: T[]; next_cursor?: string | null };
@@ -33,6 +35,11 @@ export const calls = {
   setLimits: (user: string, limits: Partial<Limits>) => api.patch<Container>(`/admin/containers/${id(user)}/limits`, limits),
   containerLog: async (user: string) => (await api.get<{ lines: string[] }>(`/admin/containers/${id(user)}/logs?tail=200`)).lines,
   runtime: () => api.get<Runtime>("/admin/runtime"),
+  images: () => list<WorkerImage>("/admin/images"),
+  useImage: (image: string) => api.post<void>(`/admin/images/${id(image)}/use`, {}),
+  importImage: (path: string) => api.post<{ id: string }>("/admin/images/import", { path }),
+  setAside: () => list<SetAside>("/admin/quarantine"),
+  takeBack: (file: string) => api.delete(`/admin/quarantine/${id(file)}`),
 
   streams: () => list<Stream>("/admin/streams"),
   stopStream: (play: string) => api.delete(`/admin/streams/${id(play)}`),

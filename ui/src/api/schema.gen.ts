@@ -174,6 +174,26 @@ export interface HistoryItem {
   title: TitleCard;
   updated_at: string;
 }
+export interface ImageView {
+  /** The digest of its content. */
+  id: string;
+  /** It came with this server. */
+  is_own: boolean;
+  /** New containers are made of it. */
+  is_used: boolean;
+  made_at: string;
+  names: string[];
+  size_bytes: number;
+  /** Its tag, where that says one. */
+  version?: string | null;
+}
+export interface ImportForm {
+  /** An absolute path on the machine the server runs on. */
+  path: string;
+}
+export interface Imported {
+  id: string;
+}
 export interface InviteMade {
   expires_at: string;
   id: string;
@@ -280,6 +300,14 @@ export interface List_HistoryItem {
   total?: number | null;
 }
 /** Every list. */
+export interface List_ImageView {
+  items: ({ id: string; is_own: boolean; is_used: boolean; made_at: string; names: string[]; size_bytes: number; version?: string | null })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
 export interface List_InviteView {
   items: ({ created_at: string; expires_at: string; id: string; libraries: string[]; used_at?: string | null })[];
   /** Ask again with `cursor` set to this for what comes next. */
@@ -322,6 +350,14 @@ export interface List_Rendition {
 /** Every list. */
 export interface List_SessionView {
   items: ({ address?: string | null; created_at: string; device?: string | null; id: string; last_seen_at: string; user_id: string; username: string })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_SetAside {
+  items: ({ file_id: string; path: string; size_bytes: number; title_id: string; title_name: string })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */
@@ -624,6 +660,14 @@ export interface SessionView {
   last_seen_at: string;
   user_id: string;
   username: string;
+}
+export interface SetAside {
+  file_id: string;
+  /** Below its folder; bytes that are no text are replaced. */
+  path: string;
+  size_bytes: number;
+  title_id: string;
+  title_name: string;
 }
 export interface Settings {
   allow_reduced_isolation: boolean;

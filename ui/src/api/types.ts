@@ -288,6 +288,26 @@ export interface Runtime {
   lends_cpu: boolean;
   advice?: string | null;
 }
+export interface WorkerImage {
+  /** The digest of its content. */
+  id: string;
+  names: string[];
+  version?: string | null;
+  made_at: string;
+  size_bytes: number;
+  /** New containers are made of it. */
+  is_used: boolean;
+  /** It came with this server. */
+  is_own: boolean;
+}
+/** A file that ended two containers and is not opened any more. */
+export interface SetAside {
+  file_id: string;
+  title_id: string;
+  title_name: string;
+  path: string;
+  size_bytes: number;
+}
 export interface Vitals {
   at: string;
   cpu_percent: number;

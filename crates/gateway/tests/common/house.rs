@@ -85,6 +85,28 @@ impl LogeRoom for FakeRooms {
     async fn stop(&self, tenant: &Tenant) {
         self.saw(format!("stop {tenant}"));
     }
+    async fn images(&self) -> Result<Vec<loges::Image>, Failure> {
+        let image = |id: &str, is_used, is_own| loges::Image {
+            id: id.into(),
+            names: vec![format!("loge-worker:{id}")],
+            made_at: base::UnixMs(0),
+            size_bytes: 1,
+            is_used,
+            is_own,
+        };
+        Ok(vec![image("new", true, true), image("old", false, false)])
+    }
+    async fn use_image(&self, id: &str) -> Result<(), Failure> {
+        self.saw(format!("image {id}"));
+        self.failing.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+    async fn import_image(&self, file: &std::path::Path) -> Result<String, Failure> {
+        self.saw(format!("import {}", file.display()));
+        Ok("imported".into())
+    }
+    fn release_file(&self, file: &FileRef) {
+        self.saw(format!("take back {}", String::from_utf8_lossy(&file.path)));
+    }
     async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
         self.saw(format!("limits {user} {}", limits.memory_bytes));
         Ok(())

@@ -10,6 +10,7 @@ mod gate;
 mod peer;
 mod request;
 mod wire;
+mod works;
 
 pub use gate::{Gate, GateError};
 pub use peer::{PeerRule, PeerSlot, Within};
@@ -32,6 +33,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use works::Works;
 
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 pub const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(5);
@@ -70,6 +72,7 @@ pub struct Link {
     missed: AtomicU8,
     dead: CancellationToken,
     epitaph: Mutex<Option<String>>,
+    works: Works,
     name: String,
     version: String,
 }
@@ -104,6 +107,7 @@ impl Link {
             missed: AtomicU8::new(0),
             dead: CancellationToken::new(),
             epitaph: Mutex::default(),
+            works: Works::default(),
             name,
             version,
         }
@@ -112,6 +116,10 @@ impl Link {
     /// As the worker told it: untrusted, at most 64 bytes, no control characters.
     pub fn version(&self) -> &str {
         &self.version
+    }
+    /// Files that may be why it ended.
+    pub fn suspects(&self) -> Vec<contract::FileRef> {
+        self.works.suspects()
     }
     pub fn is_alive(&self) -> bool {
         !self.dead.is_cancelled()

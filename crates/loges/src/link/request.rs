@@ -110,6 +110,7 @@ impl Link {
     ) -> Result<RangeStream, DataError> {
         let using = self.begin()?;
         let deadline = Instant::now() + within;
+        let _working = self.works.begin(&body, self.next.fetch_add(1, Ordering::Relaxed));
         let (stream, head) = self.ask(body, deadline).await?;
         match head.status {
             Status::Ok if announces.allows(head.length) => {
@@ -129,7 +130,9 @@ impl Link {
         let time_limit_ms = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
         // The worker keeps the limit itself; the margin is for its answer, not for its work.
         let deadline = Instant::now() + limit + FIRST_BYTE_DEADLINE;
-        let (mut stream, head) = self.ask(RequestBody::Job { job, max_bytes, time_limit_ms }, deadline).await?;
+        let body = RequestBody::Job { job, max_bytes, time_limit_ms };
+        let _working = self.works.begin(&body, self.next.fetch_add(1, Ordering::Relaxed));
+        let (mut stream, head) = self.ask(body, deadline).await?;
         match head.status {
             Status::Ok if head.length <= u64::from(max_bytes) => {
                 // A result that dribbles would otherwise hold up a scan for as long as it likes.

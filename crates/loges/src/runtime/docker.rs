@@ -8,18 +8,21 @@ use super::{
     docker_cpu::Counters,
     docker_events,
     docker_group::Group,
+    docker_images,
+    docker_line::{ASK, Line, settled},
     docker_mounts::{self, Meant},
     docker_parent::{self, Driver, Together},
     docker_stats, docker_vet, docker_walls, escape_line,
 };
 use crate::{
+    images::Image,
     link::{PeerRule, Within},
     plan::Found,
     words::{IsolationItem, RuntimeChoice, RuntimeInfo, Usage},
 };
 use async_trait::async_trait;
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     errors::Error,
     models::{ContainerCreateBody, ContainerUpdateBody},
     query_parameters::{
@@ -32,7 +35,7 @@ use domain::{InstallId, LogeLimits, RuntimeKind};
 use futures_util::StreamExt;
 use std::{
     collections::HashMap,
-    future::Future,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -43,15 +46,18 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tracing::{debug, error, warn};
 
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-const ASK: Duration = Duration::from_secs(5);
+/// A few hundred megabytes onto a slow disk.
+const LOAD: Duration = Duration::from_secs(300);
 /// Creating and starting does real work, and more of it on a machine under load.
 const WORK: Duration = Duration::from_secs(20);
 
 pub struct DockerRuntime {
-    socket: String,
+    pub(super) line: Line,
+    /// As configured.
     image: String,
+    /// As the owner chose it meanwhile: an id.
+    chosen: Mutex<Option<String>>,
     wanted: RuntimeChoice,
-    engine: tokio::sync::Mutex<Option<Docker>>,
     seen: Mutex<Seen>,
     stats: Mutex<HashMap<String, Stats>>,
     counters: Counters,
@@ -107,10 +113,10 @@ impl DockerRuntime {
             },
         };
         Ok(Self {
-            socket,
+            line: Line::new(socket),
             image: image.into(),
+            chosen: Mutex::default(),
             wanted,
-            engine: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
             stats: Mutex::default(),
             counters: Counters::default(),
@@ -135,8 +141,8 @@ impl DockerRuntime {
 
     async fn ask_everything(&self) -> Result<(), RuntimeError> {
         let docker = self.engine().await?;
-        let info = self.call("describe itself", ASK, docker.info()).await?;
-        let version = self.call("say its version", ASK, docker.version()).await?;
+        let info = self.line.call("describe itself", ASK, docker.info()).await?;
+        let version = self.line.call("say its version", ASK, docker.version()).await?;
         let options = info.security_options.clone().unwrap_or_default();
         let has = |name: &str| options.iter().any(|o| o.contains(&format!("name={name}")));
         {
@@ -151,7 +157,7 @@ impl DockerRuntime {
             (seen.driver, seen.together) = (info.cgroup_driver, docker_parent::together(&info));
             seen.rootless = has("rootless");
             seen.remapped = has("rootless") || has("userns");
-            seen.detail = format!("containers by the engine at {}", self.socket);
+            seen.detail = format!("containers by the engine at {}", self.line.socket());
             seen.advice = None;
         }
         if !has("seccomp") {
@@ -164,67 +170,20 @@ impl DockerRuntime {
     }
 
     async fn image_id(&self, docker: &Docker) -> Result<String, RuntimeError> {
-        match self.call("look for the image", ASK, docker.inspect_image(&self.image)).await {
-            Ok(image) => image.id.ok_or_else(|| RuntimeError::ImageMissing { image: self.image.clone() }),
-            Err(RuntimeError::Refused { status: 404, .. }) => {
-                Err(RuntimeError::ImageMissing { image: self.image.clone() })
-            }
+        let name = self.image_now().unwrap_or_else(|| self.image.clone());
+        self.id_of(docker, &name).await
+    }
+
+    async fn id_of(&self, docker: &Docker, name: &str) -> Result<String, RuntimeError> {
+        match self.line.call("look for the image", ASK, docker.inspect_image(name)).await {
+            Ok(image) => image.id.ok_or_else(|| RuntimeError::ImageMissing { image: name.into() }),
+            Err(RuntimeError::Refused { status: 404, .. }) => Err(RuntimeError::ImageMissing { image: name.into() }),
             Err(e) => Err(e),
         }
     }
 
     pub(super) async fn engine(&self) -> Result<Docker, RuntimeError> {
-        let mut engine = self.engine.lock().await;
-        if let Some(docker) = engine.as_ref() {
-            return Ok(docker.clone());
-        }
-        // Looked at by hand first: a denied and an absent socket need different advice.
-        match tokio::net::UnixStream::connect(&self.socket).await {
-            Ok(_) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Err(RuntimeError::EngineDenied { socket: self.socket.clone() });
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(RuntimeError::EngineAbsent { socket: self.socket.clone() });
-            }
-            Err(e) => return Err(RuntimeError::EngineAway { detail: e.to_string() }),
-        }
-        let docker = Docker::connect_with_unix(&self.socket, 60, API_DEFAULT_VERSION)
-            .map_err(|e| RuntimeError::EngineAway { detail: e.to_string() })?;
-        let docker = match timeout(ASK, docker.negotiate_version()).await {
-            Ok(Ok(docker)) => docker,
-            Ok(Err(e)) => return Err(RuntimeError::EngineAway { detail: e.to_string() }),
-            Err(_) => return Err(RuntimeError::Slow { verb: "say its version" }),
-        };
-        *engine = Some(docker.clone());
-        Ok(docker)
-    }
-
-    /// One call within its time. An engine that broke off is connected to anew, because the one
-    /// that comes back may speak another version.
-    async fn call<T>(
-        &self,
-        verb: &'static str,
-        limit: Duration,
-        call: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, RuntimeError> {
-        let error = match timeout(limit, call).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(Error::DockerResponseServerError { status_code: status, message })) => {
-                RuntimeError::Refused { verb, status, message }
-            }
-            Ok(Err(Error::RequestTimeoutError)) | Err(_) => RuntimeError::Slow { verb },
-            Ok(Err(e)) => RuntimeError::EngineAway { detail: chain(&e) },
-        };
-        if !matches!(error, RuntimeError::Refused { .. }) {
-            self.hang_up().await;
-        }
-        Err(error)
-    }
-
-    /// The next call connects anew.
-    pub(super) async fn hang_up(&self) {
-        *self.engine.lock().await = None;
+        self.line.engine().await
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -243,7 +202,7 @@ impl DockerRuntime {
         let name = docker_body::name(&spec.install, &spec.tenant, spec.generation);
         let options = || Some(CreateContainerOptionsBuilder::new().name(&name).build());
         let body = || asked.clone();
-        match self.call("create a container", WORK, docker.create_container(options(), body())).await {
+        match self.line.call("create a container", WORK, docker.create_container(options(), body())).await {
             Ok(made) => Ok(made.id),
             // The name holds install, tenant and generation, so it is our own earlier try whose
             // answer got lost. Its label is looked at all the same before it is touched.
@@ -254,7 +213,7 @@ impl DockerRuntime {
                     return Err(RuntimeError::Refused { status: 409, message, verb });
                 };
                 self.remove(&twin.id).await?;
-                Ok(self.call("create a container", WORK, docker.create_container(options(), body())).await?.id)
+                Ok(self.line.call("create a container", WORK, docker.create_container(options(), body())).await?.id)
             }
             Err(e) => Err(e),
         }
@@ -269,7 +228,7 @@ impl DockerRuntime {
             }
         };
         spec.peer.set(rule);
-        self.call("start a container", WORK, docker.start_container(id, None::<StartContainerOptions>)).await
+        self.line.call("start a container", WORK, docker.start_container(id, None::<StartContainerOptions>)).await
     }
 
     /// Looks at what was started, before it gets its first request.
@@ -280,7 +239,8 @@ impl DockerRuntime {
         asked: &ContainerCreateBody,
         meant: &[Meant],
     ) -> Result<(), RuntimeError> {
-        let made = self.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
+        let made =
+            self.line.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
         let mut different = docker_vet::differences(asked, &made);
         let pid = made.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
         self.limit_all(pid, asked);
@@ -390,11 +350,11 @@ impl Runtime for DockerRuntime {
         let docker = self.engine().await?;
         let outcome = if grace.is_zero() {
             let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
-            self.call("kill a container", ASK, docker.kill_container(id, Some(options))).await
+            self.line.call("kill a container", ASK, docker.kill_container(id, Some(options))).await
         } else {
             let seconds = i32::try_from(grace.as_secs().max(1)).unwrap_or(5);
             let options = StopContainerOptionsBuilder::new().t(seconds).build();
-            self.call("stop a container", grace + ASK, docker.stop_container(id, Some(options))).await
+            self.line.call("stop a container", grace + ASK, docker.stop_container(id, Some(options))).await
         };
         settled(outcome, &[304, 404, 409])
     }
@@ -407,7 +367,7 @@ impl Runtime for DockerRuntime {
         let docker = self.engine().await?;
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         // 409 says that a removal is under way already.
-        let removed = self.call("remove a container", WORK, docker.remove_container(id, Some(options))).await;
+        let removed = self.line.call("remove a container", WORK, docker.remove_container(id, Some(options))).await;
         if self.stats().is_empty() && self.starting.load(Ordering::SeqCst) == 0 {
             self.group.clear();
         }
@@ -425,7 +385,7 @@ impl Runtime for DockerRuntime {
             pids_limit: Some(i64::from(limits.pids)),
             ..ContainerUpdateBody::default()
         };
-        self.call("change limits", ASK, docker.update_container(id, body)).await
+        self.line.call("change limits", ASK, docker.update_container(id, body)).await
     }
 
     async fn usage(&self, id: &str) -> Option<Usage> {
@@ -437,7 +397,7 @@ impl Runtime for DockerRuntime {
         if !self.counters.knows(id) {
             let docker = self.engine().await.ok()?;
             let asked = docker.inspect_container(id, None::<InspectContainerOptions>);
-            let state = self.call("inspect", ASK, asked).await.ok()?.state;
+            let state = self.line.call("inspect", ASK, asked).await.ok()?.state;
             self.counters.meet(id, state?.pid.filter(|pid| *pid > 0)?);
         }
         self.counters.read(id)
@@ -457,14 +417,14 @@ impl Runtime for DockerRuntime {
             }
             Ok(lines)
         };
-        self.call("read a log", ASK, reading).await
+        self.line.call("read a log", ASK, reading).await
     }
 
     async fn list_ours(&self, install: &InstallId) -> Result<Vec<Found>, RuntimeError> {
         let docker = self.engine().await?;
         let filters = HashMap::from([("label", vec![format!("{LABEL_INSTALL}={install}")])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed = self.call("list containers", ASK, docker.list_containers(Some(options))).await?;
+        let listed = self.line.call("list containers", ASK, docker.list_containers(Some(options))).await?;
         let ours = listed.into_iter().filter_map(|container| {
             let labels = container.labels?;
             // The filter is the engine's; the label is looked at again before anything is touched.
@@ -477,6 +437,40 @@ impl Runtime for DockerRuntime {
             })
         });
         Ok(ours.collect())
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, RuntimeError> {
+        let docker = self.engine().await?;
+        let used = self.image_id(&docker).await.ok();
+        let own = self.id_of(&docker, &self.image).await.ok();
+        self.line.call("list images", ASK, docker_images::list(&docker, used.as_deref(), own.as_deref())).await
+    }
+
+    async fn use_image(&self, id: &str) -> Result<String, RuntimeError> {
+        let docker = self.engine().await?;
+        let before = self.image_id(&docker).await?;
+        let found = self.line.call("look for the image", ASK, docker_images::worker_id(&docker, id)).await;
+        let id = match found {
+            Ok(Some(id)) => id,
+            Ok(None) | Err(RuntimeError::Refused { status: 400 | 404, .. }) => {
+                return Err(RuntimeError::NoSuchImage { id: id.into() });
+            }
+            Err(e) => return Err(e),
+        };
+        *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        Ok(before)
+    }
+
+    async fn import_image(&self, file: &Path) -> Result<String, RuntimeError> {
+        let docker = self.engine().await?;
+        match timeout(LOAD, docker_images::import(&docker, file)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(RuntimeError::Slow { verb: "load an image" }),
+        }
+    }
+
+    fn image_now(&self) -> Option<String> {
+        self.chosen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn tell_news(&self, install: &InstallId, news: &mpsc::Sender<News>) {
@@ -497,13 +491,13 @@ impl Runtime for DockerRuntime {
                 Some(Err(Error::DockerResponseServerError { status_code: 404, .. })) => None,
                 // The engine is away or gave up waiting; the container may well live on.
                 _ => {
-                    self.hang_up().await;
+                    self.line.hang_up().await;
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             };
             let inspected =
-                self.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await;
+                self.line.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await;
             let out_of_memory = inspected.ok().and_then(|c| c.state).and_then(|s| s.oom_killed).unwrap_or(false);
             return Exit { code, out_of_memory };
         }
@@ -532,24 +526,4 @@ impl Drop for DockerRuntime {
             stats.reading.abort();
         }
     }
-}
-
-fn settled(outcome: Result<(), RuntimeError>, fine: &[u16]) -> Result<(), RuntimeError> {
-    match outcome {
-        Err(RuntimeError::Refused { status, .. }) if fine.contains(&status) => Ok(()),
-        other => other,
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

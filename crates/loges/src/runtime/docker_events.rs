@@ -35,7 +35,7 @@ pub async fn tell(engine: &DockerRuntime, install: &InstallId, news: &mpsc::Send
                 let _ = news.send(News::Changed).await;
             }
         }
-        engine.hang_up().await;
+        engine.line.hang_up().await;
         if !std::mem::replace(&mut away, true) {
             // The owner reads from now on what is wrong.
             match engine.examine().await {

@@ -10,22 +10,29 @@ pub mod docker_body;
 mod docker_cpu;
 mod docker_events;
 mod docker_group;
+mod docker_images;
+mod docker_line;
 pub mod docker_mounts;
 pub mod docker_parent;
 mod docker_stats;
 pub mod docker_vet;
 mod docker_walls;
+mod image_tar;
 pub mod process;
 mod process_usage;
 
 use crate::{
+    images::Image,
     link::PeerSlot,
     plan::Found,
     words::{Mount, RuntimeInfo, Usage},
 };
 use async_trait::async_trait;
 use domain::{Code, Failure, InstallId, LogeLimits, RuntimeKind, Tenant};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 /// Everything a start needs. Nothing in it comes from a viewer.
@@ -72,6 +79,16 @@ pub struct Exit {
     pub out_of_memory: bool,
 }
 
+impl Exit {
+    /// Whether it ended itself: out of memory, or by an error of its own. Signals that end a
+    /// process from outside say nothing about what it was doing.
+    pub fn is_own_fault(&self) -> bool {
+        const KILLED: i64 = 128 + 9;
+        const TERMINATED: i64 = 128 + 15;
+        self.out_of_memory || self.code.is_some_and(|code| ![0, KILLED, TERMINATED].contains(&code))
+    }
+}
+
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.out_of_memory, self.code) {
@@ -115,6 +132,21 @@ pub trait Runtime: Send + Sync + 'static {
     async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, RuntimeError>;
     /// Everything that carries the label of this install, running or not.
     async fn list_ours(&self, install: &InstallId) -> Result<Vec<Found>, RuntimeError>;
+    /// Worker images there are; none where loges are not made of images.
+    async fn images(&self) -> Result<Vec<Image>, RuntimeError> {
+        Ok(Vec::new())
+    }
+    /// Loges are made of this one from now on; answers which one it was before.
+    async fn use_image(&self, _id: &str) -> Result<String, RuntimeError> {
+        Err(RuntimeError::NoImages)
+    }
+    async fn import_image(&self, _file: &Path) -> Result<String, RuntimeError> {
+        Err(RuntimeError::NoImages)
+    }
+    /// The id of the image that was chosen while this runs; `None` when none was.
+    fn image_now(&self) -> Option<String> {
+        None
+    }
     /// Says when it is worth looking at everything again. Never ends by itself; a runtime that has
     /// nothing to say just waits.
     async fn tell_news(&self, install: &InstallId, news: &mpsc::Sender<News>);
@@ -149,6 +181,12 @@ pub enum RuntimeError {
     Program { path: PathBuf, source: std::io::Error },
     #[error("the sandbox could not be built: {detail}")]
     Sandbox { detail: String },
+    #[error("there is no worker image {id}")]
+    NoSuchImage { id: String },
+    #[error("this file is not taken: {reason}")]
+    NotAnImage { reason: String },
+    #[error("process sandboxes are not made of images")]
+    NoImages,
     #[error("this runtime cannot do that to a running loge")]
     NotLive,
 }
@@ -179,7 +217,11 @@ impl RuntimeError {
             Self::Sandbox { .. } => {
                 "A newer kernel (5.13 or later, with Landlock) or Docker gives full isolation.".into()
             }
-            Self::Refused { .. } | Self::NotLive => return None,
+            Self::NoSuchImage { .. }
+            | Self::NotAnImage { .. }
+            | Self::NoImages
+            | Self::Refused { .. }
+            | Self::NotLive => return None,
         })
     }
 
@@ -190,9 +232,18 @@ impl RuntimeError {
             | Self::EngineAway { .. }
             | Self::EngineAddress { .. }
             | Self::Slow { .. } => Failure::of(Code::EngineAway),
+            Self::NoSuchImage { .. } => Failure::of(Code::NotFound),
+            Self::NotAnImage { .. } | Self::NoImages => {
+                Failure::new(Code::InvalidField, capitalized(&self.to_string()))
+            }
             _ => Failure::of(Code::LogeFailed),
         }
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
 /// Untrusted bytes as lines a terminal and a page can show: no control characters, no line

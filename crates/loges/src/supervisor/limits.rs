@@ -20,6 +20,7 @@ impl Supervisor {
         let Phase::Ready { alive, .. } = &self.phase else { return };
         let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
         let (mounts, limits): (Vec<Mount>, LogeLimits) = (alive.mounts.clone(), alive.limits);
+        let image = alive.running.image.clone();
         self.beside(async move {
             let replace = match crate::start::present_spec(&house, &tenant).await {
                 Ok(spec) => {
@@ -29,6 +30,8 @@ impl Supervisor {
                 // Nobody can say what this tenant may see: the next start asks again.
                 Err(_) => Replace::Now,
             };
+            let stale = house.runtime.image_now().is_some_and(|now| now != image);
+            let replace = if stale { replace.max(Replace::WhenQuiet) } else { replace };
             Command::Respecced(generation, replace)
         });
     }

@@ -201,6 +201,9 @@ impl Supervisor {
             Command::LinkEnded(generation, why) if generation == self.generation => self.broke(why),
             Command::Exited(generation, exit) if generation == self.generation => {
                 self.out_of_memory += u32::from(exit.out_of_memory);
+                if exit.is_own_fault() {
+                    self.blame();
+                }
                 self.broke(exit.to_string());
             }
             Command::Respecced(generation, replace) if generation == self.generation => {
@@ -298,12 +301,14 @@ impl Supervisor {
             Ok(alive) => {
                 info!(loge.id = %name, container.id = %alive.running.id, "{name} is ready");
                 self.watch(&alive);
-                for reply in self.parked.drain(..) {
-                    let _ = reply.send(Ok(alive.link.clone()));
-                }
                 self.measure_at = Instant::now() + Duration::from_millis(500);
+                let link = alive.link.clone();
                 self.phase = Phase::Ready { alive: Box::new(alive), since: Instant::now(), ended: None };
+                // Whoever waited finds in the views what they were told.
                 self.publish(true);
+                for reply in self.parked.drain(..) {
+                    let _ = reply.send(Ok(link.clone()));
+                }
             }
             Err(error) => {
                 let failure = error.failure();
@@ -409,6 +414,16 @@ impl Supervisor {
             _ => Phase::Absent,
         };
         self.publish(true);
+    }
+
+    /// Looks for a file that explains the end.
+    fn blame(&self) {
+        let Phase::Ready { alive, ended: None, .. } = &self.phase else { return };
+        for file in self.house.quarantine.blame(alive.link.suspects()) {
+            warn!(folder.id = %file.mount, "a file of folder {} ended two workers and is set aside", file.mount);
+            let house = self.house.clone();
+            tokio::spawn(async move { house.tenants.set_aside(&file).await });
+        }
     }
 
     fn engine_is_back(&mut self) {

@@ -1,7 +1,7 @@
 //! Workers that break one rule each. The control is the good one; in every case another tenant
 //! goes on undisturbed.
 
-use crate::house::{House, ana, bo, file, film, take};
+use crate::house::{House, ana, bo, file, film, runtime, take};
 use contract::{FileRef, Job, PlanPart, Status, Track, Wanted};
 use domain::{Code, LogeState};
 use loges::{JobError, RangeError};
@@ -101,6 +101,45 @@ async fn a_worker_that_dies_half_way_is_replaced() {
     })
     .await;
     assert_eq!(house.runtime.starts().len(), 2);
+    house.close().await;
+}
+
+/// One bad film must not cost its viewer the loge again and again. `137` is somebody else's doing.
+#[tokio::test(start_paused = true)]
+async fn a_film_that_ends_two_workers_is_set_aside() {
+    let runtime = runtime(Start::Worker(Manner::Good));
+    for _ in 0..2 {
+        runtime.next(Start::Worker(Manner::DiesHalfWay));
+    }
+    let house = House::open_on(runtime).await;
+    let ask = async || {
+        let track = Track::VideoCopy { hevc: false };
+        house.loges.init(&ana(), file(), track, 5000).await.map(take).map(Box::pin)?.await
+    };
+    eventually("it is refused", Duration::from_secs(60), async || {
+        matches!(ask().await, Err(RangeError::Unplayable(_)))
+    })
+    .await;
+    assert_eq!(house.runtime.starts().len(), 2, "no third worker was lost to it");
+    eventually("its owner is told", Duration::from_secs(5), async || house.tenants.aside() == [file()]).await;
+    // Everything else goes on, and so does the film as it is.
+    eventually("the film as it is", Duration::from_secs(60), async || house.read(&ana(), 0, 100).await.is_ok()).await;
+    house.loges.release_file(&file());
+    assert!(ask().await.is_ok());
+    house.close().await;
+
+    // The control: workers that somebody kills at the same moment put no blame on the film.
+    let house = House::open(Start::Worker(Manner::Good)).await;
+    for _ in 0..4 {
+        let track = Track::VideoCopy { hevc: false };
+        eventually("a good answer", Duration::from_secs(120), async || {
+            house.loges.init(&ana(), file(), track.clone(), 5000).await.is_ok()
+        })
+        .await;
+        house.runtime.kill(&house.runtime.living()[0]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(house.tenants.aside(), []);
     house.close().await;
 }
 

@@ -2,7 +2,7 @@ use crate::house::{House, facts, found, on_both};
 use domain::facts::Container;
 use store::{FileRow, StoredIndex};
 
-on_both!(indexes_belong_to_a_version, what_plays_in_segments_waits_for_its_index);
+on_both!(indexes_belong_to_a_version, what_plays_in_segments_waits_for_its_index, a_file_is_set_aside_and_taken_back);
 
 async fn file(house: &House, name: &str, container: Container) -> (domain::LibraryId, FileRow) {
     let (library, folder) = house.library(name).await;
@@ -43,4 +43,24 @@ async fn what_plays_in_segments_waits_for_its_index(house: &House) {
     house.store.refresh_verdicts().await.unwrap();
     house.store.refresh_verdicts().await.unwrap();
     assert!(waiting().await.is_empty());
+}
+
+async fn a_file_is_set_aside_and_taken_back(house: &House) {
+    let (_, row) = file(house, "a", Container::Mp4).await;
+    let aside = async || {
+        let files = house.store.files_set_aside().await.unwrap();
+        files.into_iter().map(|(file, name)| (file.id, name)).collect::<Vec<_>>()
+    };
+    let size = Some(row.size_bytes);
+    assert_eq!(house.store.set_aside(&row.folder, &row.path, Some(7)).await.unwrap(), None, "another version");
+    assert_eq!(house.store.set_aside(&row.folder, b"other", size).await.unwrap(), None);
+    assert_eq!(aside().await, []);
+    let set = house.store.set_aside(&row.folder, &row.path, size).await.unwrap().unwrap();
+    assert_eq!((set.id.clone(), set.defect), (row.id.clone(), Some(domain::facts::Defect::EndsWorkers)));
+    assert_eq!(set.facts, row.facts, "what is known of it stays known");
+    assert_eq!(house.store.set_aside(&row.folder, &row.path, size).await.unwrap(), None, "it is already");
+    assert_eq!(aside().await, [(row.id.clone(), "a".to_owned())]);
+    assert_eq!(house.store.take_back(&row.id).await.unwrap().unwrap(), row);
+    assert_eq!(house.store.take_back(&row.id).await.unwrap(), None);
+    assert_eq!(aside().await, []);
 }

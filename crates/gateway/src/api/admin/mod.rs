@@ -4,10 +4,12 @@ pub mod alerts;
 pub mod audit;
 pub mod containers;
 pub mod folders;
+pub mod images;
 pub mod invites;
 pub mod jobs;
 pub mod logs;
 pub mod night_shift;
+pub mod quarantine;
 pub mod renditions;
 pub mod runtime;
 pub mod sessions;
@@ -33,5 +35,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = logs::routes(routes);
     let routes = settings::routes(routes);
     let routes = folders::routes(routes);
+    let routes = quarantine::routes(routes);
+    let routes = images::routes(routes);
     runtime::routes(routes)
 }
