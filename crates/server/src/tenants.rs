@@ -83,7 +83,9 @@ mod tests {
         let clock = Arc::new(FakeClock::new(UnixMs(1_800_000_000_000), 7));
         let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock).await.unwrap();
         let user = UserId::from_random([1; 16]);
-        StoreTenants(store.clone()).misbehaved(&Tenant::User(user.clone()), "it broke the rules 3 times").await;
+        StoreTenants { store: store.clone(), bus: Bus::new() }
+            .misbehaved(&Tenant::User(user.clone()), "it broke the rules 3 times")
+            .await;
         let page = store.audit(10, None).await.unwrap();
         let entry = &page.items[0].entry;
         assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("host", "container.killed"));
