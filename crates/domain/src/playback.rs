@@ -172,6 +172,8 @@ pub enum Playability {
     Remux,
     /// It has to be prepared first.
     NeedsPreparing,
+    /// It had to be prepared, and was.
+    Prepared,
     /// The file is damaged or no film.
     Broken,
     /// Nobody has looked inside yet.
@@ -184,12 +186,13 @@ impl Playability {
             Self::Direct => "direct",
             Self::Remux => "remux",
             Self::NeedsPreparing => "needs_preparing",
+            Self::Prepared => "prepared",
             Self::Broken => "broken",
             Self::Unknown => "unknown",
         }
     }
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Direct, Self::Remux, Self::NeedsPreparing, Self::Broken, Self::Unknown]
+        [Self::Direct, Self::Remux, Self::NeedsPreparing, Self::Prepared, Self::Broken, Self::Unknown]
             .into_iter()
             .find(|p| p.as_str() == text)
     }

@@ -5,6 +5,7 @@ use crate::{
     entities::{file, progress, rendition, title},
     error::{StoreError, reading, unreadable, writing},
     open::{Store, Turn, commit},
+    scan::summarise,
     settings::{set_value, value},
     titles::{FileRow, best_file_of_title, to_file},
     users::Change,
@@ -13,7 +14,7 @@ use base::UnixMs;
 use domain::{FileId, JobId, RenditionState, TitleId, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde::{Deserialize, Serialize};
@@ -225,13 +226,19 @@ impl Store {
         reason: Option<&str>,
     ) -> Result<Change, StoreError> {
         let over = state.is_over().then(|| self.clock().now().0);
-        self.change_rendition(id, |update| {
-            update
-                .col_expr(rendition::Column::State, Expr::value(state.as_str()))
-                .col_expr(rendition::Column::Reason, Expr::value(reason.map(str::to_owned)))
-                .col_expr(rendition::Column::FinishedAt, Expr::value(over))
-        })
-        .await
+        let transaction = self.write(Turn::Library, RENDITIONS).await?;
+        let Some(title) = title_of(&transaction, id).await? else { return Ok(Change::Missing) };
+        rendition::Entity::update_many()
+            .col_expr(rendition::Column::State, Expr::value(state.as_str()))
+            .col_expr(rendition::Column::Reason, Expr::value(reason.map(str::to_owned)))
+            .col_expr(rendition::Column::FinishedAt, Expr::value(over))
+            .filter(rendition::Column::Id.eq(id.as_str()))
+            .exec(&transaction)
+            .await
+            .map_err(writing(RENDITIONS))?;
+        summarise(&transaction, &title).await?;
+        commit(transaction, RENDITIONS).await?;
+        Ok(Change::Done)
     }
 
     /// # Errors
@@ -300,11 +307,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn forget_rendition(&self, id: &JobId) -> Result<Change, StoreError> {
-        let transaction = self.write(Turn::Any, RENDITIONS).await?;
-        let done =
-            rendition::Entity::delete_by_id(id.as_str()).exec(&transaction).await.map_err(writing(RENDITIONS))?;
+        let transaction = self.write(Turn::Library, RENDITIONS).await?;
+        let Some(title) = title_of(&transaction, id).await? else { return Ok(Change::Missing) };
+        rendition::Entity::delete_by_id(id.as_str()).exec(&transaction).await.map_err(writing(RENDITIONS))?;
+        summarise(&transaction, &title).await?;
         commit(transaction, RENDITIONS).await?;
-        Ok(if done.rows_affected > 0 { Change::Done } else { Change::Missing })
+        Ok(Change::Done)
     }
 
     /// Versions of files that are others now, or that are missing since before `missing_before`.
@@ -400,6 +408,19 @@ impl Store {
         set_value(&transaction, NIGHT_SHIFT, text).await?;
         commit(transaction, "settings").await
     }
+}
+
+/// The title whose list entry speaks of this version too.
+async fn title_of(transaction: &DatabaseTransaction, id: &JobId) -> Result<Option<String>, StoreError> {
+    file::Entity::find()
+        .join_rev(JoinType::InnerJoin, file_of_rendition())
+        .filter(Expr::col((rendition::Entity, rendition::Column::Id)).eq(id.as_str()))
+        .select_only()
+        .column(file::Column::TitleId)
+        .into_tuple()
+        .one(transaction)
+        .await
+        .map_err(reading(RENDITIONS))
 }
 
 fn title_of_file() -> sea_orm::RelationDef {

@@ -2,7 +2,7 @@
 //! or not at all, and the next scan finds the rest.
 
 use crate::{
-    entities::{file, title},
+    entities::{file, rendition, title},
     error::{StoreError, reading, unreadable, writing},
     facts,
     looks::{self, NewBeside},
@@ -11,9 +11,10 @@ use crate::{
 };
 use base::UnixMs;
 use domain::{
-    FileId, FolderId, LibraryId, TitleId,
+    FileId, FolderId, LibraryId, RenditionState, TitleId,
     facts::{Defect, FileFacts},
-    naming, playback,
+    naming,
+    playback::{self, Playability},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
@@ -382,7 +383,10 @@ pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str)
     let Some(best) = best else { return Ok(()) };
     let known = best.facts.as_deref().and_then(facts::read);
     let defect = best.defect.as_deref().and_then(Defect::parse);
-    let summary = Summary::of(known.as_ref(), defect, &best.path);
+    let mut summary = Summary::of(known.as_ref(), defect, &best.path);
+    if summary.playability == Playability::NeedsPreparing.as_str() && is_prepared(transaction, best).await? {
+        summary.playability = Playability::Prepared.as_str();
+    }
     title::Entity::update_many()
         .col_expr(title::Column::Missing, Expr::value(files.iter().all(|f| f.missing_since.is_some())))
         .col_expr(title::Column::BestFileId, Expr::value(best.id.as_str()))
@@ -399,6 +403,19 @@ pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str)
         .await
         .map_err(writing("titles"))?;
     Ok(())
+}
+
+/// Whether a version of this file as it is now is there.
+async fn is_prepared(transaction: &DatabaseTransaction, file: &file::Model) -> Result<bool, StoreError> {
+    let done = rendition::Entity::find()
+        .filter(rendition::Column::FileId.eq(file.id.as_str()))
+        .filter(rendition::Column::SizeBytes.eq(file.size_bytes))
+        .filter(rendition::Column::MtimeNs.eq(file.mtime_ns))
+        .filter(rendition::Column::State.eq(RenditionState::Done.as_str()))
+        .one(transaction)
+        .await
+        .map_err(reading("renditions"))?;
+    Ok(done.is_some())
 }
 
 /// What lists show of a title, out of its best file.

@@ -39,7 +39,7 @@ struct TitleAsk {
     sort: Option<String>,
     /// `asc` or `desc`.
     order: Option<String>,
-    /// `direct`, `remux`, `needs_preparing`, `broken` or `unknown`.
+    /// `direct`, `remux`, `needs_preparing`, `prepared`, `broken` or `unknown`.
     playability: Option<String>,
     cursor: Option<String>,
     /// At most 200; 60 unless said.
@@ -73,10 +73,9 @@ async fn list(
     };
     let playability = match ask.playability.as_deref() {
         None => None,
-        Some(text) => Some(
-            Playability::parse(text)
-                .ok_or_else(|| Problem::field("playability", "is direct, remux, needs_preparing, broken or unknown"))?,
-        ),
+        Some(text) => Some(Playability::parse(text).ok_or_else(|| {
+            Problem::field("playability", "is direct, remux, needs_preparing, prepared, broken or unknown")
+        })?),
     };
     let limit = ask.limit.unwrap_or(60);
     if !(1..=200).contains(&limit) {

@@ -1,5 +1,5 @@
 use crate::house::{House, facts, found, on_both};
-use domain::{JobId, ProgressEvent, RenditionState, facts::Container};
+use domain::{JobId, ProgressEvent, RenditionState, facts::Container, playback::Playability};
 use store::{Change, FileRow, NightShift};
 
 on_both!(
@@ -43,6 +43,12 @@ async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
     house.store.set_rendition_progress(&first, 3, 9, 500).await.unwrap();
     house.store.set_rendition_state(&first, RenditionState::Done, None).await.unwrap();
     house.store.rendition_used(&first).await.unwrap();
+    let owner = house.user("olga", domain::Role::Admin).await;
+    let listed = async |of: &FileRow| {
+        let found = house.store.title_for(&owner.id, owner.role, &of.title).await.unwrap();
+        found.unwrap().0.best.playability
+    };
+    assert_eq!((listed(&a).await, listed(&b).await), (Playability::Prepared, Playability::NeedsPreparing));
     assert_eq!(next(house).await, None);
     let list = house.store.renditions().await.unwrap();
     assert_eq!(list.iter().map(|r| &r.id).collect::<Vec<_>>(), [&second, &first], "what waits comes first");
@@ -50,6 +56,8 @@ async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
     assert_eq!((done.done, done.total, done.stored_bytes, done.lines), (3, 9, 500, 720));
     assert!(done.finished_at.is_some() && done.title == a.title && !done.title_name.is_empty());
     assert_eq!(want(house, &a, 720).await, first, "it is there");
+    house.store.forget_rendition(&first).await.unwrap();
+    assert_eq!(listed(&a).await, Playability::NeedsPreparing);
 
     house.store.set_rendition_state(&second, RenditionState::Failed, Some("why")).await.unwrap();
     let again = want(house, &b, 480).await;
