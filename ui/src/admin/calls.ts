@@ -13,6 +13,8 @@ import type {
   Limits,
   LogLine,
   NewInvite,
+  NightShift,
+  Rendition,
   Runtime,
   Session,
   SetAside,
@@ -48,6 +50,12 @@ export const calls = {
   jobs: () => list<Job>("/admin/jobs"),
   steerJob: (job: string, verb: "pause" | "resume" | "cancel") => api.post<void>(`/admin/jobs/${id(job)}/${verb}`, {}),
   steerJobs: (verb: "pause-all" | "resume-all") => api.post<void>(`/admin/jobs/${verb}`, {}),
+
+  renditions: () => list<Rendition>("/admin/renditions"),
+  steerRendition: (rendition: string, verb: "first" | "pause" | "resume") => api.post<void>(`/admin/renditions/${id(rendition)}/${verb}`, {}),
+  removeRendition: (rendition: string) => api.delete(`/admin/renditions/${id(rendition)}`),
+  nightShift: () => api.get<NightShift>("/admin/night-shift"),
+  changeNightShift: (change: Partial<Pick<NightShift, "enabled" | "from" | "to" | "cap_bytes">>) => api.patch<NightShift>("/admin/night-shift", change),
 
   users: () => list<AdminUser>("/admin/users"),
   createUser: (form: { username: string; password: string; role: string; libraries: string[] }) => api.post<AdminUser>("/admin/users", form),

@@ -51,3 +51,7 @@ holds<Same<Page.Job, Wire.Job>>();
 holds<Same<Page.Alert, Wire.AlertView>>();
 holds<Same<Page.AuditEntry, Wire.AuditView>>();
 holds<Same<Page.Settings, Wire.Settings>>();
+holds<Same<Page.Rendition, Wire.Rendition>>();
+holds<Same<Page.RenditionBrief, Wire.RenditionBrief>>();
+holds<Same<Page.Playing, Wire.PlayabilityView>>();
+holds<Same<Page.NightShift, Wire.NightShift>>();

@@ -4,7 +4,7 @@ export type Role = "admin" | "viewer";
 export type LibraryKind = "movies" | "shows" | "home";
 export type LibraryState = "ready" | "scanning" | "offline";
 export type FolderState = "online" | "offline" | "unreadable";
-export type Playability = "direct" | "remux" | "needs_preparing" | "broken" | "unknown";
+export type Playability = "direct" | "remux" | "needs_preparing" | "prepared" | "broken" | "unknown";
 export type Method = "direct" | "remux" | "rendition" | "transcode";
 export type Theme = "system" | "dark" | "light";
 
@@ -179,7 +179,7 @@ export interface Play {
   reasons: { code: string; text: string }[];
   /** The one of `qualities` that plays. */
   quality: string;
-  qualities: { id: string; label: string; height: number; kind: "original" | "live" }[];
+  qualities: { id: string; label: string; height: number; kind: "original" | "rendition" | "live" }[];
   audio_tracks: AudioTrack[];
   subtitles: SubtitleTrack[];
   chapters: Chapter[];
@@ -351,6 +351,42 @@ export interface Job {
   created_at: string;
   started_at?: string | null;
   finished_at?: string | null;
+}
+export type RenditionState = "queued" | "running" | "paused" | "done" | "failed";
+export interface Rendition {
+  id: string;
+  title_id: string;
+  title_name: string;
+  quality: string;
+  state: RenditionState;
+  progress: number;
+  size_bytes: number;
+  eta_s: number | null;
+  reason: string | null;
+  by_house: boolean;
+}
+export interface RenditionBrief {
+  quality: string;
+  state: RenditionState;
+  progress: number;
+  eta_s: number | null;
+  reason: string | null;
+}
+export interface Playing {
+  verdict: Playability;
+  method: Method | null;
+  reasons: { code: string; text: string }[];
+  files: { file_id: string; verdict: Playability; reasons: { code: string; text: string }[] }[];
+  renditions: RenditionBrief[];
+}
+export interface NightShift {
+  enabled: boolean;
+  from: string;
+  to: string;
+  cap_bytes: number;
+  used_bytes: number;
+  state: "off" | "waiting" | "working" | "held" | "done" | "no_room";
+  state_text: string;
 }
 export interface Alert {
   id: string;

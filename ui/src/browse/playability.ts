@@ -20,12 +20,13 @@ export function why(title: Pick<Title, "playability" | "missing" | "container" |
     case "direct":
     // Wrapped anew while it plays, which nobody notices.
     case "remux":
+    case "prepared":
       return null;
     case "needs_preparing":
       return {
         tone: "attention",
         word: "Needs preparing",
-        text: `Browsers cannot play this file as it is (${[title.container.toUpperCase(), title.video_codec && codec(title.video_codec)].filter(Boolean).join(", ")}). Small films are turned into something they take while you watch; larger ones start only where the browser can play them.`,
+        text: `Browsers cannot play this file as it is (${[title.container.toUpperCase(), title.video_codec && codec(title.video_codec)].filter(Boolean).join(", ")}). Small films are turned into something they take while you watch; larger ones are prepared first.`,
       };
     case "broken":
       return {

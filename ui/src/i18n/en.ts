@@ -55,6 +55,7 @@ export const en = {
   playability: {
     direct: "Plays at once",
     needs_preparing: "Needs preparing",
+    prepared: "Prepared",
     broken: "Damaged",
     unknown: "Not examined yet",
   },

@@ -5,7 +5,7 @@ export type Verdict =
   /** It will pass by itself: try again after this long, and meanwhile say this if it takes more than a moment. */
   | { kind: "wait"; ms: number; say: string }
   /** It will not pass by itself. */
-  | { kind: "refuse"; title: string; text: string; action: "again" | "back" };
+  | { kind: "refuse"; title: string; text: string; action: "again" | "back" | "prepare" };
 
 const LONGEST_MS = 10_000;
 
@@ -21,7 +21,7 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
   const ms = failure.retryAfterMs === null ? backoff(attempt) : Math.max(250, Math.min(failure.retryAfterMs, LONGEST_MS));
   switch (failure.code) {
     case "needs_preparing":
-      return { kind: "refuse", title: "This film needs preparing", text: sentence, action: "back" };
+      return { kind: "refuse", title: "This film needs preparing", text: sentence, action: "prepare" };
     case "file_broken":
       return { kind: "refuse", title: "This file is damaged", text: sentence, action: "back" };
     case "file_missing":

@@ -11,7 +11,7 @@ import { attach, isSegmented, type Source, type Trouble } from "./source";
 export interface Refusal {
   title: string;
   text: string;
-  action: "again" | "back";
+  action: "again" | "back" | "prepare";
 }
 
 /** A decoder that refuses this often at the same place will not change its mind. */
