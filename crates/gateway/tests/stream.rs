@@ -16,17 +16,20 @@ use common::{Client, Dice, FakeWorker, film, until};
 use http_body::{Frame, SizeHint};
 use loge_gateway::{
     listen::{ListenLimits, serve},
-    stream::{IoLimits, Pace, PortableBody, RegionBody, Slot, Source, marker},
+    stream::{Flow, IoLimits, Lease, Pace, PortableBody, RegionBody, Slot, Source, marker},
 };
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{io::AsyncReadExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, UnixStream},
+};
 use tokio_util::sync::CancellationToken;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,7 +95,7 @@ async fn portable(State(house): State<House>, Path((from, length)): Path<(u64, u
 enum Lie {
     NoSource(u64),
     PlainInside(RegionBody, bool),
-    Two(RegionBody, RegionBody),
+    Two(RegionBody, Box<RegionBody>),
 }
 
 impl http_body::Body for Lie {
@@ -118,7 +121,7 @@ impl http_body::Body for Lie {
             }
             Lie::Two(first, second) => {
                 let _ = Pin::new(first).poll_frame(cx);
-                Pin::new(second).poll_frame(cx)
+                Pin::new(&mut **second).poll_frame(cx)
             }
         }
     }
@@ -138,7 +141,7 @@ async fn plain_inside(State(house): State<House>, Extension(slot): Extension<Slo
 
 async fn two_at_once(State(house): State<House>, Extension(slot): Extension<Slot>) -> Response {
     let (a, b) = (source(&house, 0, 1000).await, source(&house, 0, 1000).await);
-    Response::new(Body::new(Lie::Two(RegionBody::new(slot.clone(), a), RegionBody::new(slot, b))))
+    Response::new(Body::new(Lie::Two(RegionBody::new(slot.clone(), a), Box::new(RegionBody::new(slot, b)))))
 }
 
 fn small_film() -> FakeWorker {
@@ -335,6 +338,43 @@ async fn a_rate_is_kept() {
     let took = begin.elapsed().as_secs_f64();
     assert!(answer.body == run.house.worker.film[..1_500_000]);
     assert!((0.9..4.0).contains(&took), "1.5 MB at 1 MiB/s took {took} s");
+}
+
+/// A byte every nine seconds is never a stall. Time is not real here, so the socket to the viewer
+/// is left out.
+#[tokio::test(start_paused = true)]
+async fn h5_a_worker_that_dribbles_is_given_up() {
+    struct Nothing;
+    impl Lease for Nothing {
+        fn finish(self: Box<Self>, _: UnixStream) {}
+    }
+    for (chunk, is_enough) in [(1, false), (1_500_000, true)] {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let length = chunk * 10;
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(9 * SECOND).await;
+                if theirs.write_all(&vec![7; chunk]).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let flow = Flow::new(CancellationToken::new(), Pace::default(), Arc::default());
+        let mut body = Box::pin(PortableBody::new(Source::new(ours, length as u64, Box::new(Nothing), flow)));
+        let began = tokio::time::Instant::now();
+        let (mut came, mut error) = (0, None);
+        while let Some(frame) = std::future::poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await {
+            match frame {
+                Ok(frame) => came += frame.into_data().unwrap().len(),
+                Err(e) => {
+                    error = Some(e);
+                    break;
+                }
+            }
+        }
+        assert_eq!((error.is_none(), came == length), (is_enough, is_enough), "{error:?} after {came}");
+        assert!(is_enough || began.elapsed() < 20 * SECOND, "{:?}", began.elapsed());
+    }
 }
 
 #[tokio::test]

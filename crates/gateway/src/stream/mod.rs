@@ -20,6 +20,7 @@ pub mod pace;
 pub mod pipes;
 pub mod shelf;
 pub mod source;
+mod tempo;
 
 pub use body::{PortableBody, RegionBody};
 pub use io::{IoLimits, SpliceIo};

@@ -5,6 +5,7 @@ use super::{
     deadline::Deadline,
     pace::Pace,
     pipes::{PIPE_BYTES, Pipe},
+    tempo::Tempo,
 };
 use rustix::pipe::{SpliceFlags, splice};
 use std::{
@@ -21,6 +22,7 @@ use std::{
 use tokio::{
     io::Interest,
     net::{TcpStream, UnixStream},
+    time::Instant,
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -54,6 +56,7 @@ pub struct Flow {
     meter: Arc<Meter>,
     pause: Deadline,
     stall: Deadline,
+    tempo: Tempo,
 }
 
 impl Flow {
@@ -66,6 +69,7 @@ impl Flow {
             meter,
             pause: Deadline::default(),
             stall: Deadline::default(),
+            tempo: Tempo::default(),
         }
     }
 
@@ -94,13 +98,20 @@ impl Flow {
 
     /// Called while the worker has nothing for us.
     pub(super) fn poll_worker(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        self.tempo.waits(Instant::now());
         self.stall
             .poll_waiting(cx, WORKER_STALL)
             .map(|()| io::Error::new(io::ErrorKind::TimedOut, "the worker sent nothing for 10 s"))
     }
 
-    pub(super) fn worker_moved(&mut self) {
+    /// # Errors
+    /// It was too little for the time it took.
+    pub(super) fn worker_moved(&mut self, bytes: usize) -> io::Result<()> {
         self.stall.moved();
+        match self.tempo.came(bytes, Instant::now) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::TimedOut, "the worker gives less than 64 KiB/s")),
+        }
     }
 
     pub(super) fn count(&self, bytes: usize) {
@@ -202,7 +213,7 @@ impl Source {
             match filled {
                 Ok(0) => return Poll::Ready(Err(too_short())),
                 Ok(filled) => {
-                    self.flow.worker_moved();
+                    self.flow.worker_moved(filled)?;
                     self.in_pipe = filled;
                     self.left_in -= filled as u64;
                     return Poll::Ready(Ok(()));
@@ -242,8 +253,8 @@ impl Source {
                 Ok(0) => return Poll::Ready(Err(too_short())),
                 Ok(read) => {
                     out.truncate(read);
-                    self.flow.worker_moved();
                     self.flow.give_back(allowed - read);
+                    self.flow.worker_moved(read)?;
                     self.flow.count(read);
                     self.left_in -= read as u64;
                     self.left_out -= read as u64;
