@@ -1,6 +1,11 @@
 //! What all loges of this house share.
 
-use crate::{quarantine::Quarantine, runtime::Runtime, words::Tenants};
+use crate::{
+    logbook::{self, Logbook},
+    quarantine::Quarantine,
+    runtime::Runtime,
+    words::Tenants,
+};
 use base::{Bus, Clock, Lifecycle};
 use domain::{InstallId, Tenant};
 use std::{
@@ -22,6 +27,7 @@ pub struct House {
     pub lifecycle: Lifecycle,
     pub run_dir: PathBuf,
     pub quarantine: Quarantine,
+    pub logbook: Logbook,
     pub idle_stop_ms: AtomicU64,
     /// Set by the shutdown: nobody gets a loge any more.
     pub closed: AtomicBool,
@@ -38,6 +44,12 @@ impl House {
         if told.is_err() {
             warn!("nobody took down that the loge of {tenant} was killed: {what}");
         }
+    }
+
+    /// What it said, before it is cleared away.
+    pub async fn keep_words(&self, tenant: &Tenant, id: &str, why: &str) {
+        let lines = self.runtime.logs(id, logbook::KEPT_LINES).await.unwrap_or_default();
+        self.logbook.keep(tenant, self.clock.now(), why, lines).await;
     }
 
     /// Short, since a socket's path has 108 bytes in all.

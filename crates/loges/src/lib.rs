@@ -14,6 +14,7 @@ mod house;
 mod images;
 mod lending;
 pub mod link;
+mod logbook;
 pub mod plan;
 mod quarantine;
 pub mod runtime;
@@ -99,6 +100,7 @@ impl Loges {
             return Err(OpenLogesError::RunDirTooLong { path: config.run_dir, limit: RUN_DIR_LIMIT });
         }
         prepare(&config.run_dir).map_err(|source| OpenLogesError::RunDir { path: config.run_dir.clone(), source })?;
+        let now = clock.now();
         let house = House {
             install: config.install,
             runtime,
@@ -109,6 +111,7 @@ impl Loges {
             run_dir: config.run_dir,
             idle_stop_ms: u64::try_from(config.idle_stop.as_millis()).unwrap_or(u64::MAX).into(),
             quarantine: quarantine::Quarantine::default(),
+            logbook: logbook::Logbook::open(config.logs_dir, now),
             closed: false.into(),
         };
         let loges = Self { house: Arc::new(house), tenants: Arc::default() };
@@ -318,10 +321,16 @@ impl Loges {
         self.known(tenant).map(|owned| view_of(&owned.seen)).filter(|view| view.state != LogeState::Absent)
     }
 
-    /// The newest lines of what its worker said, escaped.
+    /// The newest lines of what its workers said, escaped; those that ended first.
     pub async fn logs(&self, tenant: &Tenant, tail: usize) -> Vec<String> {
-        let Some(id) = self.view(tenant).and_then(|view| view.container_id) else { return Vec::new() };
-        self.house.runtime.logs(&id, tail.min(1000)).await.unwrap_or_else(|e| vec![format!("({e})")])
+        let tail = tail.min(1000);
+        let now = match self.view(tenant).and_then(|view| view.container_id) {
+            Some(id) => self.house.runtime.logs(&id, tail).await.unwrap_or_else(|e| vec![format!("({e})")]),
+            None => Vec::new(),
+        };
+        let mut lines = self.house.logbook.earlier(tenant, tail - now.len().min(tail)).await;
+        lines.extend(now);
+        lines
     }
 
     pub fn runtime(&self) -> RuntimeInfo {

@@ -52,6 +52,18 @@ pub enum Why {
     Old,
 }
 
+impl Why {
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotWanted => "nobody wants it",
+            Self::Idle => "nobody used it",
+            Self::Replaced => "it is made anew",
+            Self::Broken => "it broke",
+            Self::Old => "it lived long enough",
+        }
+    }
+}
+
 /// No loge lives longer: whatever it may have gathered ends with it. It waits for a quiet moment.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 

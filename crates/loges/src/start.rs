@@ -110,6 +110,7 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         },
         exit = house.runtime.exited(&running.id) => Some(exit.to_string()),
     };
+    house.keep_words(&tenant, &running.id, failed.as_deref().unwrap_or("it did not say hello")).await;
     let last_words = house.runtime.logs(&running.id, 3).await.unwrap_or_default().join(" / ");
     house.clear(&running.id, Duration::ZERO).await;
     Err(match failed {

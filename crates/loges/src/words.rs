@@ -73,6 +73,8 @@ pub struct LogesConfig {
     pub allow_reduced_isolation: bool,
     /// `unix:///path`; the system's usual socket unless said otherwise.
     pub docker_host: Option<String>,
+    /// Where the last words of workers are kept; `None` keeps none.
+    pub logs_dir: Option<PathBuf>,
 }
 
 pub const DEFAULT_WORKER_IMAGE: &str = "loge-worker:latest";

@@ -36,6 +36,7 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
         idle_stop: Duration::from_secs(900),
         allow_reduced_isolation: false,
         docker_host: Some(host.into()),
+        logs_dir: None,
     }
 }
 

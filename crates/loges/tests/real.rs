@@ -58,6 +58,7 @@ impl House {
             idle_stop: Duration::from_secs(900),
             allow_reduced_isolation: false,
             docker_host: std::env::var("DOCKER_HOST").ok(),
+            logs_dir: None,
         };
         match runtime {
             RuntimeChoice::Docker if config.docker_host.is_none() || config.worker_image.is_none() => {

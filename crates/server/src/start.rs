@@ -103,6 +103,7 @@ impl Server {
             idle_stop: Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60),
             allow_reduced_isolation: settings.allow_reduced_isolation,
             docker_host: config.docker_host.clone(),
+            logs_dir: Some(dirs.logs().join("containers")),
         };
         let tenants = Arc::new(StoreTenants { store: store.clone(), bus: bus.clone() });
         let loges = Loges::open(loges_config, tenants, clock.clone(), bus.clone(), lifecycle.clone()).await?;

@@ -248,7 +248,7 @@ fn capitalized(text: &str) -> String {
 
 /// Untrusted bytes as lines a terminal and a page can show: no control characters, no line
 /// longer than 500 characters.
-fn escape_line(line: &[u8]) -> String {
+pub fn escape_line(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut out = String::new();
     for c in text.trim_end_matches(['\r', '\n']).chars().take(500) {

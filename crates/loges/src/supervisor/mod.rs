@@ -387,12 +387,13 @@ impl Supervisor {
         self.usage = None;
         self.changes.forget();
         let grace = if ended.is_some() { Duration::ZERO } else { STOP_GRACE };
+        let words = ended.clone().unwrap_or_else(|| why.words().to_owned());
         self.phase = Phase::Stopping { broke: ended };
         self.publish(true);
         let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
         self.beside(async move {
             let misbehaviour = alive.link.misbehaviour();
-            let cleared = end(&house, *alive, grace).await;
+            let cleared = end(&house, &tenant, *alive, grace, &words).await;
             if let Some(what) = misbehaviour {
                 house.misbehaved(&tenant, &what).await;
             }
@@ -488,11 +489,12 @@ fn come_back(failure: &Failure, wait: Duration) -> Failure {
     failure.clone().retry_after(wait)
 }
 
-async fn end(house: &House, alive: Alive, grace: Duration) -> bool {
+async fn end(house: &House, tenant: &Tenant, alive: Alive, grace: Duration, why: &str) -> bool {
     let Alive { running, link, gate, .. } = alive;
     if !grace.is_zero() {
         link.shutdown().await;
     }
+    house.keep_words(tenant, &running.id, why).await;
     let cleared = house.clear(&running.id, grace).await;
     drop::<Gate>(gate);
     cleared

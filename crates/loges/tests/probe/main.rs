@@ -94,6 +94,7 @@ fn config(site: &Site, launcher: PathBuf, probe: PathBuf) -> LogesConfig {
         idle_stop: Duration::from_secs(900),
         allow_reduced_isolation: false,
         docker_host: None,
+        logs_dir: None,
     }
 }
 

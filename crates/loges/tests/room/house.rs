@@ -61,6 +61,7 @@ impl House {
             idle_stop: IDLE,
             allow_reduced_isolation: false,
             docker_host: None,
+            logs_dir: Some(dir.path().join("logs")),
         };
         let lifecycle = Lifecycle::new();
         let clock = Arc::new(FakeClock::new(UnixMs(1_800_000_000_000), 7));

@@ -230,3 +230,20 @@ async fn after_the_stop_nothing_is_started() {
     house.loges.want(&bo());
     assert_eq!(house.runtime.starts().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_workers_said_can_be_read_after_they_ended() {
+    let house = House::open(Start::Worker(Manner::Good)).await;
+    house.loges.ensure(&ana()).await.unwrap();
+    assert_eq!(house.loges.logs(&ana(), 10).await, ["scripted words"]);
+    house.runtime.kill(&house.runtime.living()[0]);
+    eventually("another one", SOON, async || house.runtime.starts().len() == 2).await;
+    eventually("it serves", SOON, async || house.read(&ana(), 0, 10).await.is_ok()).await;
+    house.loges.stop(&ana()).await;
+    let told = house.loges.logs(&ana(), 10).await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[1].contains(" ended: it was killed") && told[3].ends_with(" ended: nobody wants it"), "{told:?}");
+    assert_eq!(house.loges.logs(&ana(), 1).await, told[3..]);
+    assert_eq!(house.loges.logs(&bo(), 10).await, Vec::<String>::new());
+    house.close().await;
+}
