@@ -117,6 +117,9 @@ pub enum Job {
     /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted
     /// from 0; pictures of words count too, but cannot be asked for.
     Subtitles { file: FileRef, tracks: Vec<u8> },
+    /// Result: one JPEG of the key frames at these moments (milliseconds, at most 25), each
+    /// `tile_width` × `tile_height` pixels, five in a row; black where a place cannot be read.
+    Sheet { file: FileRef, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
     /// Result: a subtitle file that lies beside a film, as WebVTT.
     SubtitleFile { file: FileRef },
 }

@@ -15,6 +15,7 @@ pub mod jail;
 pub mod mime;
 pub mod probe_json;
 pub mod range;
+pub mod storyboard;
 pub mod subtitles;
 pub mod walk;
 

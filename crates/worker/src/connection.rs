@@ -113,6 +113,7 @@ fn answer(
                 | Job::Index { file }
                 | Job::Poster { file, .. }
                 | Job::Subtitles { file, .. }
+                | Job::Sheet { file, .. }
                 | Job::SubtitleFile { file } => match open(settings, file) {
                     Ok(open) => job::run(settings, stream, &job, open, limits),
                     Err(status) => job::Outcome::Ended(status),

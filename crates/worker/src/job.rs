@@ -1,6 +1,6 @@
 //! One media program on one file: started under limits, watched, and always cleared away.
 
-use crate::{connection::gone, index, limited, log, settings::Settings, subtitles};
+use crate::{connection::gone, index, limited, log, settings::Settings, sheet, subtitles};
 use contract::{Job, Status};
 use ffmpeg_sidecar::{
     command::FfmpegCommand,
@@ -11,6 +11,7 @@ use media::{
     extent,
     ffmpeg_args::{self, PosterAt, PosterWidth},
     jail::OpenFile,
+    storyboard::sheet::Size,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -83,6 +84,10 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
         }
         Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
         Job::Subtitles { tracks, .. } => subtitles::tracks(settings, gateway, &open, tracks, limits, deadline),
+        Job::Sheet { times_ms, tile_width, tile_height, .. } => {
+            let Some(tile) = Size::of_tile(*tile_width, *tile_height) else { return Outcome::Ended(Status::Refused) };
+            sheet::make(settings, gateway, &open, times_ms, tile, limits, deadline)
+        }
         Job::SubtitleFile { .. } => subtitles::beside(&open, limits),
         Job::Poster { at_ms, width, .. } => {
             let Some(width) = PosterWidth::new(*width) else { return Outcome::Ended(Status::Refused) };

@@ -16,7 +16,9 @@ mod job;
 mod limited;
 mod log;
 mod range;
+mod scratch;
 mod settings;
+mod sheet;
 mod subtitles;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 use crate::{
     job::{JobLimits, Outcome, watch},
     log,
+    scratch::Scratch,
     settings::Settings,
 };
 use contract::{
@@ -16,42 +17,13 @@ use media::{
     jail::OpenFile,
     subtitles::{MAX_FILE_BYTES, to_webvtt},
 };
-use std::{
-    ffi::OsString,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
-};
+use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
 
-/// Numbers the files of jobs that run at the same time.
-static JOBS: AtomicU64 = AtomicU64::new(0);
-
-/// One file in the work folder, gone when this is.
-struct Scratch {
-    name: String,
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new(settings: &Settings, job: u64, track: u8) -> Self {
-        let name = format!("subtitles-{job}-{track}.vtt");
-        Self { path: settings.work_dir.join(&name), name }
-    }
-
-    fn take(&self) -> Taken {
-        let is_small = std::fs::metadata(&self.path).is_ok_and(|meta| meta.len() <= MAX_FILE_BYTES as u64);
-        let bytes = if is_small { std::fs::read(&self.path).ok() } else { None };
-        bytes
-            .and_then(|bytes| to_webvtt(&bytes, MAX_TEXT_BYTES).ok())
-            .map_or(Taken::Nothing, |text| Taken::Text(text.into_bytes()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
+fn taken(scratch: &Scratch) -> Taken {
+    scratch
+        .read(MAX_FILE_BYTES)
+        .and_then(|bytes| to_webvtt(&bytes, MAX_TEXT_BYTES).ok())
+        .map_or(Taken::Nothing, |text| Taken::Text(text.into_bytes()))
 }
 
 /// Result: `contract::subtitle`.
@@ -96,14 +68,13 @@ fn take(
     limits: JobLimits,
     deadline: Instant,
 ) -> Result<Vec<Taken>, Outcome> {
-    let job = JOBS.fetch_add(1, Ordering::Relaxed);
-    let scratch: Vec<Scratch> = tracks.iter().map(|track| Scratch::new(settings, job, *track)).collect();
+    let scratch: Vec<Scratch> = tracks.iter().map(|_| Scratch::new(settings)).collect();
     let named: Vec<(u8, &str)> =
         tracks.iter().zip(&scratch).map(|(track, file)| (*track, file.name.as_str())).collect();
     let args = ffmpeg_args::subtitles(&named).into_iter().map(OsString::from).collect();
     let program = settings.programs.ffmpeg.clone().into_os_string();
     match watch(settings, gateway, program, args, open, limits, deadline) {
-        Outcome::Done(_) => Ok(scratch.iter().map(Scratch::take).collect()),
+        Outcome::Done(_) => Ok(scratch.iter().map(taken).collect()),
         other => Err(other),
     }
 }

@@ -71,7 +71,8 @@ fn write(cues: &[Cue], max_bytes: usize) -> Result<String, NoSubtitle> {
     Ok(out)
 }
 
-struct Timestamp(u64);
+/// As WebVTT writes it.
+pub(crate) struct Timestamp(pub(crate) u64);
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
