@@ -53,6 +53,8 @@ for (const runtime of runtimes) {
       });
       lantern = titles.find((t) => t.name === "The Lantern Room");
       assert.equal(lantern.playability, "direct");
+      // While nobody watches, small pictures are made for the seek bar.
+      await eventually("the storyboard", async () => (await owner("GET", `/titles/${lantern.id}/storyboard.vtt`)).status === 200);
       assert.deepEqual(problems, []);
       await page.context().close();
     });
@@ -167,12 +169,14 @@ for (const runtime of runtimes) {
       await eventually("no film program to run on", () => mediaPrograms() === 0);
     });
 
-    test("subtitles show, from inside a film and from beside one", async () => {
+    test("subtitles show, from inside a film and from beside one, and small pictures along the bar", async () => {
       const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
       const problems = watchForProblems(page, house.url);
       await enter(page, house.url);
       const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
       const { json } = await viewer("GET", "/titles?playability=remux");
+      // The pages before were closed so suddenly that they could not say so; how many films one may have is not what this is about.
+      assert.equal((await owner("PATCH", "/admin/settings", { max_streams_per_person: 20 })).status, 200);
 
       // Beside a film that plays as it is; written for Windows, and with something that is no word.
       await page.goto(`${house.url}/watch/${lantern.id}?from=20`);
@@ -185,6 +189,16 @@ for (const runtime of runtimes) {
       await page.keyboard.press("c");
       await eventually("the words to go", async () => (await cues(page)).length === 0);
       assert.equal(await page.evaluate(() => document.querySelectorAll("track").length), 0);
+
+      // Along the bar, small pictures.
+      const bar = await page.getByRole("slider", { name: "Place in the film" }).boundingBox();
+      const sheet = page.waitForResponse((response) => /\/storyboard\/\d+\.jpg$/.test(response.url()));
+      await page.mouse.move(bar.x + bar.width / 2, bar.y + bar.height / 2);
+      assert.equal((await sheet).headers()["content-type"], "image/jpeg");
+      const tile = await page.getByTestId("tile").boundingBox();
+      assert.ok(tile.width === 240 && Math.abs(tile.x + tile.width / 2 - (bar.x + bar.width / 2)) < 8, JSON.stringify(tile));
+      await page.mouse.move(bar.x + 2, bar.y + bar.height / 2);
+      assert.ok((await page.getByTestId("tile").boundingBox()).x >= 0, "it stays in the picture");
 
       // Inside a film that comes in segments.
       await page.goto(`${house.url}/watch/${json.items[0].id}?from=30`);

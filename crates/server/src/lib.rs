@@ -15,6 +15,7 @@ mod looks;
 mod port;
 mod prober;
 mod start;
+mod storyboards;
 mod studio;
 mod tenants;
 mod wiring;

@@ -1,113 +1,169 @@
-//! Subtitles ahead of time: the first viewer who wants one should not wait until a whole film is
-//! read. One film at a time in the house loge, and only while nobody watches, nothing is scanned,
-//! and every film has its index of key frames.
+//! What is made of films ahead of time: subtitles, so that the first viewer who wants one need not
+//! wait until a whole film is read, and storyboards. One film at a time in the house loge, and only
+//! while nobody watches, nothing is scanned, and every film has its index of key frames.
 
 use crate::{indexing::somebody_watches, wiring::Rooms};
-use domain::{Code, Failure, FileId, Tenant};
+use contract::Status;
+use domain::{Code, Failure, FileId, FolderId, FolderState, Tenant};
 use gateway::subtitles;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use loges::JobError;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use store::{FileRow, StoreError, SubtitleState};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// While there is more to do.
+const BREATH: Duration = Duration::from_millis(50);
 /// After something that may go well another time.
 const PAUSE: Duration = Duration::from_secs(60);
-/// A film that ends its worker or its time limit this often does it again.
+/// A film that ends its worker or its time limit this often is left out for a while.
 const MOST_TRIES: u8 = 3;
+const LEFT_OUT_FOR: Duration = Duration::from_secs(6 * 3600);
+/// Looked at for one that is not left out.
+const BATCH: u32 = 200;
 
 /// Runs until the house closes.
 pub(crate) async fn run(rooms: Arc<Rooms>) {
     let soft = rooms.lifecycle.soft().clone();
-    let (mut wait, mut tries) = (LOOK_EVERY, HashMap::new());
-    let mut swept = false;
+    let (mut wait, mut patience, mut swept) = (LOOK_EVERY, Patience::default(), false);
     while tokio::time::timeout(wait, soft.cancelled()).await.is_err() {
         wait = LOOK_EVERY;
         if rooms.streams.viewers() > 0 || rooms.libraries.is_scanning(None) || rooms.libraries.all_paused() {
             continue;
         }
         let done = tokio::select! {
-            done = step(&rooms, &mut tries, &mut swept) => done,
+            done = Box::pin(step(&rooms, &mut patience, &mut swept)) => done,
             // Whoever begins to watch has the disk; the film is taken up again later.
             () = somebody_watches(&rooms) => continue,
             () = soft.cancelled() => return,
         };
-        if let Err(e) = done {
-            warn!(error = &e as &dyn std::error::Error, "what is made of films ahead of time has to wait: {e}");
-            wait = PAUSE;
+        match done {
+            Ok(true) => wait = BREATH,
+            Ok(false) => {}
+            Err(e) => {
+                warn!(error = &e as &dyn std::error::Error, "what is made of films ahead of time has to wait: {e}");
+                wait = PAUSE;
+            }
         }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-enum StepError {
+pub(crate) enum StepError {
     #[error("the database failed")]
     Store(#[from] StoreError),
     #[error("{}", .0.message)]
     Loge(Failure),
+    #[error(transparent)]
+    Job(JobError),
+    #[error("a sheet of a storyboard is not kept: {0}")]
+    Keep(#[from] library::KeepError),
 }
 
-/// One thing, if there is one to do.
-async fn step(rooms: &Rooms, tries: &mut HashMap<FileId, u8>, swept: &mut bool) -> Result<(), StepError> {
+impl StepError {
+    /// The film is not there now; the next scan says what became of it.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Loge(failure) => matches!(failure.code, Code::FileMissing | Code::FileChanged),
+            Self::Job(error) => matches!(error.status(), Some(Status::NotFound | Status::Changed)),
+            Self::Store(_) | Self::Keep(_) => false,
+        }
+    }
+
+    /// It may well be the film's fault.
+    fn is_breaking(&self) -> bool {
+        match self {
+            Self::Loge(failure) => failure.code == Code::LogeBroke,
+            Self::Job(error) => !matches!(error, JobError::Away(_) | JobError::Busy),
+            Self::Store(_) | Self::Keep(_) => false,
+        }
+    }
+}
+
+/// Films that made trouble lately. Nothing of it is written down: a disk that was away is no
+/// film's fault.
+struct Patience {
+    tries: HashMap<FileId, u8>,
+    left_out: HashSet<FileId>,
+    since: Instant,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { tries: HashMap::new(), left_out: HashSet::new(), since: Instant::now() }
+    }
+}
+
+impl Patience {
+    /// Only what says more about the moment than about the film stays an error.
+    fn settle(&mut self, file: &FileId, done: Result<(), StepError>) -> Result<(), StepError> {
+        let Err(error) = done else {
+            self.tries.remove(file);
+            return Ok(());
+        };
+        debug!(file.id = %file, "nothing made of file {file}: {error}");
+        let tries = self.tries.entry(file.clone()).or_default();
+        *tries += 1;
+        if error.is_gone() || (error.is_breaking() && *tries >= MOST_TRIES) {
+            self.left_out.insert(file.clone());
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    fn forgive(&mut self) {
+        if self.since.elapsed() >= LEFT_OUT_FOR {
+            *self = Self::default();
+        }
+    }
+}
+
+/// One thing, if there is one to do; whether there was.
+async fn step(rooms: &Rooms, patience: &mut Patience, swept: &mut bool) -> Result<bool, StepError> {
+    patience.forgive();
     if !rooms.store.files_without_index(1).await?.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    if let Some(file) = rooms.store.files_with_waiting_beside(1).await?.into_iter().next() {
-        return beside(rooms, &file, tries).await;
+    let folders = rooms.store.all_folders().await?;
+    let online: HashSet<FolderId> =
+        folders.into_iter().filter(|f| f.state == FolderState::Online).map(|f| f.id).collect();
+    let fits = |file: &FileRow| online.contains(&file.folder) && !patience.left_out.contains(&file.id);
+    if let Some(file) = rooms.store.files_with_waiting_beside(BATCH).await?.into_iter().find(fits) {
+        let done = beside(rooms, &file).await;
+        return patience.settle(&file.id, done).map(|()| true);
     }
-    if let Some(file) = rooms.store.files_with_waiting_tracks(1).await?.into_iter().next() {
-        return tracks(rooms, &file, tries).await;
+    if let Some(file) = rooms.store.files_with_waiting_tracks(BATCH).await?.into_iter().find(fits) {
+        let looks = rooms.libraries.looks();
+        let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &Tenant::House, &file, None).await;
+        return patience.settle(&file.id, made.map_err(StepError::Loge)).map(|()| true);
+    }
+    let waiting = rooms.store.titles_without_storyboard(BATCH).await?;
+    if let Some((title, file)) = waiting.into_iter().find(|(_, file)| fits(file)) {
+        let done = crate::storyboards::make(rooms, &title, &file).await;
+        return patience.settle(&file.id, done).map(|()| true);
     }
     if !*swept {
         sweep(rooms).await?;
         *swept = true;
     }
-    Ok(())
+    Ok(false)
 }
 
-async fn beside(rooms: &Rooms, file: &FileRow, tries: &mut HashMap<FileId, u8>) -> Result<(), StepError> {
+async fn beside(rooms: &Rooms, file: &FileRow) -> Result<(), StepError> {
     let looks = rooms.libraries.looks();
     for subtitle in rooms.store.subtitles_of(&file.id).await? {
-        if subtitle.beside.is_none() || subtitle.state != SubtitleState::Waiting {
-            continue;
+        if subtitle.beside.is_some() && subtitle.state == SubtitleState::Waiting {
+            subtitles::make_beside(&rooms.store, &looks, &rooms.loges, &Tenant::House, file, &subtitle)
+                .await
+                .map_err(StepError::Loge)?;
         }
-        let made = subtitles::make_beside(&rooms.store, &looks, &rooms.loges, &Tenant::House, file, &subtitle).await;
-        settle(rooms, file, &[subtitle.number], made, tries).await?;
     }
     Ok(())
-}
-
-async fn tracks(rooms: &Rooms, file: &FileRow, tries: &mut HashMap<FileId, u8>) -> Result<(), StepError> {
-    let looks = rooms.libraries.looks();
-    let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &Tenant::House, file, None).await;
-    let waiting = rooms.store.subtitles_of(&file.id).await?;
-    let is_waiting = |s: &&store::Subtitle| s.beside.is_none() && s.state == SubtitleState::Waiting;
-    let numbers: Vec<u32> = waiting.iter().filter(is_waiting).map(|s| s.number).collect();
-    settle(rooms, file, &numbers, made, tries).await
-}
-
-/// A file that is away now is left out; the next scan says what became of it. One that fails for
-/// no reason of its own is tried again, but not forever.
-async fn settle(
-    rooms: &Rooms,
-    file: &FileRow,
-    numbers: &[u32],
-    made: Result<(), Failure>,
-    tries: &mut HashMap<FileId, u8>,
-) -> Result<(), StepError> {
-    let Err(failure) = made else {
-        tries.remove(&file.id);
-        return Ok(());
-    };
-    debug!(file.id = %file.id, "no subtitles of file {}: {}", file.id, failure.message);
-    let count = tries.entry(file.id.clone()).or_default();
-    *count += 1;
-    let is_gone = matches!(failure.code, Code::FileMissing | Code::FileChanged);
-    if is_gone || (failure.code == Code::LogeBroke && *count >= MOST_TRIES) {
-        let states: Vec<_> = numbers.iter().map(|number| (*number, SubtitleState::Failed)).collect();
-        rooms.store.set_subtitle_states(&file.id, &states).await?;
-        return Ok(());
-    }
-    Err(StepError::Loge(failure))
 }
 
 /// What was made of films that nobody has any more.
@@ -127,4 +183,30 @@ async fn sweep(rooms: &Rooms) -> Result<(), StepError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_that_makes_trouble_is_left_out_and_a_bad_moment_is_waited_for() {
+        let file = FileId::from_random([1; 16]);
+        let job = |status| StepError::Job(JobError::Ended { status, text: String::new() });
+        let mut patience = Patience::default();
+        assert!(patience.settle(&file, Err(job(Status::NotFound))).is_ok() && patience.left_out.contains(&file));
+
+        let mut patience = Patience::default();
+        for _ in 0..MOST_TRIES * 2 {
+            assert!(patience.settle(&file, Err(StepError::Job(JobError::Busy))).is_err());
+        }
+        assert!(patience.left_out.is_empty(), "no film is to blame for a house that is busy");
+
+        let mut patience = Patience::default();
+        let broke = || StepError::Loge(Failure::of(Code::LogeBroke));
+        assert!(patience.settle(&file, Err(broke())).is_err() && patience.settle(&file, Err(broke())).is_err());
+        assert!(patience.settle(&file, Ok(())).is_ok(), "it went well after all, and begins anew");
+        assert!(patience.settle(&file, Err(broke())).is_err() && patience.settle(&file, Err(broke())).is_err());
+        assert!(patience.settle(&file, Err(broke())).is_ok() && patience.left_out.contains(&file));
+    }
 }

@@ -47,7 +47,7 @@ impl Rooms {
         let rooms = self.clone();
         self.lifecycle.spawn("status", async move { rooms.keep_status().await });
         self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
-        self.lifecycle.spawn("subtitles", crate::looks::run(self.clone()));
+        self.lifecycle.spawn("looks", crate::looks::run(self.clone()));
     }
 
     pub(crate) fn refresh(&self) {

@@ -78,5 +78,6 @@ pub fn make(
             ended => return ended,
         }
     }
-    Outcome::Ended(Status::Limit)
+    // Asking again is in vain.
+    Outcome::Ended(Status::Unsupported)
 }

@@ -495,6 +495,8 @@ export interface PlayStarted {
   quality: string;
   reasons: ReasonView[];
   resume_at_s: number;
+  /** Small pictures for whoever drags along the film, as WebVTT; nothing while there are none. */
+  storyboard_url?: string | null;
   subtitles: SubtitleTrack[];
   url: string;
 }

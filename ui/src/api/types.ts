@@ -183,6 +183,8 @@ export interface Play {
   audio_tracks: AudioTrack[];
   subtitles: SubtitleTrack[];
   chapters: Chapter[];
+  /** Small pictures for the seek bar; null while there are none. */
+  storyboard_url: string | null;
   resume_at_s: number;
   duration_s: number;
 }

@@ -4,6 +4,7 @@ import { measure } from "./capabilities";
 import { backoff, judge, StallWatch } from "./healing";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
+import { parseStoryboard, tileAt } from "./storyboard";
 import { firstOf, habitOf, pick } from "./subtitles";
 
 const key = (name: string, more = {}) => ({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
@@ -206,5 +207,23 @@ describe("subtitles", () => {
     expect(habitOf(undefined)).toBe("off");
     expect(habitOf(list[1])).toEqual({ language: "de", forced: true });
     expect(habitOf(list[4])).toBe(null);
+  });
+});
+
+describe("storyboards", () => {
+  const text =
+    "WEBVTT\n\n00:00:00.000 --> 00:00:10.000\nstoryboard/0.jpg#xywh=0,0,240,134\n\n00:00:10.000 --> 01:00:00.500\nstoryboard/0.jpg#xywh=240,0,240,134\n\n01:00:00.500 --> 01:00:09.000\nstoryboard/1.jpg#xywh=0,134,240,134\n";
+
+  it("name a part of a sheet for every moment", () => {
+    const tiles = parseStoryboard(text, "http://house/stream/t/storyboard.vtt");
+    expect(tiles.length).toBe(3);
+    expect(tiles[1]).toEqual({ start_s: 10, sheet: "http://house/stream/t/storyboard/0.jpg", x: 240, y: 0, width: 240, height: 134 });
+    expect([0, 9.9, 10, 3600.4, 3600.5, 99_999].map((at) => tileAt(tiles, at)?.start_s)).toEqual([0, 0, 10, 10, 3600.5, 3600.5]);
+    expect(tileAt([], 5)).toBe(null);
+  });
+
+  it("leave out what is no tile", () => {
+    for (const place of ["javascript:alert(1)#xywh=0,0,1,1", "0.jpg", "0.jpg#xywh=0,0,0,10", "0.jpg') url(x#xywh=0,0,9,9", "//evil/0.svg#xywh=0,0,9,9"])
+      expect(parseStoryboard(`00:00:00.000 --> 00:00:10.000\n${place}\n`, "http://house/"), place).toEqual([]);
   });
 });

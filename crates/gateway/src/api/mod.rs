@@ -10,6 +10,7 @@ pub mod me;
 pub mod play;
 pub mod prepare;
 pub mod progress;
+pub mod storyboards;
 pub mod stream;
 pub mod subtitles;
 pub mod titles;
@@ -29,6 +30,7 @@ pub fn all() -> Routes {
     let routes = progress::routes(routes);
     let routes = stream::routes(routes);
     let routes = subtitles::routes(routes);
+    let routes = storyboards::routes(routes);
     let routes = hls::routes(routes);
     let routes = events::routes(routes);
     admin::routes(routes)

@@ -97,6 +97,8 @@ struct PlayStarted {
     subtitles: Vec<SubtitleTrack>,
     /// In the order of the film.
     chapters: Vec<ChapterView>,
+    /// Small pictures for whoever drags along the film, as WebVTT; nothing while there are none.
+    storyboard_url: Option<String>,
     resume_at_s: f64,
     duration_s: f64,
 }
@@ -198,6 +200,7 @@ async fn play(
     let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
     let speaks = facts.and_then(|f| f.audio.get(sound)).and_then(|a| a.language.as_deref());
     let subtitles = house.store.subtitles_of(&file.id).await?;
+    let storyboard = house.store.storyboard_of(&row.id).await?;
     let shown = crate::subtitles::shown_of(&subtitles, preferences.language.as_deref(), speaks);
     Ok(Json(PlayStarted {
         play_id: play.to_string(),
@@ -216,6 +219,7 @@ async fn play(
         audio_tracks: audio_tracks(facts, sound),
         subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
         chapters: facts.map(chapters).unwrap_or_default(),
+        storyboard_url: storyboard.map(|_| format!("/stream/{ticket}/storyboard.vtt")),
         resume_at_s: seconds(resume_ms),
         duration_s: seconds(duration_ms),
     }))

@@ -256,6 +256,7 @@ pub struct TestHouse {
     pub bus: Bus,
     pub lifecycle: Lifecycle,
     pub posters: PathBuf,
+    pub looks: library::Looks,
     pub dir: TempDir,
 }
 
@@ -344,6 +345,7 @@ impl TestHouse {
         )
         .await
         .unwrap();
+        let looks = libraries.looks();
         let vitals = Vitals::start(
             VitalsConfig { interval: Duration::from_millis(500), data_dir: dir.path().into() },
             Arc::new(Calm),
@@ -380,7 +382,7 @@ impl TestHouse {
             log_file: None,
         };
         let gateway = Gateway::start(config, &lifecycle).unwrap();
-        Self { address: gateway.address(), gateway, rooms, store, accounts, bus, lifecycle, posters, dir }
+        Self { address: gateway.address(), gateway, rooms, store, accounts, bus, lifecycle, posters, looks, dir }
     }
 
     pub async fn client(&self) -> Client {

@@ -13,8 +13,8 @@ pub const ACROSS: u32 = 5;
 /// Tiles one above the other.
 pub const DOWN: u32 = 5;
 pub const TILES: usize = (ACROSS * DOWN) as usize;
-/// An hour of pictures is to stay below 2 MB, and a sheet is at least so many milliseconds of it.
-const MB_PER_HOUR: u64 = 2_000_000;
+/// No sheet has more bytes: an hour of film, at ten seconds a tile, stays below 2 MB.
+pub const SHEET_BYTES: u32 = 138_000;
 /// Pictures of more than this many moments tell nobody more.
 const MOST_TILES: u64 = 1_500;
 const BOX: (u32, u32) = (240, 180);
@@ -27,8 +27,6 @@ pub struct Plan {
     pub tile_height: u32,
     /// In the order of the film, at most [`MOST_TILES`].
     pub times_ms: Vec<u64>,
-    /// No sheet may have more bytes.
-    pub sheet_bytes: u32,
 }
 
 impl Plan {
@@ -51,10 +49,8 @@ impl Plan {
             }
         }
         times_ms.truncate(MOST_TILES as usize + MOST_TILES as usize / 10);
-        let covered = (duration_ms / times_ms.len().max(1) as u64).max(2_000) * TILES as u64;
-        let sheet_bytes = u32::try_from((MB_PER_HOUR * covered / 3_600_000).clamp(40_000, 400_000)).unwrap_or(40_000);
         let (tile_width, tile_height) = tile(size);
-        (!times_ms.is_empty()).then_some(Self { tile_width, tile_height, times_ms, sheet_bytes })
+        (!times_ms.is_empty()).then_some(Self { tile_width, tile_height, times_ms })
     }
 
     pub fn sheets(&self) -> u32 {
@@ -116,8 +112,8 @@ mod tests {
         assert_eq!(plan.sheets(), 22);
         assert_eq!(plan.sheet(21).len(), plan.times_ms.len() - 21 * TILES);
         assert!(plan.sheet(22).is_empty());
-        let hour = u64::from(plan.sheet_bytes) * 3_600_000 / 250_000;
-        assert!((1_900_000..=2_010_000).contains(&hour), "{hour}");
+        let bytes = u64::from(plan.sheets()) * u64::from(SHEET_BYTES);
+        assert!(bytes * 60 / 90 <= 2_050_000, "an hour has {} bytes", bytes * 60 / 90);
         // Far apart: every key frame, and none twice.
         let plan = Plan::new(5_400_000, (1920, 1080), &[0, 30_000, 65_000]).unwrap();
         assert_eq!(plan.times_ms, [0, 30_000, 65_000]);
