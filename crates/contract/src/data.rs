@@ -144,6 +144,7 @@ impl Job {
             | Self::Rest { file, .. }
             | Self::Poster { file, .. }
             | Self::Subtitles { file, .. }
+            | Self::Sheet { file, .. }
             | Self::SubtitleFile { file } => Some(file),
         }
     }
