@@ -10,6 +10,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a refused call answers, by the filter or by the kernel for want of a right.
+#[cfg(target_arch = "x86_64")]
 const REFUSED: [i32; 2] = [libc::EPERM, libc::ENOSYS];
 
 pub fn all(verdicts: &mut Verdicts) {
@@ -51,6 +52,7 @@ fn every_call(verdicts: &mut Verdicts) {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 fn verdict(verdicts: &mut Verdicts, group: &str, name: &str, end: End) {
     match end {
         End::Code(0) => verdicts.add(group, name, true, ""),
@@ -65,6 +67,7 @@ fn verdict(verdicts: &mut Verdicts, group: &str, name: &str, end: End) {
 }
 
 /// A call that does not come back is ended by the alarm.
+#[cfg(target_arch = "x86_64")]
 fn made(number: i64, args: [i64; 6], seconds: i64) -> u8 {
     let _ = call(libc::SYS_alarm, [seconds, 0, 0, 0, 0, 0]);
     match call(number, args) {

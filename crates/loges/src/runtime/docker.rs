@@ -78,6 +78,8 @@ struct Seen {
     rootless: bool,
     /// What the newest container had that it was not asked to have.
     deviated: Option<String>,
+    /// What it says it leaves out of every container.
+    left_out: Vec<&'static str>,
     driver: Option<Driver>,
     /// What all loges together may take; `None` where the engine takes no parent for them.
     together: Option<Together>,
@@ -154,6 +156,7 @@ impl DockerRuntime {
             ));
             seen.isolation = docker_walls::of_engine(&info, &has);
             seen.isolation.push(docker_age::notice(&version));
+            seen.left_out = docker_vet::left_out(&info);
             (seen.driver, seen.together) = (info.cgroup_driver, docker_parent::together(&info));
             seen.rootless = has("rootless");
             seen.remapped = has("rootless") || has("userns");
@@ -241,7 +244,7 @@ impl DockerRuntime {
     ) -> Result<(), RuntimeError> {
         let made =
             self.line.call("inspect", ASK, docker.inspect_container(id, None::<InspectContainerOptions>)).await?;
-        let mut different = docker_vet::differences(asked, &made);
+        let mut different = docker_vet::differences(asked, &made, &self.seen().left_out);
         let pid = made.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
         self.limit_all(pid, asked);
         if let Some(pid) = pid

@@ -14,7 +14,15 @@ pub fn of_engine(info: &SystemInfo, has: &dyn Fn(&str) -> bool) -> Vec<Isolation
         item("privileges", true, "no capabilities, none to be gained, a user id of its own"),
         item("network", true, "none"),
         item("files", true, "read-only root and libraries, 64 MiB of private scratch"),
-        item("memory", counted(info.memory_limit), "hard limit without swap"),
+        item(
+            "memory",
+            counted(info.memory_limit),
+            if info.swap_limit == Some(false) {
+                "hard limit; this kernel cannot limit swap"
+            } else {
+                "hard limit without swap"
+            },
+        ),
         item("cpu", counted(info.cpu_cfs_quota), "quota by the kernel"),
         item("processes", counted(info.pids_limit), "limit by the kernel"),
         item(
