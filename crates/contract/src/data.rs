@@ -112,8 +112,9 @@ pub enum Job {
     Index { file: FileRef },
     /// Result: nothing. What makes segments of this track ahead of anybody's asking stops at once.
     Rest { file: FileRef, track: Track },
-    /// Result: one JPEG, at most `width` pixels wide, of the frame near `at_ms`.
-    Poster { file: FileRef, at_ms: u64, width: u32 },
+    /// Result: one JPEG, at most `width` pixels wide, of the liveliest of the frames near these
+    /// moments, at most five. The first one is the one that is wished for.
+    Poster { file: FileRef, moments_ms: Vec<u64>, width: u32 },
     /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted
     /// from 0; pictures of words count too, but cannot be asked for.
     Subtitles { file: FileRef, tracks: Vec<u8> },

@@ -67,9 +67,9 @@ impl Posters {
     async fn one(&self, title: &TitleId, file: &FileRow) -> Result<(), PostersError> {
         let media = MediaFile { folder: file.folder.clone(), path: file.path.clone(), size_bytes: file.size_bytes };
         let duration_ms = file.facts.as_ref().map_or(0, |f| f.duration_ms);
-        let made = match self.prober.poster(&media, moment(duration_ms), WIDTH).await {
+        let made = match self.prober.poster(&media, &moments(duration_ms), WIDTH).await {
             // Some files cannot be entered in the middle; their beginning is better than nothing.
-            Err(ProbeFailure::Defect(_)) => self.prober.poster(&media, 0, WIDTH).await,
+            Err(ProbeFailure::Defect(_)) => self.prober.poster(&media, &[0], WIDTH).await,
             other => other,
         };
         match made {
@@ -94,9 +94,10 @@ impl Posters {
     }
 }
 
-/// A tenth into the film: past logos and black, before anything is given away.
-fn moment(duration_ms: u64) -> u64 {
-    (duration_ms / 10).min(10 * 60_000)
+/// A tenth into the film: past logos and black, before anything is given away. Should it be dark
+/// there, some places further on, and one before.
+fn moments(duration_ms: u64) -> [u64; 5] {
+    [10, 14, 19, 25, 6].map(|percent| (duration_ms * percent / 100).min(percent * 60_000))
 }
 
 /// The worker is not trusted to send a picture: what does not begin and end like a JPEG is
@@ -137,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn the_moment_lies_inside_the_film() {
-        assert_eq!(moment(0), 0);
-        assert_eq!(moment(5_400_000), 540_000);
-        assert_eq!(moment(90_000_000), 600_000);
+    fn the_moments_lie_inside_the_film() {
+        assert_eq!(moments(0), [0; 5]);
+        assert_eq!(moments(5_400_000), [540_000, 756_000, 1_026_000, 1_350_000, 324_000]);
+        assert_eq!(moments(90_000_000)[0], 600_000);
     }
 }

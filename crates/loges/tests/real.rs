@@ -205,7 +205,7 @@ async fn probes_and_pictures_real_films(runtime: RuntimeChoice) {
     let text = String::from_utf8(json).unwrap();
     assert!(text.contains("\"width\": 640") || text.contains("\"width\":640"), "{text}");
     println!("probe with a cold start: {:?}", began.elapsed());
-    let poster = Job::Poster { file: clip(), at_ms: 1000, width: 320 };
+    let poster = Job::Poster { file: clip(), moments_ms: vec![1000], width: 320 };
     let jpeg = house.loges.job(&Tenant::House, poster, 4 << 20, SOON).await.unwrap();
     assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.len() > 500, "{} bytes", jpeg.len());
     house.close().await;

@@ -12,6 +12,7 @@ pub mod extent;
 pub mod ffmpeg_args;
 pub mod hls;
 pub mod jail;
+pub mod liveliness;
 pub mod mime;
 pub mod probe_json;
 pub mod range;

@@ -135,8 +135,8 @@ impl Prober for HouseProber {
         }
     }
 
-    async fn poster(&self, file: &MediaFile, at_ms: u64, width: u32) -> Result<Vec<u8>, ProbeFailure> {
-        let job = Job::Poster { file: reference(file), at_ms, width };
+    async fn poster(&self, file: &MediaFile, moments_ms: &[u64], width: u32) -> Result<Vec<u8>, ProbeFailure> {
+        let job = Job::Poster { file: reference(file), moments_ms: moments_ms.to_vec(), width };
         self.0.job(&Tenant::House, job, POSTER_BYTES, POSTER_TIME).await.map_err(|e| failure(&e))
     }
 }

@@ -1,18 +1,12 @@
 //! One media program on one file: started under limits, watched, and always cleared away.
 
-use crate::{connection::gone, index, limited, log, settings::Settings, sheet, subtitles};
+use crate::{connection::gone, index, limited, log, poster, settings::Settings, sheet, subtitles};
 use contract::{Job, Status};
 use ffmpeg_sidecar::{
-    command::FfmpegCommand,
     event::{FfmpegEvent, LogLevel},
     log_parser::FfmpegLogParser,
 };
-use media::{
-    extent,
-    ffmpeg_args::{self, PosterAt, PosterWidth},
-    jail::OpenFile,
-    storyboard::sheet::Size,
-};
+use media::{extent, ffmpeg_args, jail::OpenFile, storyboard::sheet::Size};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid},
@@ -89,20 +83,8 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             sheet::make(settings, gateway, &open, times_ms, tile, limits, deadline)
         }
         Job::SubtitleFile { .. } => subtitles::beside(&open, limits),
-        Job::Poster { at_ms, width, .. } => {
-            let Some(width) = PosterWidth::new(*width) else { return Outcome::Ended(Status::Refused) };
-            let poster = |at_ms| {
-                let program = settings.programs.ffmpeg.clone().into_os_string();
-                let mut command = FfmpegCommand::new_with_path(&program);
-                command.args(ffmpeg_args::poster(PosterAt::from_ms(at_ms), width));
-                let args = command.get_args().map(ToOwned::to_owned).collect();
-                watch(settings, gateway, program, args, &open, limits, deadline)
-            };
-            match poster(*at_ms) {
-                // Past the last key frame: the film is shorter than it says.
-                Outcome::Done(bytes) if bytes.is_empty() && *at_ms > 0 => poster(0),
-                outcome => outcome,
-            }
+        Job::Poster { moments_ms, width, .. } => {
+            poster::make(settings, gateway, &open, moments_ms, *width, limits, deadline)
         }
     }
     .or_empty_is_unsupported()

@@ -15,6 +15,7 @@ mod index;
 mod job;
 mod limited;
 mod log;
+mod poster;
 mod range;
 mod scratch;
 mod settings;

@@ -58,15 +58,52 @@ fn posters_are_jpegs_of_the_asked_width() {
     for (id, (at_ms, width, expected)) in [(500, 160, 160), (0, 1920, 320), (3_600_000, 64, 64)].into_iter().enumerate()
     {
         let file = house.file(b"film.mp4", None);
-        let (status, jpeg) = job(&mut data, id as u64, Job::Poster { file, at_ms, width }, 1 << 20, 20_000);
+        let (status, jpeg) =
+            job(&mut data, id as u64, Job::Poster { file, moments_ms: vec![at_ms], width }, 1 << 20, 20_000);
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&jpeg));
         assert_eq!((&jpeg[..2], &jpeg[jpeg.len() - 2..]), (&[0xff, 0xd8][..], &[0xff, 0xd9][..]));
         assert_eq!(jpeg_width(&jpeg), expected);
     }
     for width in [0, 15, 5000] {
         let file = house.file(b"film.mp4", None);
-        assert_eq!(job(&mut data, 9, Job::Poster { file, at_ms: 0, width }, 1 << 20, 20_000).0, Status::Refused);
+        assert_eq!(
+            job(&mut data, 9, Job::Poster { file, moments_ms: vec![0], width }, 1 << 20, 20_000).0,
+            Status::Refused
+        );
     }
+}
+
+#[test]
+fn a_poster_is_the_liveliest_of_several_frames() {
+    let mut house = House::open();
+    // Black for four seconds, then a picture.
+    house.clip(
+        "film.mkv",
+        &[
+            "-filter_complex",
+            "color=c=black:s=320x180:r=25:d=4[b];[b][0:v]concat=n=2:v=1",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            "25",
+        ],
+    );
+    let mut data = house.dial(1);
+    let mut ask = |moments_ms: &[u64]| {
+        let file = house.file(b"film.mkv", None);
+        job(&mut data, 1, Job::Poster { file, moments_ms: moments_ms.to_vec(), width: 320 }, 1 << 20, 20_000)
+    };
+    let (black, lively) = (ask(&[1_000]), ask(&[5_000]));
+    assert!(black.0 == Status::Ok && lively.0 == Status::Ok && black.1.len() * 3 < lively.1.len(), "control");
+    let chosen = ask(&[1_000, 2_000, 5_000, 3_000]);
+    assert!(chosen.0 == Status::Ok && chosen.1.len() * 2 > lively.1.len(), "{:?} {}", chosen.0, chosen.1.len());
+    // A moment that is not there does not spoil the others; no moment, and too many, are refused.
+    assert_eq!(ask(&[1_000, 3_600_000]).0, Status::Ok);
+    assert_eq!((ask(&[]).0, ask(&[0; 6]).0), (Status::Refused, Status::Refused));
 }
 
 /// From the frame header of a baseline JPEG.
@@ -156,7 +193,7 @@ fn what_is_no_film_fails_with_words() {
         let found = media::probe_json::defect_of(&words);
         assert!(found == defect || (name == "empty.mp4" && found == Defect::Truncated), "{name}: {shown}");
         // What is there of a film may still give a picture; what is none may not.
-        let poster = job(&mut data, 50, Job::Poster { file, at_ms: 0, width: 64 }, 1 << 20, 20_000).0;
+        let poster = job(&mut data, 50, Job::Poster { file, moments_ms: vec![0], width: 64 }, 1 << 20, 20_000).0;
         assert!(poster != Status::Ok || ["front.mp4", "cut.mkv"].contains(&name), "{name}");
     }
 }

@@ -192,7 +192,7 @@ impl Prober for NoProber {
     async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>> {
         files.iter().map(|_| Err(ProbeFailure::Unavailable("no loge in this test".into()))).collect()
     }
-    async fn poster(&self, _: &MediaFile, _: u64, _: u32) -> Result<Vec<u8>, ProbeFailure> {
+    async fn poster(&self, _: &MediaFile, _: &[u64], _: u32) -> Result<Vec<u8>, ProbeFailure> {
         Err(ProbeFailure::Unavailable("no loge in this test".into()))
     }
 }

@@ -9,7 +9,7 @@ use crate::ffmpeg_args::{FORMATS, INPUT, MAX_STREAMS, PROTOCOLS, VIDEO_DECODERS,
 pub const AT_ONCE: usize = 5;
 /// So much past a key frame ffmpeg is sure to land on it: where frames are reordered it seeks to
 /// three frames of 1/23 s earlier than it is told.
-const PAST_MS: u64 = 140;
+pub const PAST_MS: u64 = 140;
 /// No longer film is looked into.
 const MAX_MS: u64 = 100 * 3_600_000;
 
