@@ -89,6 +89,17 @@ impl Verdicts {
     }
 }
 
+/// Fills whatever listens: colours, titles, lines that look like somebody else's, and one line
+/// that does not end. Says at the end that all of it was taken.
+fn shout(mib: u64) -> std::process::ExitCode {
+    const LINE: &[u8] = b"\x1b[2J\x1b]0;evil\x07\r2026-01-01T00:00:00Z ERROR loge_server: all is lost\n";
+    let mut out = std::io::stderr().lock();
+    let block = LINE.repeat((1 << 20) / LINE.len());
+    let all = (0..mib).try_for_each(|_| out.write_all(&block));
+    let endless = out.write_all(&vec![b'a'; 1 << 20]);
+    std::process::ExitCode::from(u8::from(all.and(endless).is_err()))
+}
+
 fn main() -> std::process::ExitCode {
     let Some(site) = Site::find() else {
         let _ = writeln!(std::io::stderr(), "no plan");
@@ -99,6 +110,9 @@ fn main() -> std::process::ExitCode {
         loop {
             std::thread::park();
         }
+    }
+    if let Some(mib) = site.plan["shout"].as_u64() {
+        return shout(mib);
     }
     let mut verdicts = Verdicts::default();
     // First of all, before anything here opens something itself.

@@ -142,6 +142,53 @@ async fn f2_nor_from_one_without_namespaces() {
     in_process("bare", |site, launcher| site.without_namespaces(launcher)).await;
 }
 
+/// Two hundred megabytes on standard error, and a line that does not end. Answers the lines that
+/// are left of it.
+async fn shouted(runtime: &dyn Runtime, site: &Site, left: impl AsyncFn(&str)) {
+    let before = site::resident_bytes();
+    let loud = runtime.start(spec(site, 1, &site.path("shouting"), &site.path("a/gate.sock"))).await.unwrap();
+    let exit = tokio::time::timeout(PATIENCE, runtime.exited(&loud.id)).await.unwrap();
+    // The control: all of it was said, and somebody took it.
+    assert_eq!(exit.code, Some(0), "{exit}");
+    let lines = runtime.logs(&loud.id, 10_000).await.unwrap();
+    assert!(!lines.is_empty() && lines.len() <= 10_000, "{} lines", lines.len());
+    for line in &lines {
+        assert!(line.chars().count() <= 500 && !line.chars().any(char::is_control), "{line:?}");
+    }
+    let grown = site::resident_bytes().saturating_sub(before);
+    // Its neighbours in this process hold copies of the probe at the same time.
+    assert!(grown < 128 << 20, "this process grew by {grown} bytes");
+    left(&loud.id).await;
+    runtime.remove(&loud.id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h9_shouting_fills_nothing_from_a_process_loge() {
+    let (Some(probe), Some(launcher)) = (variable("LOGE_PROBE"), variable("LOGE_LAUNCHER")) else { return };
+    let site = Site::new();
+    let runtime = ProcessRuntime::new(&config(&site, launcher.into(), probe.into()), String::new(), None).unwrap();
+    shouted(&runtime, &site, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h9_nor_from_a_container() {
+    let Some(engine) = Engine::open().await else { return };
+    let site = Site::new();
+    let runtime = DockerRuntime::new(Some(&engine.host), &engine.image, RuntimeChoice::Docker).unwrap();
+    let data = engine.docker.info().await.unwrap().docker_root_dir.unwrap();
+    shouted(&runtime, &site, async |id| {
+        // Another user's engine does not let us look.
+        let folder = Path::new(&data).join("containers").join(id);
+        if std::fs::read_dir(&folder).is_ok() {
+            let bytes = site::bytes_below(&folder);
+            assert!((1 << 20..12 << 20).contains(&bytes), "the engine keeps {bytes} bytes of it");
+        }
+    })
+    .await;
+    drop(runtime);
+    engine.close().await;
+}
+
 struct Engine {
     host: String,
     docker: Docker,

@@ -34,7 +34,7 @@ impl Site {
         let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
         open(dir.path(), 0o755);
         // What permissions alone would allow, so that only walls are in the way.
-        for name in ["films", "films/disk", "others", "waiting", "a", "b"] {
+        for name in ["films", "films/disk", "others", "waiting", "shouting", "a", "b"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
             open(&dir.path().join(name), 0o777);
         }
@@ -42,7 +42,9 @@ impl Site {
             std::fs::write(dir.path().join(name), b"0123456789").unwrap();
             open(&dir.path().join(name), 0o666);
         }
-        std::fs::write(dir.path().join("waiting/plan.json"), "{\"wait\":true}").unwrap();
+        for (name, plan) in [("waiting", "{\"wait\":true}"), ("shouting", "{\"shout\":200}")] {
+            std::fs::write(dir.path().join(name).join("plan.json"), plan).unwrap();
+        }
         let disk = dir.path().join("films/disk");
         let has_disk = rustix::mount::mount(
             "tmpfs",
@@ -132,6 +134,22 @@ pub fn newest_process_of(id: &str) -> Option<(u32, String)> {
 fn parent_of(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+/// Of this process.
+pub fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * rustix::param::page_size()
+}
+
+pub fn bytes_below(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(seen) if seen.is_dir() => bytes_below(&entry.path()),
+        Ok(seen) => seen.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 /// An archive of one program.
