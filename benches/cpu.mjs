@@ -1,4 +1,4 @@
-// CPU seconds of processes, from /proc. The kernel counts in ticks of 10 ms, so samples are large.
+// CPU seconds of processes, from /proc, and what samples are made into. The kernel counts in ticks of 10 ms, so samples are large.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 
@@ -34,3 +34,5 @@ export const named = (name) =>
   }).map(Number);
 
 export const cpuSeconds = (pids) => pids.reduce((sum, pid) => sum + (stat(pid)?.cpu ?? 0), 0);
+
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -1,10 +1,11 @@
-// `npm run bench -- stream [--rounds N] [--runtime docker|process] [--json FILE]`
+// `npm run bench -- stream|media [--rounds N] [--runtime docker|process] [--json FILE]`
 // Side-by-side measurements on this machine: what is judged are ratios taken in one run.
 import { parseArgs } from "node:util";
 import { main, Refusal } from "../scripts/lib/say.mjs";
+import { benchMedia } from "./media.mjs";
 import { benchStream } from "./stream.mjs";
 
-const benches = { stream: benchStream };
+const benches = { stream: benchStream, media: benchMedia };
 
 await main(async () => {
   const { values, positionals } = parseArgs({

@@ -3,17 +3,17 @@
 // Everything runs in a network namespace of its own with MTU 1500 and reno: loopback's MTU of
 // 65536 gives nginx delayed-ACK stalls, and BBR paces on loopback. CPU is judged, not
 // throughput, because client and servers share the cores.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { buildSandboxed, buildServer, cargo } from "../scripts/lib/cargo.mjs";
 import { cacheDir, root, targetDir } from "../scripts/lib/paths.mjs";
 import { mustCapture, which } from "../scripts/lib/run.mjs";
 import { Refusal, say, warn } from "../scripts/lib/say.mjs";
 import { openTestHouse } from "../scripts/lib/test-house.mjs";
-import { cpuSeconds, named, tree } from "./cpu.mjs";
+import { cpuSeconds, median, named, tree } from "./cpu.mjs";
+import { openHouse, start, until } from "./house.mjs";
 
 const GIB = 2 ** 30;
 const INSIDE = "LOGE_BENCH_INSIDE";
@@ -83,12 +83,6 @@ function makeFilm(folder) {
   return file;
 }
 
-function start(program, args, options = {}) {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  return { child, close: async () => (child.kill("SIGTERM"), ended) };
-}
-
 async function answering(url) {
   for (let i = 0; i < 200; i++) {
     try {
@@ -132,31 +126,9 @@ async function openNest(file, nest) {
 
 /** The real house: an owner, a library with the film, and a play of it. */
 async function openLoge(folder, file, runtime) {
-  const data = join(folder, "data");
-  const { child, close } = start(process.env.LOGE_SERVER, ["serve", "--listen", "127.0.0.1:9100", "--runtime", runtime, "--data-dir", data], {
-    env: { ...process.env, LOGE_LOG: "warn" },
-  });
-  const code = await new Promise((resolve, reject) => {
-    child.once("exit", (status) => reject(new Refusal(`loge-server ended with ${status}`)));
-    createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("setup code: ") && resolve(line.slice(12)));
-  });
-  const base = "http://127.0.0.1:9100";
-  let token;
-  const call = async (method, path, body) => {
-    const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(body && { "content-type": "application/json" }) };
-    const answer = await fetch(`${base}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
-    const text = await answer.text();
-    if (!answer.ok) throw new Refusal(`${method} ${path}: ${answer.status} ${text}`);
-    return text ? JSON.parse(text) : null;
-  };
-  token = (await call("POST", "/setup", { code, username: "Olga", password: "a long night at the opera" })).access_token;
+  const { child, call, close } = await openHouse({ data: join(folder, "data"), runtime, listen: "127.0.0.1:9100" });
   await call("POST", "/libraries", { name: "Films", kind: "movies", folders: [join(folder, "films")] });
-  let title;
-  for (let i = 0; i < 600 && !title; i++) {
-    title = (await call("GET", "/titles")).items[0];
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  if (!title) throw new Refusal("the film was not found by the scan");
+  const title = await until("the film", async () => (await call("GET", "/titles")).items[0]);
   const play = await call("POST", `/titles/${title.id}/play`, {});
   const pids = () => [...new Set([...tree(child.pid), ...named("loge-worker")])];
   return { name: `Loge (${runtime})`, address: "127.0.0.1:9100", path: play.url, ping: "/healthz", pids, close, file };
@@ -204,7 +176,6 @@ async function runRounds(variants, file, rounds) {
   return results;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const show = (value) => (value === undefined ? "" : value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : value.toFixed(3));
 
 function report(results, variants, rounds) {

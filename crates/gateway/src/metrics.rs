@@ -1,8 +1,10 @@
 //! Numbers for Prometheus. One recorder per process, whichever house installed it first.
 
 use crate::House;
+use domain::LogeState;
+use loges::LogeView;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::{fmt::Write as _, sync::OnceLock};
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -35,11 +37,46 @@ pub fn render(house: &House) -> String {
         metrics::gauge!("loge_server_resident_bytes").set(sample.server.rss_bytes as f64);
         metrics::gauge!("loge_server_open_descriptors").set(f64::from(sample.server.open_fds));
     }
-    match RECORDER.get().and_then(Option::as_ref) {
+    let mut text = match RECORDER.get().and_then(Option::as_ref) {
         Some(handle) => {
             handle.run_upkeep();
             handle.render()
         }
         None => String::new(),
+    };
+    // Written by hand: a recorder would go on telling of people who have long left.
+    containers(&mut text, &loges);
+    text
+}
+
+/// What is told of each container, with what it means.
+type Told = (&'static str, &'static str, fn(&LogeView) -> Option<f64>);
+const OF_EACH: [Told; 9] = [
+    ("loge_container_ready", "1 while it runs and answers", |l| Some(f64::from(l.state == LogeState::Ready))),
+    ("loge_container_cpu_cores", "CPU it takes", |l| l.usage.map(|u| u.cpu_percent / 100.0)),
+    ("loge_container_cpu_limit_cores", "CPU it may take, with what is lent", |l| {
+        Some(l.limits.cpus() + f64::from(l.lent_millis) / 1000.0)
+    }),
+    ("loge_container_throttled_ratio", "Share of its time slices in which it was held back", |l| {
+        l.usage.and_then(|u| u.throttled_percent).map(|percent| percent / 100.0)
+    }),
+    ("loge_container_memory_bytes", "Memory it takes", |l| l.usage.map(|u| u.memory_bytes as f64)),
+    ("loge_container_memory_limit_bytes", "Memory it may take", |l| Some(l.limits.memory_bytes as f64)),
+    ("loge_container_out_of_memory", "Ends by the memory limit since the server started", |l| {
+        Some(f64::from(l.out_of_memory))
+    }),
+    ("loge_container_restarts", "Restarts since the server started", |l| Some(f64::from(l.restarts))),
+    ("loge_container_requests", "Requests it works on", |l| Some(f64::from(l.active))),
+];
+
+/// Labelled by the tenant's id: names are the owner's affair, and a scraper is not the owner.
+fn containers(text: &mut String, loges: &[LogeView]) {
+    for (name, help, value) in OF_EACH {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for loge in loges {
+            if let Some(value) = value(loge) {
+                let _ = writeln!(text, "{name}{{tenant=\"{}\"}} {value}", loge.tenant);
+            }
+        }
     }
 }
