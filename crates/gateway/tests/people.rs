@@ -213,7 +213,11 @@ async fn the_owner_sees_and_steers_the_machine() {
     }
     let metrics = house.call("GET", "/metrics", &owner.auth(), None).await;
     assert!(metrics.text().contains("loge_http_requests_total"), "{}", metrics.text());
-    for told in ["cpu_cores{tenant=\"house\"} 0.125", "throttled_ratio{tenant=\"house\"} 0.25", "out_of_memory{tenant=\"house\"} 2"] {
+    for told in [
+        "cpu_cores{tenant=\"house\"} 0.125",
+        "throttled_ratio{tenant=\"house\"} 0.25",
+        "out_of_memory{tenant=\"house\"} 2",
+    ] {
         assert!(metrics.text().contains(&format!("\nloge_container_{told}\n")), "{told}: {}", metrics.text());
     }
 }

@@ -61,3 +61,23 @@ async fn a_file_that_is_set_aside_does_not_play_until_its_owner_says_so() {
     assert_eq!(list().await, json!([]));
     assert_eq!(play().await.0, 200);
 }
+
+#[tokio::test]
+async fn every_container_has_a_history() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let ask = async |user: &str, range: &str| {
+        let path = format!("/api/v1/admin/containers/{user}/history?range={range}");
+        house.json("GET", &path, &owner, None).await
+    };
+    let mut told = ask("house", "live").await;
+    while told.1["points"] == json!([]) {
+        // The first sample is taken at once; there is nothing else to wait for.
+        tokio::task::yield_now().await;
+        told = ask("house", "live").await;
+    }
+    assert_eq!((told.0, &told.1["points"][0]["cpu_percent"]), (200, &json!(12.5)), "{told:?}");
+    assert_eq!(ask("house", "1y").await.0, 400);
+    assert_eq!(ask("nobody", "live").await.0, 404);
+    assert_eq!(ask(owner.user.as_str(), "1h").await, (200, json!({ "step_s": 10.0, "points": [] })));
+}

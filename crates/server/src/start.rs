@@ -123,7 +123,7 @@ impl Server {
         let prober = Arc::new(HouseProber(loges.clone()));
         let libraries =
             Libraries::open(library_config, store.clone(), prober, clock.clone(), bus.clone(), &lifecycle).await?;
-        let facts = Arc::new(HouseFacts::default());
+        let facts = Arc::new(HouseFacts::new(loges.clone()));
         let vitals_config = VitalsConfig { interval: Duration::from_secs(2), data_dir: dirs.data().to_path_buf() };
         let vitals = Vitals::start(vitals_config, facts.clone(), clock.clone(), bus.clone(), &lifecycle);
         let streams = Streams::new(clock.clone(), bus.clone());

@@ -2,7 +2,10 @@
 
 use crate::sample::Sample;
 use base::UnixMs;
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryRange {
@@ -110,6 +113,10 @@ impl Rings {
             net_tx_bps: sample.network.tx_bps,
             disk_free_bytes: sample.disks.first().map_or(0, |d| d.free_bytes),
         };
+        self.add(point);
+    }
+
+    fn add(&mut self, point: HistoryPoint) {
         // The live ring keeps every sample whatever the clock says.
         self.live.points.push_back(point);
         while self.live.points.len() > self.live.keep {
@@ -127,6 +134,61 @@ impl Rings {
             HistoryRange::Day => &self.day,
         };
         (ring.step, ring.points.iter().copied().collect())
+    }
+}
+
+/// What one loge takes, as it was measured outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogeUse {
+    /// The tenant's id, or `house`.
+    pub tenant: String,
+    /// Of one core.
+    pub cpu_percent: f64,
+    pub memory_bytes: u64,
+}
+
+/// The rings of every loge that was seen within a day.
+pub struct LogeRings {
+    interval: Duration,
+    rings: HashMap<String, (UnixMs, Rings)>,
+}
+
+/// More tenants than any household has.
+const MOST_LOGES: usize = 64;
+
+impl LogeRings {
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, rings: HashMap::new() }
+    }
+
+    pub fn push(&mut self, at: UnixMs, loges: &[LogeUse]) {
+        const DAY_MS: u64 = 86_400_000;
+        self.rings.retain(|_, (seen, _)| at.since(*seen) < DAY_MS);
+        for loge in loges {
+            if self.rings.len() >= MOST_LOGES && !self.rings.contains_key(&loge.tenant) {
+                continue;
+            }
+            let fresh = || (at, Rings::new(self.interval));
+            let (seen, rings) = self.rings.entry(loge.tenant.clone()).or_insert_with(fresh);
+            *seen = at;
+            rings.add(HistoryPoint {
+                at,
+                cpu_percent: loge.cpu_percent as f32,
+                memory_bytes: loge.memory_bytes,
+                temperature_c: None,
+                net_rx_bps: 0,
+                net_tx_bps: 0,
+                disk_free_bytes: 0,
+            });
+        }
+    }
+
+    /// As [`Rings::range`]; nothing for a loge that was not seen. What is not about a loge is zero.
+    pub fn range(&self, tenant: &str, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
+        match self.rings.get(tenant) {
+            Some((_, rings)) => rings.range(range),
+            None => Rings::new(self.interval).range(range),
+        }
     }
 }
 
@@ -169,5 +231,25 @@ mod tests {
             rings.push(&sample(1_000_000 - i * 2000, 1.0));
         }
         assert!(!rings.range(HistoryRange::Hour).1.is_empty());
+    }
+
+    #[test]
+    fn every_loge_has_a_history_of_its_own_until_it_is_gone_for_a_day() {
+        let mut rings = LogeRings::new(Duration::from_secs(2));
+        let uses = |tenant: &str, cpu_percent| LogeUse { tenant: tenant.into(), cpu_percent, memory_bytes: 7 };
+        for n in 0..10 {
+            rings.push(UnixMs(n * 2000), &[uses("ana", 10.0), uses("house", n as f64)]);
+        }
+        let live = |rings: &LogeRings, tenant| rings.range(tenant, HistoryRange::Live).1;
+        assert_eq!(live(&rings, "ana").len(), 10);
+        assert!(live(&rings, "ana").iter().all(|p| p.cpu_percent == 10.0 && p.memory_bytes == 7));
+        assert_eq!(live(&rings, "house")[9].cpu_percent, 9.0);
+        assert_eq!(live(&rings, "bo"), []);
+        rings.push(UnixMs(86_400_000 + 18_000), &[uses("house", 1.0)]);
+        assert_eq!(live(&rings, "ana"), []);
+        for n in 0..100 {
+            rings.push(UnixMs(86_420_000), &[uses(&n.to_string(), 1.0)]);
+        }
+        assert_eq!(rings.rings.len(), MOST_LOGES);
     }
 }

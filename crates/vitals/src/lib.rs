@@ -13,7 +13,7 @@ pub mod sample;
 pub mod sentence;
 
 pub use alerts::{Alert, AlertCode, Alerts, Level};
-pub use history::{HistoryPoint, HistoryRange, Rings};
+pub use history::{HistoryPoint, HistoryRange, LogeRings, LogeUse, Rings};
 pub use sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperature};
 pub use sentence::{House, Sentence};
 
@@ -37,11 +37,14 @@ pub struct VitalsConfig {
 pub trait HouseView: Send + Sync + 'static {
     fn house(&self) -> House;
     fn library_roots(&self) -> Vec<PathBuf>;
+    /// What each loge takes at this moment.
+    fn loges(&self) -> Vec<LogeUse>;
 }
 
 struct Shared {
     latest: Mutex<Option<Sample>>,
     rings: Mutex<Rings>,
+    loge_rings: Mutex<LogeRings>,
     alerts: Mutex<Alerts>,
     house: Arc<dyn HouseView>,
 }
@@ -63,6 +66,7 @@ impl Vitals {
         let shared = Arc::new(Shared {
             latest: Mutex::default(),
             rings: Mutex::new(Rings::new(config.interval)),
+            loge_rings: Mutex::new(LogeRings::new(config.interval)),
             alerts: Mutex::default(),
             house,
         });
@@ -102,6 +106,11 @@ impl Vitals {
         lock(&self.0.rings).range(range)
     }
 
+    /// CPU and memory of one loge: the tenant's id, or `house`.
+    pub fn loge_history(&self, tenant: &str, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
+        lock(&self.0.loge_rings).range(tenant, range)
+    }
+
     pub fn alerts(&self) -> Vec<Alert> {
         lock(&self.0.alerts).raised()
     }
@@ -120,6 +129,7 @@ impl Vitals {
 impl Shared {
     fn take(&self, sample: Sample, bus: &Bus) {
         lock(&self.rings).push(&sample);
+        lock(&self.loge_rings).push(sample.at, &self.house.loges());
         let changed = lock(&self.alerts).judge(&sample, &self.house.house());
         *lock(&self.latest) = Some(sample);
         bus.publish(Event::Vitals);

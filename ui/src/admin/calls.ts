@@ -21,6 +21,7 @@ import type {
   Settings,
   Stream,
   TitleCard,
+  UseHistory,
   VitalsReply,
   WorkerImage,
 } from "../api/types";
@@ -36,6 +37,7 @@ export const calls = {
   stop: (user: string) => api.post<void>(`/admin/containers/${id(user)}/stop`, {}),
   setLimits: (user: string, limits: Partial<Limits>) => api.patch<Container>(`/admin/containers/${id(user)}/limits`, limits),
   containerLog: async (user: string) => (await api.get<{ lines: string[] }>(`/admin/containers/${id(user)}/logs?tail=200`)).lines,
+  containerHistory: (user: string, range: string) => api.get<UseHistory>(`/admin/containers/${id(user)}/history?range=${range}`),
   runtime: () => api.get<Runtime>("/admin/runtime"),
   images: () => list<WorkerImage>("/admin/images"),
   useImage: (image: string) => api.post<void>(`/admin/images/${id(image)}/use`, {}),

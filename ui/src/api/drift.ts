@@ -42,6 +42,8 @@ holds<Same<Page.Limits, Wire.Limits>>();
 holds<Same<Page.Usage, Wire.Usage>>();
 holds<Same<Page.Container, Wire.Container>>();
 holds<Same<Page.Runtime, Wire.Runtime>>();
+holds<Same<Page.UsePoint, Wire.UsePoint>>();
+holds<Same<Page.UseHistory, Wire.UseHistory>>();
 holds<Same<Page.WorkerImage, Wire.ImageView>>();
 holds<Same<Page.SetAside, Wire.SetAside>>();
 holds<Same<Page.Vitals, Wire.Vitals>>();

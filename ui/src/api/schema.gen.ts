@@ -788,6 +788,16 @@ export interface Usage {
   memory_bytes: number;
   pids: number;
 }
+export interface UseHistory {
+  points: UsePoint[];
+  step_s: number;
+}
+export interface UsePoint {
+  at: string;
+  /** Of one core. */
+  cpu_percent: number;
+  memory_bytes: number;
+}
 export interface User {
   created_at: string;
   disabled: boolean;

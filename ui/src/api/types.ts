@@ -290,6 +290,16 @@ export interface Runtime {
   lends_cpu: boolean;
   advice?: string | null;
 }
+export interface UsePoint {
+  at: string;
+  /** Of one core. */
+  cpu_percent: number;
+  memory_bytes: number;
+}
+export interface UseHistory {
+  step_s: number;
+  points: UsePoint[];
+}
 export interface WorkerImage {
   /** The digest of its content. */
   id: string;

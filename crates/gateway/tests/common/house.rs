@@ -242,6 +242,9 @@ impl HouseView for Calm {
     fn house(&self) -> vitals::House {
         vitals::House { viewers_max: 6, ..vitals::House::default() }
     }
+    fn loges(&self) -> Vec<vitals::LogeUse> {
+        vec![vitals::LogeUse { tenant: "house".into(), cpu_percent: 12.5, memory_bytes: 1 << 20 }]
+    }
     fn library_roots(&self) -> Vec<PathBuf> {
         vec![]
     }

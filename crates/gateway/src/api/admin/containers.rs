@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
+use vitals::HistoryRange;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Admin, routes!(list))
@@ -27,6 +28,7 @@ pub fn routes(r: Routes) -> Routes {
         .add(Policy::Admin, routes!(stop))
         .add(Policy::Admin, routes!(limits))
         .add(Policy::Admin, routes!(logs))
+        .add(Policy::Admin, routes!(history))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -301,4 +303,45 @@ async fn logs(
     lines.retain(|line| line.to_lowercase().contains(&wanted));
     let lines = lines.split_off(lines.len().saturating_sub(tail));
     Ok(Json(LogText { lines }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct HistoryAsk {
+    /// `live` (five minutes), `1h` or `24h`.
+    range: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct UsePoint {
+    at: String,
+    /// Of one core.
+    cpu_percent: f32,
+    memory_bytes: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct UseHistory {
+    step_s: f64,
+    points: Vec<UsePoint>,
+}
+
+/// What it took, oldest first; nothing while it is not there.
+#[utoipa::path(get, path = "/api/v1/admin/containers/{user_id}/history", tag = "machine",
+    params(("user_id" = String, Path), HistoryAsk), responses((status = 200, body = UseHistory)))]
+async fn history(
+    State(house): State<Arc<House>>,
+    Path(user): Path<String>,
+    Ask(ask): Ask<HistoryAsk>,
+) -> Answer<Json<UseHistory>> {
+    let tenant = tenant(&house, &user).await?;
+    let range = HistoryRange::parse(ask.range.as_deref().unwrap_or("live"))
+        .ok_or_else(|| Problem::field("range", "is live, 1h or 24h"))?;
+    let (step, points) = house.vitals.loge_history(&tenant.to_string(), range);
+    let points = points
+        .into_iter()
+        .map(|p| UsePoint { at: at(p.at), cpu_percent: p.cpu_percent, memory_bytes: p.memory_bytes })
+        .collect();
+    Ok(Json(UseHistory { step_s: step.as_secs_f64(), points }))
 }
