@@ -219,13 +219,36 @@ for (const runtime of runtimes) {
       await page.context().close();
     });
 
-    test("a film no browser plays says so in words", async () => {
-      const page = await (await browser.newContext()).newPage();
+    test("a film no browser plays says so in words, is prepared, and plays", async () => {
+      // Nothing is made while somebody watches, and whoever closes a page is believed to be there for a while.
+      const { json: streams } = await owner("GET", "/admin/streams");
+      for (const stream of streams.items) await owner("DELETE", `/admin/streams/${stream.play_id}`);
+      const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+      const problems = watchForProblems(page, house.url);
       await enter(page, house.url);
       const viewer = await signIn(house.url, VIEWER.name, VIEWER.password);
       const { json } = await viewer("GET", "/titles?playability=needs_preparing");
-      await page.goto(`${house.url}/watch/${json.items[0].id}`);
-      await page.getByText(/preparing/i).first().waitFor();
+      const film = json.items[0];
+      await page.goto(`${house.url}/watch/${film.id}`);
+      await page.getByText(/needs preparing/i).first().waitFor();
+      await page.getByRole("link", { name: "Prepare it" }).click();
+      await page.getByRole("button", { name: "Prepare now" }).click();
+      await page.getByText("Prepared: 720p").waitFor({ timeout: 60_000 });
+      const { json: list } = await owner("GET", "/admin/renditions");
+      assert.deepEqual(list.items.map((v) => [v.title_id, v.quality, v.state]), [[film.id, "720p", "done"]]);
+
+      await page.getByRole("link", { name: /^play/i }).first().click();
+      await page.locator("video").waitFor();
+      const seen = await eventually("a moving picture", () => look(page, (seen) => seen.frames > 10 && seen.time > 0.4));
+      assert.equal(seen.width, 1280);
+      assert.equal((await owner("GET", "/admin/streams")).json.items.find((s) => s.title_id === film.id).method, "rendition");
+      await page.evaluate(() => {
+        document.querySelector("video").currentTime = 3.2;
+      });
+      await eventually("the picture after a seek", () => look(page, (seen) => !seen.seeking && seen.time > 3.4));
+      assert.ok((await page.evaluate(() => document.querySelector("video").webkitAudioDecodedByteCount)) > 0, "the sound is decoded");
+      assert.equal((await viewer("GET", `/titles/${film.id}`)).json.playability, "prepared");
+      assert.deepEqual(problems, []);
       await page.context().close();
     });
 

@@ -12,7 +12,7 @@ export const STORIES = [
   { name: "library-10000", path: "/library/lib-films", scenario: "10000", as: "owner" },
   { name: "search-nothing", path: "/search?q=zzzz", as: "viewer" },
   { name: "title", path: "/title/t1", as: "viewer" },
-  { name: "title-needs-preparing", path: "/title/t49", as: "owner" },
+  { name: "title-needs-preparing", path: "/title/t15", as: "owner" },
   { name: "title-broken", path: "/title/t43", as: "owner" },
   { name: "title-missing", path: "/title/none", as: "viewer" },
   { name: "account", path: "/account", as: "viewer" },
@@ -47,6 +47,18 @@ export const STORIES = [
       await text(page, "Invite").click();
       await page.getByRole("button", { name: "Make the link" }).click();
     },
+  },
+  { name: "prepared", path: "/admin/prepared" },
+  { name: "prepared-empty", path: "/admin/prepared", scenario: "empty" },
+  {
+    name: "title-preparing",
+    grows: true,
+    path: "/title/t15",
+    as: "owner",
+    act: (page) =>
+      text(page, "Prepare now")
+        .click({ timeout: 3000 })
+        .catch(() => {}),
   },
   { name: "containers", path: "/admin/containers" },
   { name: "containers-trouble", path: "/admin/containers", scenario: "trouble" },

@@ -57,7 +57,7 @@ pub struct NightShift {
 impl Default for NightShift {
     /// Off: whose fan runs at night is the owner's decision.
     fn default() -> Self {
-        Self { enabled: false, from_minute: 60, to_minute: 6 * 60, cap_bytes: 100 << 30 }
+        Self { enabled: false, from_minute: 60, to_minute: 6 * 60, cap_bytes: 100_000_000_000 }
     }
 }
 

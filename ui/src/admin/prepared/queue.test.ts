@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Rendition } from "../../api/types";
-import { canBeFirst, fromGiB, isOpen, line, toGiB, word } from "./queue";
+import { canBeFirst, fromGB, isOpen, line, toGB, word } from "./queue";
 
 const item = (more: Partial<Rendition>): Rendition => ({
   id: "1",
@@ -32,8 +32,8 @@ describe("the queue of prepared versions", () => {
   });
 
   it("counts space as the server does", () => {
-    expect(toGiB(fromGiB(100) ?? 0)).toBe(100);
-    expect(fromGiB(Number.NaN)).toBeUndefined();
-    expect(fromGiB(0)).toBeUndefined();
+    expect(toGB(fromGB(100) ?? 0)).toBe(100);
+    expect(fromGB(Number.NaN)).toBeUndefined();
+    expect(fromGB(0)).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ export const isOpen = (item: Pick<Rendition, "state">): boolean => item.state !=
 export function line(item: Rendition): string {
   if (item.state === "running") return [percent(item.progress * 100), eta(item.eta_s)].filter(Boolean).join(", ");
   const share = isOpen(item) && item.progress > 0 ? `${percent(item.progress * 100)} done` : "";
-  const who = item.by_house && item.state !== "done" ? "picked by the night shift" : "";
+  const who = item.by_house && isOpen(item) && !item.reason ? "picked by the night shift" : "";
   return [item.reason, share, who].filter(Boolean).join(" \u00b7 ");
 }
 
@@ -20,5 +20,5 @@ export function line(item: Rendition): string {
 export const canBeFirst = (items: readonly Rendition[], item: Rendition): boolean =>
   item.state === "queued" && items.findIndex((other) => isOpen(other)) !== items.indexOf(item);
 
-export const toGiB = (bytes: number): number => Math.round(bytes / 1024 ** 3);
-export const fromGiB = (gib: number): number | undefined => (Number.isFinite(gib) && gib >= 1 ? Math.round(gib) * 1024 ** 3 : undefined);
+export const toGB = (bytes: number): number => Math.round(bytes / 1e9);
+export const fromGB = (gb: number): number | undefined => (Number.isFinite(gb) && gb >= 1 ? Math.round(gb) * 1e9 : undefined);

@@ -93,8 +93,8 @@ async fn change(
         return Err(Problem::field("to", "is another time than the beginning"));
     }
     shift.cap_bytes = form.cap_bytes.unwrap_or(shift.cap_bytes);
-    if !(1 << 30..=64 << 40).contains(&shift.cap_bytes) {
-        return Err(Problem::field("cap_bytes", "lies between 1 GiB and 64 TiB"));
+    if !(1_000_000_000..=64_000_000_000_000).contains(&shift.cap_bytes) {
+        return Err(Problem::field("cap_bytes", "lies between 1 GB and 64 TB"));
     }
     house.renditions.set_night_shift(&shift).await?;
     house.note(&who, peer, "night_shift.change", None, "ok").await;
