@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseProblem } from "../api/errors";
 import { measure } from "./capabilities";
+import { TAP_MS, Taps } from "./gestures";
 import { backoff, judge, StallWatch } from "./healing";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
@@ -150,6 +151,23 @@ describe("keys", () => {
     expect(nextSpeed(0.5, -1)).toBe(0.5);
     expect(nextSpeed(2, 1)).toBe(2);
     expect(nextSpeed(9, 1)).toBe(2);
+  });
+});
+
+describe("fingers", () => {
+  it("jump when they tap twice at a side, and on when they go on", () => {
+    const taps = new Taps();
+    expect(taps.tap(1000, 0.1)).toEqual({ is: "first" });
+    expect(taps.tap(1000 + TAP_MS - 1, 0.1)).toEqual({ is: "jump", seconds: -10 });
+    expect(taps.tap(1000 + 2 * TAP_MS - 2, 0.1)).toEqual({ is: "jump", seconds: -10 });
+    expect(taps.tap(5000, 0.9)).toEqual({ is: "first" });
+    expect(taps.tap(5100, 0.9)).toEqual({ is: "jump", seconds: 10 });
+  });
+  it("do not jump in the middle or when they take their time", () => {
+    const taps = new Taps();
+    taps.tap(0, 0.5);
+    expect(taps.tap(100, 0.5)).toEqual({ is: "first" });
+    expect(taps.tap(100 + TAP_MS, 0.9)).toEqual({ is: "first" });
   });
 });
 
