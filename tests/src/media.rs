@@ -60,6 +60,7 @@ pub const AVI: &str = "Old Reel (1998).avi";
 pub const MOV: &str = "Harbour Lights.mov";
 pub const M4V: &str = "Paper Boats.m4v";
 pub const HEVC: &str = "Salt Road (2023).mkv";
+pub const TALL: &str = "Tall Grass (2020).mkv";
 
 const H264: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 24 -c:a aac -b:a 96k";
 
@@ -70,6 +71,7 @@ const FILMS: &[(&str, &str)] = &[
     (AVI, "-t 6 -c:v mpeg4 -q:v 5 -c:a libmp3lame"),
     (MOV, "-t 6 H264"),
     (M4V, "-t 6 H264"),
+    (TALL, "-t 9 -s 1280x720 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 60 -bf 2 -c:a ac3"),
     (
         HEVC,
         "-t 9 -s 1280x720 -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=60 -pix_fmt yuv420p -c:a ac3",

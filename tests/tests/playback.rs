@@ -151,6 +151,91 @@ fn an_index_is_of_one_version_of_a_file() {
     });
 }
 
+/// What a list says of one of its pictures: `BANDWIDTH`, `RESOLUTION`…
+fn attribute<'a>(master: &'a str, picture: &str, name: &str) -> &'a str {
+    let mut lines = master.lines();
+    let told = std::iter::from_fn(|| lines.next().zip(lines.clone().next())).find(|(_, uri)| uri.starts_with(picture));
+    let told = told.unwrap_or_else(|| panic!("no {picture} in {master}")).0;
+    let value = told.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("no {name} in {told}")).1;
+    value.split_once(',').map_or(value, |(value, _)| value)
+}
+
+#[test]
+fn one_list_holds_every_picture_that_costs_nobody_an_encode() {
+    for runtime in Runtime::available() {
+        let films = media::some(&[media::TALL]);
+        let path = films.path().join(media::TALL);
+        let source = judged(path.to_str().expect("a path"), "v:0");
+        let house = House::open(runtime);
+        let owner = house.claim();
+        let library = house.library(&owner, "Films", films.path());
+        let ana = house.viewer(&owner, "Ana", &[&library]);
+        let title = title_id(&ana, "Tall Grass");
+        assert_eq!(owner.post(&format!("/api/v1/titles/{title}/prepare"), &json!({ "quality": "480p" })).status, 202);
+        eventually("the version is there", || {
+            let item = owner.get("/api/v1/admin/renditions").json()["items"][0].clone();
+            assert_ne!(item["state"], "failed", "{item:#}");
+            (item["state"] == "done").then_some(())
+        });
+
+        let started = play(&ana, &title, &json!({}));
+        assert_eq!((&started["method"], &started["quality"]), (&json!("remux"), &json!("original")), "{started:#}");
+        let offered: Vec<(&str, bool)> = started["qualities"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|q| (q["id"].as_str().expect("an id"), q["in_playlist"] == true))
+            .collect();
+        assert_eq!(offered, [("original", true), ("480p", true)]);
+        let base = started["url"].as_str().and_then(|url| url.strip_suffix("master.m3u8")).expect("a master");
+        let get = |path: &str| {
+            let answer = house.anonymous().get(&format!("{base}{path}"));
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            answer.body
+        };
+        let master = String::from_utf8(get("master.m3u8")).expect("text");
+        assert_eq!(addresses(&master), ["v-original/index.m3u8", "v-480p/index.m3u8"], "{master}");
+        assert_eq!(master.matches("TYPE=AUDIO,GROUP-ID=\"sound\"").count(), 1, "{master}");
+        for (picture, resolution) in [("v-original", "1280x720"), ("v-480p", "852x480")] {
+            assert_eq!(attribute(&master, picture, "RESOLUTION"), resolution, "{master}");
+            assert_eq!(attribute(&master, picture, "AUDIO"), "\"sound\"", "{master}");
+            assert!(attribute(&master, picture, "CODECS").starts_with("\"avc1."), "{master}");
+            assert_eq!(attribute(&master, picture, "FRAME-RATE"), "24.000", "{master}");
+            // Each decodes from its own parts alone, to the frame, and takes no more than the list says.
+            let list = String::from_utf8(get(&format!("{picture}/index.m3u8"))).expect("text");
+            let seconds: Vec<f64> =
+                list.lines().filter_map(|l| l.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse().ok()).collect();
+            assert!((seconds.iter().sum::<f64>() - 9.0).abs() < 0.1, "{list}");
+            let parts: Vec<Vec<u8>> = addresses(&list).iter().map(|part| get(&format!("{picture}/{part}"))).collect();
+            let bandwidth: f64 = attribute(&master, picture, "BANDWIDTH").parse().expect("a number");
+            for (part, seconds) in parts.iter().zip(&seconds) {
+                let rate = part.len() as f64 * 8.0 / seconds;
+                assert!(rate < bandwidth, "{picture}: {rate} bit/s of {bandwidth}");
+            }
+            let joined = films.path().join("joined.mp4");
+            std::fs::write(&joined, [get(&format!("{picture}/init.mp4")), parts.concat()].concat()).expect("written");
+            assert_eq!(judged(joined.to_str().expect("a path"), "v:0"), source, "{picture}");
+            std::fs::remove_file(&joined).expect("removed");
+        }
+        // The owner sees the picture that was asked for last.
+        let streams = owner.get("/api/v1/admin/streams").json();
+        let seen = (&streams["items"][0]["method"], &streams["items"][0]["quality"]);
+        assert_eq!(seen, (&json!("rendition"), &json!("480p")), "{streams:#}");
+        get("v-original/1.m4s");
+        assert_eq!(owner.get("/api/v1/admin/streams").json()["items"][0]["quality"], "original");
+        // A rung nobody admitted is not there.
+        assert_eq!(house.anonymous().get(&format!("{base}v-360p/index.m3u8")).status, 404);
+
+        // Who chose gets that and nothing else.
+        for (quality, address) in [("480p", "v-480p/index.m3u8"), ("original", "v-original/index.m3u8")] {
+            let chosen = play(&ana, &title, &json!({ "quality": quality }));
+            let master = house.anonymous().get(chosen["url"].as_str().expect("an address"));
+            let master = String::from_utf8(master.body).expect("text");
+            assert_eq!(addresses(&master), [address], "{master}");
+        }
+    }
+}
+
 #[test]
 fn a_film_that_no_browser_decodes_is_prepared_and_plays_to_the_frame() {
     for runtime in Runtime::available() {

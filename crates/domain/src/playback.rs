@@ -59,6 +59,8 @@ pub enum Quality {
     Original,
     /// A picture of this many lines.
     Lines(u32),
+    /// The house chooses, and no picture of more lines than these: all that admission has left.
+    AtMost(u32),
 }
 
 impl Quality {
@@ -261,8 +263,8 @@ fn smaller(
 ) -> Option<(u32, Method)> {
     match wish.quality {
         Quality::Original => None,
-        Quality::Lines(lines) if lines >= height => None,
-        Quality::Lines(lines) => {
+        Quality::Lines(lines) | Quality::AtMost(lines) if lines >= height => None,
+        Quality::Lines(lines) | Quality::AtMost(lines) => {
             if file.renditions.contains(&lines) {
                 return Some((lines, Method::Rendition));
             }
@@ -273,7 +275,7 @@ fn smaller(
             None
         }
         Quality::Auto => {
-            let too_tall = capabilities.max_height.is_some_and(|most| height > most.saturating_add(most / 4));
+            let too_tall = is_too_tall(height, capabilities);
             let too_fat = capabilities.downlink_kbps.zip(bitrate).is_some_and(|(down, bits)| {
                 // A margin of a third: connections are rarely as good as they say.
                 bits / 1000 * 4 > u64::from(down) * 3
@@ -288,6 +290,55 @@ fn smaller(
             Some((lines, Method::Rendition))
         }
     }
+}
+
+/// A picture that is a little too tall is not worth another one.
+fn is_too_tall(height: u32, capabilities: &Capabilities) -> bool {
+    capabilities.max_height.is_some_and(|most| height > most.saturating_add(most / 4))
+}
+
+/// The pictures a player may change between by itself while a film plays in segments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ladder {
+    pub original: bool,
+    /// Of versions and of the admitted live encode, tallest first.
+    pub lines: Vec<u32>,
+}
+
+impl Ladder {
+    /// `None` is the original.
+    pub fn holds(&self, lines: Option<u32>) -> bool {
+        lines.map_or(self.original, |lines| self.lines.contains(&lines))
+    }
+}
+
+/// The ladder of a play that was decided: only what was chosen for those who chose, else
+/// everything that costs nobody an encode. `chosen` is what [`decide`] said.
+pub fn ladder(
+    file: &Candidate<'_>,
+    capabilities: &Capabilities,
+    wish: Wish,
+    method: Method,
+    chosen: Option<u32>,
+) -> Ladder {
+    let Some(video) = file.facts.and_then(|facts| facts.video.as_ref()).filter(|_| method != Method::Direct) else {
+        return Ladder::default();
+    };
+    let too_tall = is_too_tall(video.height, capabilities);
+    let may = |lines: &u32| match wish.quality {
+        Quality::Auto => !too_tall || capabilities.max_height.is_none_or(|most| *lines <= most),
+        Quality::AtMost(most) => *lines <= most,
+        Quality::Original | Quality::Lines(_) => false,
+    };
+    let copied = file.copy == Some(CopyVerdict::Possible) && in_segments(file, video, capabilities).is_empty();
+    let original = match wish.quality {
+        Quality::Auto => copied && !too_tall,
+        _ => false,
+    };
+    let mut lines: Vec<u32> = file.renditions.iter().copied().filter(may).chain(chosen).collect();
+    lines.sort_unstable_by(|a, b| b.cmp(a));
+    lines.dedup();
+    Ladder { original: original || chosen.is_none(), lines }
 }
 
 /// What keeps a browser from playing the file as it is.

@@ -2,13 +2,16 @@
 //! will take.
 
 use crate::{House, timeline::live_rung};
-use domain::admission::{Room, Smaller};
+use domain::{
+    admission::{Room, Smaller},
+    facts::FileFacts,
+};
 use store::{FileRow, Settings};
 
 /// Other people's encodes beside which one more may begin: each of them can use a whole loge.
 pub const MOST_LIVE: u32 = 2;
 /// Stereo AAC.
-const SOUND_BPS: u64 = 160_000;
+pub const SOUND_BPS: u64 = 160_000;
 
 pub fn room(house: &House, settings: &Settings) -> Room {
     Room {
@@ -30,15 +33,15 @@ pub fn total_rate(house: &House, settings: &Settings) -> Option<u64> {
 pub fn bits_per_s(file: &FileRow, lines: Option<u32>) -> u64 {
     match lines {
         Some(lines) => encoded_bps(lines),
-        None => {
-            let facts = file.facts.as_ref();
-            let told = facts.and_then(|f| f.bitrate);
-            told.unwrap_or_else(|| {
-                let seconds = facts.map_or(0, |f| f.duration_ms / 1000).max(1);
-                file.size_bytes.saturating_mul(8) / seconds
-            })
-        }
+        None => original_bps(file.facts.as_ref(), file.size_bytes),
     }
+}
+
+pub fn original_bps(facts: Option<&FileFacts>, size_bytes: u64) -> u64 {
+    facts.and_then(|f| f.bitrate).unwrap_or_else(|| {
+        let seconds = facts.map_or(0, |f| f.duration_ms / 1000).max(1);
+        size_bytes.saturating_mul(8) / seconds
+    })
 }
 
 /// Smaller pictures that are there (`ready`) or can be encoded live, as admission weighs them.
@@ -48,6 +51,7 @@ pub fn smaller(ready: &[u32], live: &[u32]) -> Vec<Smaller> {
     ready_ones.chain(live.iter().filter(|l| !ready.contains(l)).map(|lines| of(lines, true))).collect()
 }
 
-fn encoded_bps(lines: u32) -> u64 {
+/// Of an encoded picture of so many lines, with its sound.
+pub fn encoded_bps(lines: u32) -> u64 {
     u64::from(live_rung(lines, false).kbps) * 1000 + SOUND_BPS
 }

@@ -13,7 +13,7 @@ use domain::{
     Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
     admission::{Admission, Room, Running, Smaller, Wanted, admit},
     facts::FileFacts,
-    playback::{Method, Reason},
+    playback::{Ladder, Method, Reason},
 };
 use renditions::Stored;
 use std::{
@@ -48,6 +48,8 @@ pub struct NewPlay {
     pub method: Method,
     /// Lines of the version that plays; `None` is the original.
     pub lines: Option<u32>,
+    /// What its player may change to by itself; `None` where that is not known any more.
+    pub ladder: Option<Ladder>,
     pub reasons: Vec<Reason>,
     /// The sound that was chosen; `None` is the film's own default.
     pub audio_track: Option<usize>,
@@ -95,12 +97,21 @@ pub struct Play {
 pub struct Film {
     pub timeline: Arc<Timeline>,
     pub facts: FileFacts,
-    /// The version that was made ahead of time, where that is what plays.
-    pub stored: Option<Arc<Stored>>,
+    /// Versions that were made ahead of time, those of its ladder.
+    pub stored: Vec<Arc<Stored>>,
+}
+
+impl Film {
+    pub fn version(&self, lines: u32) -> Option<&Arc<Stored>> {
+        self.stored.iter().find(|stored| stored.lines == lines)
+    }
 }
 
 struct Moving {
     position_ms: u64,
+    /// The picture its player asked for last, and what that takes from the wire.
+    lines: Option<u32>,
+    bits_per_s: u64,
     paused: bool,
     seen: Instant,
     mark: (Instant, u64),
@@ -147,6 +158,24 @@ impl Play {
     }
     pub fn set_film(&self, film: Film) {
         *lock(&self.film) = Some(film);
+    }
+    /// Its player is at this picture of its ladder now.
+    pub fn shows(&self, lines: Option<u32>, bits_per_s: u64) {
+        let mut moving = lock(&self.moving);
+        (moving.lines, moving.bits_per_s) = (lines, bits_per_s);
+    }
+    pub fn bits_per_s(&self) -> u64 {
+        lock(&self.moving).bits_per_s
+    }
+    /// As it is now, which is not as it began where a player changes between pictures.
+    fn about_now(&self) -> NewPlay {
+        let lines = lock(&self.moving).lines;
+        let method = match (self.about.method, lines) {
+            (Method::Remux | Method::Rendition, None) => Method::Remux,
+            (Method::Remux | Method::Rendition, Some(_)) => Method::Rendition,
+            (other, _) => other,
+        };
+        NewPlay { method, lines, ..self.about.clone() }
     }
     pub fn touch(&self) {
         lock(&self.moving).seen = Instant::now();
@@ -219,7 +248,7 @@ impl Streams {
             let running = plays.values().map(|play| Running {
                 user: &play.about.user,
                 username: &play.about.username,
-                bps: play.about.bits_per_s,
+                bps: play.bits_per_s(),
                 encoded: play.about.method == Method::Transcode,
                 left: play.left(),
             });
@@ -266,6 +295,8 @@ impl Streams {
             open: AtomicU32::new(0),
             moving: Mutex::new(Moving {
                 position_ms: new.position_ms,
+                lines: new.lines,
+                bits_per_s: new.bits_per_s,
                 paused: false,
                 seen: now,
                 mark: (now, 0),
@@ -369,14 +400,7 @@ impl Streams {
             .map(|play| {
                 let (bytes_sent, rate, paused) = play.look(now);
                 let position_ms = lock(&play.moving).position_ms;
-                PlayView {
-                    about: play.about.clone(),
-                    started_at: play.started_at,
-                    position_ms,
-                    bytes_sent,
-                    rate,
-                    paused,
-                }
+                PlayView { about: play.about_now(), started_at: play.started_at, position_ms, bytes_sent, rate, paused }
             })
             .collect();
         list.sort_by(|a, b| (a.started_at, &a.about.play).cmp(&(b.started_at, &b.about.play)));

@@ -8,7 +8,7 @@
 
 use crate::timeline::Timeline;
 use domain::JobId;
-use media::hls::index::KeyframeIndex;
+use media::hls::{TICKS, index::KeyframeIndex};
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File, OpenOptions},
@@ -282,6 +282,17 @@ impl Stored {
     /// Whether this track was made too; others come from the film.
     pub fn has(&self, track: &str) -> bool {
         self.tracks.contains_key(track)
+    }
+
+    /// Bits a second of its picture: of the fattest segment, and of all of them.
+    pub fn rates(&self) -> (u64, u64) {
+        let Some(video) = self.tracks.get(VIDEO) else { return (0, 0) };
+        let rate = |bytes: u64, ticks: u64| bytes.saturating_mul(8 * TICKS) / ticks.max(1);
+        let sizes = video.starts.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+        let durations = self.timeline.encode.durations();
+        let peak = sizes.zip(durations).map(|(bytes, ticks)| rate(bytes, ticks)).max().unwrap_or(0);
+        let all = video.starts.last().zip(video.starts.get(1)).map_or(0, |(end, begin)| end - begin);
+        (peak, rate(all, self.timeline.encode.end))
     }
 
     /// `None` is the init.

@@ -571,8 +571,12 @@ export interface ProgressView {
   position_s: number;
 }
 export interface QualityView {
+  /** On average, as far as it is known before it plays. */
+  bitrate_bps: number;
   height: number;
   id: string;
+  /** Among what the playlist at `url` offers: a player changes to it by itself. */
+  in_playlist: boolean;
   /** `original`, `rendition` or `live`. */
   kind: string;
   label: string;

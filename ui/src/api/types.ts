@@ -171,6 +171,15 @@ export interface Capabilities {
   /** What may arrive in segments. */
   mse?: { video_codecs?: string[] };
 }
+export interface Quality {
+  id: string;
+  label: string;
+  height: number;
+  kind: "original" | "rendition" | "live";
+  bitrate_bps: number;
+  /** The player changes to it by itself, without another play. */
+  in_playlist: boolean;
+}
 export interface Play {
   play_id: string;
   method: Method;
@@ -179,7 +188,7 @@ export interface Play {
   reasons: { code: string; text: string }[];
   /** The one of `qualities` that plays. */
   quality: string;
-  qualities: { id: string; label: string; height: number; kind: "original" | "rendition" | "live" }[];
+  qualities: Quality[];
   audio_tracks: AudioTrack[];
   subtitles: SubtitleTrack[];
   chapters: Chapter[];

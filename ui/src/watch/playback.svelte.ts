@@ -5,7 +5,7 @@ import type { Play } from "../api/types";
 import { capabilities } from "./capabilities";
 import { backoff, judge, StallWatch } from "./healing";
 import { ProgressReporter } from "./progress";
-import { rememberedQuality, rememberQuality } from "./quality";
+import { changeTo, rememberedQuality, rememberQuality, slower } from "./quality";
 import { attach, isSegmented, type Source, type Trouble } from "./source";
 
 export interface Refusal {
@@ -29,6 +29,10 @@ export class Playback {
   #attempt = 0;
   #decodeFailures = 0;
   #position = 0;
+  /** The quality the play that runs was asked for with; null is the house's own choice. */
+  #asked: string | null = null;
+  /** A plain file that came too slowly: bits a second that are expected from then on. */
+  #expect: number | null = null;
   #wantsToPlay = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #speak: ReturnType<typeof setTimeout> | undefined;
@@ -37,6 +41,8 @@ export class Playback {
   /** What was chosen in the menus; null is the house's own choice. */
   #quality = $state<string | null>(rememberedQuality());
   #sound = $state<number | null>(null);
+  /** The picture in sight, where the playlist has several. */
+  #shows = $state<string | null>(null);
   readonly #stall = new StallWatch();
 
   constructor(titleId: string) {
@@ -63,8 +69,13 @@ export class Playback {
   get position() {
     return this.#position;
   }
+  /** What was chosen, where this film has it; null is the house's own choice. */
   get quality() {
-    return this.#quality;
+    return this.#play?.qualities.some((one) => one.id === this.#quality) ? this.#quality : null;
+  }
+  /** The picture in sight. */
+  get shows() {
+    return this.#shows ?? this.#play?.quality ?? null;
   }
   /** The sound track that plays. */
   get sound() {
@@ -78,6 +89,10 @@ export class Playback {
     if (quality === this.#quality) return;
     this.#quality = quality;
     rememberQuality(quality);
+    const play = this.#play;
+    if (!play || this.#opening) return this.#goOn();
+    const plan = changeTo(play, this.#asked, quality);
+    if (plan === "stay" || (plan === "level" && this.#source?.chooseQuality(quality))) return;
     this.#goOn();
   };
   chooseSound = (index: number) => {
@@ -200,12 +215,7 @@ export class Playback {
     this.#stop = stop;
     this.#opening = true;
     try {
-      const asked = await capabilities();
-      const play = await api.post<Play>(
-        `/titles/${encodeURIComponent(this.titleId)}/play`,
-        { capabilities: asked, ...this.#wishes() },
-        { signal: stop.signal },
-      );
+      const play = await this.#ask(stop.signal);
       const video = this.#video;
       if (stop.signal.aborted || !video) return;
       this.#play = play;
@@ -221,7 +231,17 @@ export class Playback {
         else this.#settled();
       };
       video.addEventListener("loadedmetadata", ready, { once: true, signal: stop.signal });
-      const source = await attach(video, play, begin, (trouble) => this.#broke(trouble), stop.signal);
+      this.#shows = null;
+      const told = {
+        begin,
+        quality: this.quality,
+        expect: this.#expect,
+        trouble: (trouble: Trouble) => this.#broke(trouble),
+        shows: (id: string) => {
+          this.#shows = id;
+        },
+      };
+      const source = await attach(video, play, told, stop.signal);
       if (stop.signal.aborted) return source.detach();
       this.#source = source;
     } catch (error) {
@@ -232,11 +252,20 @@ export class Playback {
     }
   }
 
-  #wishes() {
-    const wishes: { quality?: string; audio_track?: number } = {};
-    if (this.#quality) wishes.quality = this.#quality;
-    if (this.#sound !== null) wishes.audio_track = this.#sound;
-    return wishes;
+  /** A play that has what was chosen in its playlist, where there is one; else one for what was chosen alone. */
+  async #ask(signal: AbortSignal): Promise<Play> {
+    const able = await capabilities();
+    const capable = this.#expect === null ? able : { ...able, downlink_kbps: Math.round(this.#expect / 1000) };
+    const ask = (quality: string | null) => {
+      this.#asked = quality;
+      const wishes = { ...(quality === null ? {} : { quality }), ...(this.#sound === null ? {} : { audio_track: this.#sound }) };
+      return api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: capable, ...wishes }, { signal });
+    };
+    const chosen = this.#quality;
+    // What the play before said about it saves a question.
+    if (chosen !== null && this.#play && changeTo(this.#play, null, chosen) === "play") return ask(chosen);
+    const play = await ask(null);
+    return chosen !== null && changeTo(play, null, chosen) === "play" ? ask(chosen) : play;
   }
 
   #heal(ms: number, say: string) {
@@ -261,7 +290,11 @@ export class Playback {
     // While a stream is being opened the picture may not come at all: then the timer of that try is what counts.
     const waiting = this.#opening ? this.#play !== null && video.src !== "" && video.readyState < 1 && !video.error : !video.paused && !video.ended;
     const position = this.#opening ? this.#position : video.currentTime;
-    if (this.#stall.check(position, waiting, performance.now())) this.#heal(0, "The picture stopped. Going on at the same place…");
+    if (!this.#stall.check(position, waiting, performance.now())) return;
+    // A plain file cannot become smaller; a playlist can, where there are other versions.
+    const play = this.#play;
+    if (!this.#opening && play?.method === "direct" && this.#quality === null) this.#expect = slower(play) ?? this.#expect;
+    this.#heal(0, "The picture stopped. Going on at the same place…");
   }
 
   #settled() {

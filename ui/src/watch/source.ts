@@ -8,6 +8,8 @@ export type Trouble = "network" | "decoder";
 export interface Source {
   /** Sounds that can be changed without a new stream. */
   chooseSound: (index: number) => boolean;
+  /** Keeps to one picture of the playlist; null lets the player change as the way to here allows. False where it is not in the list. */
+  chooseQuality: (id: string | null) => boolean;
   /** Bits a second of the way to here, as measured; null where nobody measures. */
   bandwidth: () => number | null;
   detach: () => void;
@@ -15,6 +17,24 @@ export interface Source {
 
 export function isSegmented(play: Pick<Play, "url">): boolean {
   return play.url.split("?")[0]?.endsWith(".m3u8") ?? false;
+}
+
+/** What was asked of a source, and what it tells. */
+export interface Told {
+  /** Where to begin. */
+  begin: number;
+  /** The picture to keep to from the first segment on; null is free. */
+  quality: string | null;
+  /** Bits a second, where something is known about the way to here. */
+  expect: number | null;
+  trouble: (what: Trouble) => void;
+  /** Another picture of the playlist is in sight. */
+  shows: (id: string) => void;
+}
+
+/** The quality a playlist belongs to: `…/v-720p/index.m3u8` is `720p`. */
+export function qualityOf(uri: string): string | null {
+  return /\/v-(original|\d{3,4}p)\/index\.m3u8$/.exec(uri)?.[1] ?? null;
 }
 
 /**
@@ -33,13 +53,14 @@ const SETTINGS = {
   backBufferLength: 30,
 } as const;
 
-export async function attach(video: HTMLVideoElement, play: Play, begin: number, trouble: (what: Trouble) => void, signal: AbortSignal): Promise<Source> {
+export async function attach(video: HTMLVideoElement, play: Play, told: Told, signal: AbortSignal): Promise<Source> {
   if (!isSegmented(play)) return plain(video, play.url);
   const { default: Player } = await import("hls.js");
   if (signal.aborted) return plain(video, "");
   // Safari plays playlists by itself and has no place to put segments on phones.
   if (!Player.isSupported()) return plain(video, play.url);
-  const hls = new Player({ ...SETTINGS, startPosition: begin, fragLoadPolicy: { default: patient() } });
+  const known = told.expect === null ? {} : { abrEwmaDefaultEstimate: told.expect };
+  const hls = new Player({ ...SETTINGS, ...known, startPosition: told.begin, fragLoadPolicy: { default: patient() } });
   let recovered = false;
   hls.on(Player.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
@@ -48,13 +69,27 @@ export async function attach(video: HTMLVideoElement, play: Play, begin: number,
       if (!recovered) {
         recovered = true;
         hls.recoverMediaError();
-      } else trouble("decoder");
-    } else trouble("network");
+      } else told.trouble("decoder");
+    } else told.trouble("network");
+  });
+  hls.on(Player.Events.MANIFEST_PARSED, () => {
+    const level = told.quality === null ? -1 : levelOf(hls, told.quality);
+    if (level >= 0) hls.loadLevel = level;
+  });
+  hls.on(Player.Events.FRAG_CHANGED, (_, { frag }) => {
+    const id = qualityOf(hls.levels[frag.level]?.uri ?? "");
+    if (frag.type === "main" && id !== null) told.shows(id);
   });
   hls.loadSource(play.url);
   hls.attachMedia(video);
   return {
     chooseSound: (index) => choose(hls, index),
+    chooseQuality: (id) => {
+      const level = id === null ? -1 : levelOf(hls, id);
+      if (id !== null && level < 0) return false;
+      hls.nextLevel = level;
+      return true;
+    },
     bandwidth: () => (Number.isFinite(hls.bandwidthEstimate) ? hls.bandwidthEstimate : null),
     detach: () => hls.destroy(),
   };
@@ -64,6 +99,10 @@ export async function attach(video: HTMLVideoElement, play: Play, begin: number,
 function patient() {
   const retry = { maxNumRetry: 4, retryDelayMs: 500, maxRetryDelayMs: 4_000 };
   return { maxTimeToFirstByteMs: 25_000, maxLoadTimeMs: 60_000, timeoutRetry: retry, errorRetry: retry };
+}
+
+function levelOf(hls: Hls, id: string): number {
+  return hls.levels.findIndex((level) => qualityOf(level.uri) === id);
 }
 
 function choose(hls: Hls, index: number): boolean {
@@ -76,6 +115,7 @@ function plain(video: HTMLVideoElement, url: string): Source {
   if (url) video.src = url;
   return {
     chooseSound: () => false,
+    chooseQuality: () => false,
     bandwidth: () => null,
     // Without this the browser goes on fetching a film that nobody sees.
     detach: () => {

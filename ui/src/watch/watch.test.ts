@@ -5,6 +5,8 @@ import { TAP_MS, Taps } from "./gestures";
 import { backoff, judge, StallWatch } from "./healing";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
+import { changeTo, slower } from "./quality";
+import { qualityOf } from "./source";
 import { parseStoryboard, tileAt } from "./storyboard";
 import { firstOf, habitOf, pick } from "./subtitles";
 
@@ -225,6 +227,52 @@ describe("subtitles", () => {
     expect(habitOf(undefined)).toBe("off");
     expect(habitOf(list[1])).toEqual({ language: "de", forced: true });
     expect(habitOf(list[4])).toBe(null);
+  });
+});
+
+describe("qualities", () => {
+  const one = (id: string, in_playlist: boolean, kind: "original" | "rendition" | "live" = "rendition") => ({
+    id,
+    label: id,
+    height: 0,
+    kind,
+    bitrate_bps: kind === "original" ? 8_000_000 : 1_000_000,
+    in_playlist,
+  });
+  const play = (quality: string, method: "direct" | "remux" | "rendition" | "transcode", ...qualities: ReturnType<typeof one>[]) => ({
+    quality,
+    method,
+    qualities,
+  });
+  const ladder = play("original", "remux", one("original", true, "original"), one("720p", true), one("240p", false, "live"));
+
+  it("change within the playlist where it has them", () => {
+    expect(changeTo(ladder, null, "720p")).toBe("level");
+    expect(changeTo(ladder, null, "original")).toBe("level");
+    expect(changeTo(ladder, null, null)).toBe("level");
+  });
+  it("ask for another play where it has not", () => {
+    expect(changeTo(ladder, null, "240p")).toBe("play");
+    const alone = play("240p", "transcode", one("original", false, "original"), one("720p", false), one("240p", true, "live"));
+    expect(changeTo(alone, "240p", null)).toBe("play");
+    expect(changeTo(alone, "240p", "720p")).toBe("play");
+    expect(changeTo(alone, "240p", "240p")).toBe("stay");
+    const direct = play("original", "direct", one("original", false, "original"), one("720p", false));
+    expect(changeTo(direct, null, "720p")).toBe("play");
+    expect(changeTo(direct, null, "original")).toBe("stay");
+    expect(changeTo(direct, null, null)).toBe("stay");
+  });
+  it("that a film does not have are the house's choice", () => {
+    expect(changeTo(ladder, null, "480p")).toBe("stay");
+  });
+  it("are found in the address of their list", () => {
+    expect(qualityOf("http://house/stream/t/v-720p/index.m3u8")).toBe("720p");
+    expect(qualityOf("http://house/stream/t/v-original/index.m3u8")).toBe("original");
+    expect(qualityOf("http://house/stream/t/a-0/index.m3u8")).toBe(null);
+  });
+  it("step down from a file that came too slowly only where there is something smaller", () => {
+    expect(slower(ladder)).toBe(4_000_000);
+    expect(slower(play("original", "direct", one("original", false, "original"), one("240p", false, "live")))).toBe(null);
   });
 });
 

@@ -155,6 +155,52 @@ fn smaller_pictures_are_for_those_who_want_or_need_them() {
 }
 
 #[test]
+fn a_player_may_change_between_what_costs_nobody_an_encode() {
+    let mut facts = file(Container::Mkv, "h264", &["aac"]);
+    facts.video.as_mut().unwrap().height = 1080;
+    let film =
+        Candidate { copy: Some(CopyVerdict::Possible), renditions: &[480, 720], live: &[360], ..candidate(&facts) };
+    let any = Capabilities::default();
+    let of = |film: &Candidate<'_>, caps: &Capabilities, quality| {
+        let wish = Wish { quality, audio_track: None };
+        match decide(film, caps, wish) {
+            Decision::Play { method, lines, .. } => {
+                let ladder = ladder(film, caps, wish, method, lines);
+                assert!(method == Method::Direct || ladder.holds(lines), "what was chosen is always there");
+                (ladder.original, ladder.lines)
+            }
+            Decision::Refuse { reasons } => panic!("{reasons:?}"),
+        }
+    };
+    assert_eq!(of(&film, &any, Quality::Auto), (true, vec![720, 480]));
+    assert_eq!(of(&Candidate { renditions: &[], ..film }, &any, Quality::Auto), (true, vec![]));
+    // Who chose gets that and nothing else.
+    assert_eq!(of(&film, &any, Quality::Original), (true, vec![]));
+    assert_eq!(of(&film, &any, Quality::Lines(480)), (false, vec![480]));
+    assert_eq!(of(&film, &any, Quality::Lines(360)), (false, vec![360]));
+    // What admission has left is the most there is.
+    assert_eq!(of(&film, &any, Quality::AtMost(720)), (false, vec![720, 480]));
+    assert_eq!(of(&film, &any, Quality::AtMost(360)), (false, vec![360]));
+    let phone = Capabilities { max_height: Some(480), ..Capabilities::default() };
+    assert_eq!(of(&film, &phone, Quality::Auto), (false, vec![480]));
+    let far = Capabilities { downlink_kbps: Some(2000), ..Capabilities::default() };
+    let fat = FileFacts { bitrate: Some(12_000_000), ..facts.clone() };
+    assert_eq!(of(&Candidate { facts: Some(&fat), ..film }, &far, Quality::Auto), (true, vec![720, 480]));
+    // A picture that cannot be copied is not among them, and nothing is encoded on top of what there is.
+    let sparse = Candidate { copy: Some(CopyVerdict::TooSparse), ..film };
+    assert_eq!(of(&sparse, &any, Quality::Auto), (false, vec![720, 480]));
+    let unknown = Candidate { copy: None, ..film };
+    assert_eq!(of(&unknown, &any, Quality::Lines(720)), (false, vec![720]));
+    let hevc =
+        FileFacts { video: Some(VideoFacts { codec: "hevc".into(), ..facts.video.clone().unwrap() }), ..facts.clone() };
+    assert_eq!(of(&Candidate { facts: Some(&hevc), ..film }, &any, Quality::Auto), (false, vec![720, 480]));
+    let none = Candidate { facts: Some(&hevc), renditions: &[], ..film };
+    assert_eq!(of(&none, &any, Quality::Auto), (false, vec![360]), "the live one that was admitted");
+    let plain = file(Container::Mp4, "h264", &["aac"]);
+    assert_eq!(of(&candidate(&plain), &any, Quality::Auto), (false, vec![]), "a file as it is has no rungs");
+}
+
+#[test]
 fn verdicts() {
     assert_eq!(playability(None, None), Playability::Unknown);
     assert_eq!(playability(None, Some(Defect::Truncated)), Playability::Broken);

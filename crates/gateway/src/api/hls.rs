@@ -2,7 +2,7 @@
 //! Which segments there are, and every header, is ours; the worker adds content and its length.
 
 use crate::{
-    House,
+    House, admission,
     api::stream::{Seated, facts_of, join, look_up},
     policy::{Admitted, Caller, Policy},
     problem::{Answer, Problem},
@@ -20,12 +20,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::{Track, Wanted};
-use domain::{Code, JobId, Tenant, facts::FileFacts, playback};
+use domain::{Code, JobId, Tenant, playback};
 use media::hls::{
     codecs,
     playlist::{self, AudioVariant, VideoVariant},
 };
-use renditions::{Slice, VIDEO};
+use renditions::{Slice, Stored, VIDEO};
 use std::sync::Arc;
 use utoipa_axum::routes;
 
@@ -46,40 +46,17 @@ struct Sitting {
     film: Film,
 }
 
-async fn sit(
-    house: &House,
-    claims: &TicketClaims,
-    peer: std::net::IpAddr,
-    asked: Option<&Rendition>,
-) -> Answer<Sitting> {
+async fn sit(house: &House, claims: &TicketClaims, peer: std::net::IpAddr) -> Answer<Sitting> {
     let play = join(house, claims, peer).await?;
     let served = match play.served() {
         Some(served) => served,
         None => look_up(house, claims, &play).await?,
     };
     play.touch();
-    let prepared = match (play.about.method, play.about.lines, asked) {
-        (playback::Method::Rendition, Some(lines), _) => Some(lines),
-        // A play that outlived the server: its player says what it was given.
-        (playback::Method::Direct, None, Some(Rendition::Live(lines))) => Some(*lines),
-        _ => None,
-    };
-    let film = match play.film().filter(|film| film.stored.is_some() || prepared.is_none()) {
+    let film = match play.film() {
         Some(known) => known,
         None => {
-            let (row, facts) = facts_of(house, claims).await?;
-            let film = match prepared {
-                Some(lines) => {
-                    let stored = house.renditions.stored(&row, lines).await?;
-                    let stored = stored.ok_or_else(|| Problem::of(Code::NeedsPreparing))?;
-                    Film { timeline: stored.timeline.clone(), facts, stored: Some(stored) }
-                }
-                None => {
-                    let tenant = Tenant::User(claims.user.clone());
-                    let made = timeline(house, &tenant, &row).await?.ok_or_else(|| Problem::of(Code::FileBroken))?;
-                    Film { timeline: made, facts, stored: None }
-                }
-            };
+            let film = film_of(house, claims, &play).await?;
             play.set_film(film.clone());
             film
         }
@@ -87,18 +64,37 @@ async fn sit(
     Ok(Sitting { play, served, film })
 }
 
+/// The plans and versions of a play, found again after rights, libraries or the server changed.
+async fn film_of(house: &House, claims: &TicketClaims, play: &Play) -> Answer<Film> {
+    let (row, facts) = facts_of(house, claims).await?;
+    let lines = match &play.about.ladder {
+        Some(ladder) => ladder.lines.clone(),
+        // A play that outlived the server: whatever there is.
+        None => house.renditions.lines_of(&row).await?,
+    };
+    let mut stored = Vec::new();
+    for lines in lines {
+        stored.extend(house.renditions.stored(&row, lines).await?);
+    }
+    let timeline = match (crate::timeline::known(house, &row).await?, stored.first()) {
+        (Some(known), _) => Arc::new(known),
+        // A version is of this very file, and so are its plans.
+        (None, Some(version)) => version.timeline.clone(),
+        (None, None) => {
+            let tenant = Tenant::User(claims.user.clone());
+            timeline(house, &tenant, &row).await?.ok_or_else(|| Problem::of(Code::FileBroken))?
+        }
+    };
+    Ok(Film { timeline, facts, stored })
+}
+
 /// The pictures and sounds of this play.
 #[utoipa::path(get, path = "/stream/{ticket}/master.m3u8", tag = "watching", params(("ticket" = String, Path)),
     responses((status = 200, content_type = "application/vnd.apple.mpegurl")))]
 async fn master(State(house): State<Arc<House>>, Admitted(claims): Admitted, Caller(peer): Caller) -> Answer<Response> {
-    let Sitting { play, served, film } = sit(&house, &claims, peer.address, None).await?;
-    let Film { timeline, facts, stored } = film;
-    let picture = match (play.about.method, play.about.lines, stored) {
-        (_, _, Some(stored)) => Rendition::Live(stored.lines),
-        (playback::Method::Transcode, Some(lines), None) => Rendition::Live(lines),
-        _ => Rendition::Original,
-    };
-    let videos = variant(&timeline, &facts, &picture, served.size).into_iter().collect::<Vec<_>>();
+    let sitting = sit(&house, &claims, peer.address).await?;
+    let videos: Vec<VideoVariant> = pictures(&sitting).iter().filter_map(|one| variant(&sitting, one)).collect();
+    let Sitting { play, film: Film { timeline, facts, .. }, .. } = sitting;
     if videos.is_empty() {
         return Err(Problem::of(Code::NeedsPreparing));
     }
@@ -119,35 +115,60 @@ async fn master(State(house): State<Arc<House>>, Admitted(claims): Admitted, Cal
     Ok(text(playlist::master(&videos, &audios.collect::<Vec<_>>())))
 }
 
-fn variant(timeline: &Timeline, facts: &FileFacts, picture: &Rendition, size: u64) -> Option<VideoVariant> {
-    let video = facts.video.as_ref()?;
+/// What there is to choose from, what was chosen first: players that do not choose take that.
+fn pictures(sitting: &Sitting) -> Vec<Rendition> {
+    let about = &sitting.play.about;
+    let chosen = match (about.lines, about.method) {
+        (Some(lines), _) => Rendition::Live(lines),
+        (None, _) => Rendition::Original,
+    };
+    let all = match &about.ladder {
+        Some(ladder) => {
+            let original = ladder.original.then_some(Rendition::Original);
+            original.into_iter().chain(ladder.lines.iter().map(|lines| Rendition::Live(*lines))).collect()
+        }
+        None => {
+            let versions = sitting.film.stored.iter().map(|stored| Rendition::Live(stored.lines));
+            std::iter::once(Rendition::Original).chain(versions).collect::<Vec<_>>()
+        }
+    };
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(|one| allowed(sitting, one).is_ok()).partition(|one| *one == chosen);
+    first.extend(rest);
+    first
+}
+
+fn variant(sitting: &Sitting, picture: &Rendition) -> Option<VideoVariant> {
+    let Sitting { served, film, .. } = sitting;
+    let video = film.facts.video.as_ref()?;
     let uri = format!("{}/index.m3u8", picture.name());
     let frame_rate = video.frame_rate;
     match picture {
         Rendition::Original => {
-            timeline.copy.as_ref().ok()?;
-            let seconds = (facts.duration_ms / 1000).max(1);
-            let average = facts.bitrate.unwrap_or(size * 8 / seconds);
-            // Peaks of copied segments are not known; twice the average is what films have.
-            let bandwidth = average.saturating_mul(2);
+            film.timeline.copy.as_ref().ok()?;
+            let average = admission::original_bps(Some(&film.facts), served.size);
             Some(VideoVariant {
                 uri,
                 codecs: codecs::video(video)?,
                 width: video.width,
                 height: video.height,
-                bandwidth,
+                // Peaks of copied segments are not known; twice the average is what films have.
+                bandwidth: average.saturating_mul(2),
+                average,
                 frame_rate,
             })
         }
         Rendition::Live(lines) => {
-            let rung = crate::timeline::live_rung(*lines, false);
+            let promised = u64::from(crate::timeline::live_rung(*lines, false).kbps) * 1000;
+            let (peak, average) = film.version(*lines).map_or((promised * 3 / 2, promised), |version| version.rates());
             let width = u64::from(video.width) * u64::from(*lines) / u64::from(video.height.max(1));
             Some(VideoVariant {
                 uri,
                 codecs: codecs::ENCODED_VIDEO.into(),
                 width: u32::try_from(width & !1).unwrap_or(0),
                 height: *lines,
-                bandwidth: u64::from(rung.kbps) * 1500 + 192_000,
+                bandwidth: peak + admission::SOUND_BPS,
+                average: average + admission::SOUND_BPS,
                 frame_rate,
             })
         }
@@ -171,27 +192,45 @@ async fn index(
     Path((_, name)): Path<(String, String)>,
 ) -> Answer<Response> {
     let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
-    let sitting = sit(&house, &claims, peer.address, Some(&rendition)).await?;
+    let sitting = sit(&house, &claims, peer.address).await?;
     allowed(&sitting, &rendition)?;
-    let timeline = &sitting.film.timeline;
+    let plans = plans(&sitting.film, &rendition);
     Ok(text(match rendition {
-        Rendition::Original => playlist::video(timeline.copy.as_ref().map_err(|_| Problem::missing())?),
-        Rendition::Live(_) => playlist::video(&timeline.encode),
-        Rendition::Sound(_) => playlist::audio(&timeline.audio),
+        Rendition::Original => playlist::video(plans.copy.as_ref().map_err(|_| Problem::missing())?),
+        Rendition::Live(_) => playlist::video(&plans.encode),
+        Rendition::Sound(_) => playlist::audio(&plans.audio),
     }))
 }
 
-/// An encode costs what was admitted for this play, and nothing else is encoded for it.
+/// Only what is on this play's ladder: an encode costs what was admitted, and nothing else is
+/// encoded for it.
 fn allowed(sitting: &Sitting, rendition: &Rendition) -> Answer<()> {
-    let about = &sitting.play.about;
+    let (about, film) = (&sitting.play.about, &sitting.film);
+    let holds = |lines| about.ladder.as_ref().is_none_or(|ladder| ladder.holds(lines));
     match rendition {
-        Rendition::Live(lines) if sitting.film.stored.as_ref().is_some_and(|s| s.lines == *lines) => Ok(()),
-        Rendition::Live(lines) if about.method != playback::Method::Transcode || about.lines != Some(*lines) => {
-            Err(Problem::missing())
+        Rendition::Original if holds(None) && film.timeline.copy.is_ok() => Ok(()),
+        Rendition::Live(lines) if holds(Some(*lines)) => {
+            let admitted = about.method == playback::Method::Transcode && about.lines == Some(*lines);
+            if admitted || film.version(*lines).is_some() { Ok(()) } else { Err(Problem::of(Code::NeedsPreparing)) }
         }
-        Rendition::Sound(number) if *number >= sitting.film.facts.audio.len() => Err(Problem::missing()),
-        _ => Ok(()),
+        Rendition::Sound(number) if *number < film.facts.audio.len() => Ok(()),
+        _ => Err(Problem::missing()),
     }
+}
+
+/// The version that a track comes from; `None` is the film itself.
+fn version_of<'a>(film: &'a Film, rendition: &Rendition) -> Option<&'a Arc<Stored>> {
+    match rendition {
+        Rendition::Original => None,
+        Rendition::Live(lines) => film.version(*lines),
+        // Sound is the same for every picture.
+        Rendition::Sound(_) => film.stored.iter().find(|stored| stored.has(&rendition.name())),
+    }
+}
+
+/// Where the segments of a track begin.
+fn plans<'a>(film: &'a Film, rendition: &Rendition) -> &'a Timeline {
+    version_of(film, rendition).map_or(&film.timeline, |version| &version.timeline)
 }
 
 /// The beginning of a track (`init.mp4`), or one of its segments (`17.m4s`).
@@ -209,7 +248,7 @@ async fn part(
 ) -> Answer<Response> {
     let rendition = Rendition::parse(&name).ok_or_else(Problem::missing)?;
     let number = number_of(&part).ok_or_else(Problem::missing)?;
-    let sitting = sit(&house, &claims, peer.address, Some(&rendition)).await?;
+    let sitting = sit(&house, &claims, peer.address).await?;
     allowed(&sitting, &rendition)?;
     let content = content(&sitting, &rendition, number).ok_or_else(Problem::missing)?;
     let Sitting { play, served, .. } = &sitting;
@@ -228,6 +267,11 @@ async fn part(
     }
     if method == Method::HEAD {
         return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
+    }
+    match rendition {
+        Rendition::Original => play.shows(None, admission::original_bps(Some(&sitting.film.facts), served.size)),
+        Rendition::Live(lines) => play.shows(Some(lines), admission::encoded_bps(lines)),
+        Rendition::Sound(_) => {}
     }
     let tenant = Tenant::User(claims.user.clone());
     let open = play.connection();
@@ -264,16 +308,15 @@ enum Content {
 }
 
 fn content(sitting: &Sitting, rendition: &Rendition, number: Option<u32>) -> Option<Content> {
-    let Film { timeline, facts, stored } = &sitting.film;
-    if let Some(stored) = stored {
+    let film = &sitting.film;
+    if let Some(version) = version_of(film, rendition) {
         let name = match rendition {
             Rendition::Live(_) => VIDEO.to_string(),
             Rendition::Original | Rendition::Sound(_) => rendition.name(),
         };
-        if stored.has(&name) {
-            return stored.slice(&name, number).map(|slice| Content::Stored { id: stored.id.clone(), slice });
-        }
+        return version.slice(&name, number).map(|slice| Content::Stored { id: version.id.clone(), slice });
     }
+    let Film { timeline, facts, .. } = film;
     Some(match number {
         None => Content::Made { track: track(timeline, facts, rendition)?, wanted: None },
         Some(number) => {

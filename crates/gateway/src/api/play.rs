@@ -19,7 +19,9 @@ use domain::{
     Code, FolderState, PlayId, Tenant, TitleId, UserId,
     devices::Device,
     facts::{Container, Defect, FileFacts},
-    playback::{Candidate, Capabilities, Decision, Method, Quality, Reason, Wish, decide, default_audio},
+    playback::{
+        Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, ladder,
+    },
 };
 use renditions::{RenditionView, Stored};
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,10 @@ struct QualityView {
     height: u32,
     /// `original`, `rendition` or `live`.
     kind: String,
+    /// On average, as far as it is known before it plays.
+    bitrate_bps: u64,
+    /// Among what the playlist at `url` offers: a player changes to it by itself.
+    in_playlist: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -133,7 +139,7 @@ async fn play(
     // The same page asked again: its earlier play is over.
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
     let entry = loop {
-        let Chosen { file, method, lines, ref reasons, ref ready, .. } = chosen;
+        let Chosen { file, method, lines, ref ladder, ref reasons, ref ready, .. } = chosen;
         let new = NewPlay {
             play: play.clone(),
             user: who.user.clone(),
@@ -146,6 +152,7 @@ async fn play(
             file: file.id.clone(),
             method,
             lines,
+            ladder: Some(ladder.clone()),
             reasons: reasons.clone(),
             audio_track: wish.audio_track,
             bits_per_s: admission::bits_per_s(file, lines),
@@ -162,7 +169,7 @@ async fn play(
             Ok(entry) => break entry,
             Err(TurnedAway::Refused(failure)) => return Err(failure.into()),
             Err(TurnedAway::Lower { lines, otherwise }) => {
-                let wish = Wish { quality: Quality::Lines(lines), ..wish };
+                let wish = Wish { quality: Quality::AtMost(lines), ..wish };
                 chosen = choose(&house, &who.user, &files, &capabilities, wish).await?;
                 if chosen.lines != Some(lines) {
                     return Err(otherwise.into());
@@ -172,11 +179,11 @@ async fn play(
             }
         }
     };
-    let Chosen { file, method, lines, reasons, timeline, ready, stored } = chosen;
+    let Chosen { file, method, lines, ladder, reasons, timeline, ready, stored } = chosen;
     let facts = file.facts.as_ref();
     let duration_ms = entry.about.duration_ms;
-    if let Some(stored) = &stored {
-        house.renditions.used(&stored.id).await;
+    for version in &stored {
+        house.renditions.used(&version.id).await;
     }
     if let (Some(timeline), Some(facts)) = (timeline, facts) {
         entry.set_film(Film { timeline, facts: facts.clone(), stored });
@@ -215,7 +222,7 @@ async fn play(
         },
         reasons: reasons.into_iter().map(Into::into).collect(),
         quality: lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
-        qualities: qualities(height, facts, &ready),
+        qualities: qualities(height, file, &ready, &ladder),
         audio_tracks: audio_tracks(facts, sound),
         subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
         chapters: facts.map(chapters).unwrap_or_default(),
@@ -382,22 +389,26 @@ async fn devices() -> Json<List<DeviceView>> {
 }
 
 /// The original, what was prepared, and what may be encoded right now.
-fn qualities(height: u32, facts: Option<&FileFacts>, ready: &[u32]) -> Vec<QualityView> {
-    let original =
-        QualityView { id: "original".into(), label: format!("Original ({height}p)"), height, kind: "original".into() };
-    let prepared = ready.iter().map(|lines| QualityView {
+fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder) -> Vec<QualityView> {
+    let original = QualityView {
+        id: "original".into(),
+        label: format!("Original ({height}p)"),
+        height,
+        kind: "original".into(),
+        bitrate_bps: admission::bits_per_s(file, None),
+        in_playlist: ladder.holds(None),
+    };
+    let encoded = |lines: u32, kind: &str, how: &str| QualityView {
         id: format!("{lines}p"),
-        label: format!("{lines}p, prepared"),
-        height: *lines,
-        kind: "rendition".into(),
-    });
-    let live = live_lines(facts).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
-    let live = live.map(|lines| QualityView {
-        id: format!("{lines}p"),
-        label: format!("{lines}p, encoded while you watch"),
+        label: format!("{lines}p, {how}"),
         height: lines,
-        kind: "live".into(),
-    });
+        kind: kind.into(),
+        bitrate_bps: admission::encoded_bps(lines),
+        in_playlist: ladder.holds(Some(lines)),
+    };
+    let prepared = ready.iter().map(|lines| encoded(*lines, "rendition", "prepared"));
+    let live = live_lines(file.facts.as_ref()).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
+    let live = live.map(|lines| encoded(lines, "live", "encoded while you watch"));
     let mut smaller: Vec<QualityView> = prepared.chain(live).collect();
     smaller.sort_by_key(|quality| std::cmp::Reverse(quality.height));
     std::iter::once(original).chain(smaller).collect()
@@ -424,13 +435,14 @@ struct Chosen<'a> {
     file: &'a FileRow,
     method: Method,
     lines: Option<u32>,
+    ladder: Ladder,
     reasons: Vec<Reason>,
     /// Where its segments begin, for everything but direct play.
     timeline: Option<Arc<Timeline>>,
     /// Lines of the versions that were made ahead of time.
     ready: Vec<u32>,
-    /// The one of them that plays.
-    stored: Option<Arc<Stored>>,
+    /// Those of them on the ladder.
+    stored: Vec<Arc<Stored>>,
 }
 
 /// The best file that plays: of those that are there, the one with the tallest picture.
@@ -452,7 +464,7 @@ async fn choose<'a>(
         let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
             Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };
-        let (mut timeline, mut stored) = (None, None);
+        let mut timeline = None;
         let mut decision = decide(&candidate, capabilities, wish);
         if matches!(decision, Decision::Play { method: Method::Remux | Method::Transcode, .. }) {
             // Only now is it worth looking into the file, and what is found may change the answer.
@@ -463,16 +475,25 @@ async fn choose<'a>(
             }
             decision = decide(&candidate, capabilities, wish);
         }
-        if let Decision::Play { method: Method::Rendition, lines: Some(lines), .. } = decision {
-            stored = house.renditions.stored(file, lines).await?;
-            if stored.is_none() {
-                return Err(Problem::of(Code::NeedsPreparing));
-            }
-            timeline = stored.as_ref().map(|stored| stored.timeline.clone());
-        }
         match decision {
             Decision::Play { method, lines, reasons } => {
-                playable.push(Chosen { file, method, lines, reasons, timeline, ready, stored });
+                if method == Method::Rendition {
+                    timeline = crate::timeline::known(house, file).await?.map(Arc::new);
+                    candidate.copy = timeline.as_ref().map(|timeline| timeline.verdict());
+                }
+                let mut ladder = ladder(&candidate, capabilities, wish, method, lines);
+                let mut stored = Vec::new();
+                for lines in ladder.lines.iter().filter(|lines| ready.contains(lines)) {
+                    stored.extend(house.renditions.stored(file, *lines).await?);
+                }
+                let live = lines.filter(|_| method == Method::Transcode);
+                ladder.lines.retain(|lines| live == Some(*lines) || stored.iter().any(|s| s.lines == *lines));
+                if method == Method::Rendition && !ladder.holds(lines) {
+                    return Err(Problem::of(Code::NeedsPreparing));
+                }
+                // A version is of this very file, and so are its plans.
+                let timeline = timeline.or_else(|| stored.first().map(|version| version.timeline.clone()));
+                playable.push(Chosen { file, method, lines, ladder, reasons, timeline, ready, stored });
             }
             Decision::Refuse { reasons } => refused.extend(reasons),
         }

@@ -161,6 +161,7 @@ pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answ
         // and a live encode has to be admitted again.
         method: playback::Method::Direct,
         lines: None,
+        ladder: None,
         reasons: vec![],
         audio_track: None,
         bits_per_s: files.iter().find(|f| f.id == claims.file).map_or(0, |f| crate::admission::bits_per_s(f, None)),

@@ -14,6 +14,7 @@ fn play(n: u8, user: u8) -> NewPlay {
         file: FileId::from_random([1; 16]),
         method: Method::Direct,
         lines: None,
+        ladder: None,
         reasons: vec![],
         audio_track: None,
         bits_per_s: 1_000_000,
@@ -98,4 +99,19 @@ async fn rates_are_of_the_last_seconds() {
     assert_eq!(streams.list()[0].rate, 2_000_000);
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 4_000_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_picture_that_plays_now_is_what_counts() {
+    let streams = streams();
+    let climbs = NewPlay { method: Method::Rendition, lines: Some(480), bits_per_s: 1_000_000, ..play(1, 1) };
+    let entry = begin(&streams, climbs, 9).unwrap();
+    begin(&streams, play(2, 2), 9).unwrap();
+    entry.shows(None, 3_500_000);
+    let now = &streams.list()[0].about;
+    assert_eq!((now.method, now.lines), (Method::Remux, None));
+    assert!(begin(&streams, play(3, 3), 9).is_err(), "4.5 of 4.5 Mbit/s are taken");
+    entry.shows(Some(480), 1_000_000);
+    begin(&streams, play(3, 3), 9).unwrap();
+    assert_eq!(streams.list()[0].about.method, Method::Rendition);
 }

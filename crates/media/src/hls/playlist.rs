@@ -16,6 +16,8 @@ pub struct VideoVariant {
     pub height: u32,
     /// Bits a second at the worst, sound included.
     pub bandwidth: u64,
+    /// Bits a second over the whole film, sound included.
+    pub average: u64,
     pub frame_rate: Option<f64>,
 }
 
@@ -50,8 +52,9 @@ pub fn master(videos: &[VideoVariant], audios: &[AudioVariant]) -> String {
         let codecs = audios.first().map_or_else(|| video.codecs.clone(), |a| format!("{},{}", video.codecs, a.codecs));
         let _ = write!(
             out,
-            "#EXT-X-STREAM-INF:BANDWIDTH={},CODECS=\"{codecs}\",RESOLUTION={}x{}",
+            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{codecs}\",RESOLUTION={}x{}",
             video.bandwidth.max(1),
+            video.average.max(1),
             video.width,
             video.height
         );
@@ -106,6 +109,7 @@ mod tests {
             width: 1280,
             height: 720,
             bandwidth: 4_000_000,
+            average: 2_500_000,
             frame_rate: Some(23.976),
         };
         let audio = AudioVariant {
@@ -120,7 +124,7 @@ mod tests {
             master(std::slice::from_ref(&video), &[audio]),
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
              #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Deutsch  5.1 \",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"a-0/index.m3u8\"\n\
-             #EXT-X-STREAM-INF:BANDWIDTH=4000000,CODECS=\"avc1.640028,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=23.976,AUDIO=\"sound\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=4000000,AVERAGE-BANDWIDTH=2500000,CODECS=\"avc1.640028,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=23.976,AUDIO=\"sound\"\n\
              v-original/index.m3u8\n"
         );
         assert!(!master(&[video], &[]).contains("AUDIO"));

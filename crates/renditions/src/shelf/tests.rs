@@ -42,6 +42,8 @@ fn what_is_made_can_be_read_and_nothing_before_it_is_whole() {
     assert!(shelf.read(&id(1), 480).is_err() && !shelf.is_whole(&id(1)));
     draft.finish().unwrap();
     let stored = shelf.read(&id(1), 480).unwrap();
+    // Parts of 2 to 5 bytes for 2 s each; the init of one byte is not played.
+    assert_eq!(stored.rates(), (5 * 8 / 2, (2 + 3 + 4 + 5) * 8 / 8));
     assert!(stored.has("a-0") && !stored.has("a-1"));
     assert_eq!(read(&stored.slice(VIDEO, None).unwrap()), [0]);
     assert_eq!(read(&stored.slice("a-0", Some(2)).unwrap()), [3; 4]);
