@@ -11,7 +11,7 @@ pub fn films() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         // Rebuilt per version of this list; shared by all tests of a run and of later runs.
-        let dir = cache().join("test-films-3");
+        let dir = cache().join("test-films-4");
         let done = dir.join(".done");
         if !done.exists() {
             std::fs::create_dir_all(cache()).expect("a cache folder");
