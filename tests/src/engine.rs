@@ -30,6 +30,11 @@ fn script(name: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&done.stdout).trim().to_owned())
 }
 
+fn is_over(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.is_empty() || state.contains(") Z ")
+}
+
 impl Engine {
     /// `None`, with a reason printed, where this machine cannot run one.
     pub fn start() -> Option<Self> {
@@ -71,21 +76,20 @@ impl Engine {
         if let Some(mut child) = self.again.take() {
             let _ = child.wait();
         }
-        crate::eventually("the daemon ends", || {
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            (state.is_empty() || state.contains(") Z ")).then_some(())
-        });
+        crate::eventually("the daemon ends", || is_over(pid).then_some(()));
+        // Its own containerd goes with it, sooner or later. What begins before that would take the
+        // dying one for one that runs, and wait for it in vain; a zombie likewise.
+        let record = self.dir.join("exec/containerd/containerd.pid");
+        let containerd = std::fs::read_to_string(&record).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(containerd) = containerd {
+            crate::try_signal("KILL", containerd);
+            crate::eventually("its containerd ends", || is_over(containerd).then_some(()));
+        }
+        let _ = std::fs::remove_file(&record);
     }
 
     pub fn begin(&mut self) {
         let _ = std::fs::remove_file(self.dir.join("docker.pid"));
-        // The daemon takes a zombie for a containerd that runs, and waits for it in vain.
-        let record = self.dir.join("exec/containerd/containerd.pid");
-        let pid = std::fs::read_to_string(&record).unwrap_or_default();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        if state.is_empty() || state.contains(") Z ") {
-            let _ = std::fs::remove_file(&record);
-        }
         let log = std::fs::File::create(self.dir.join("again.log")).expect("a log");
         let child = Command::new(&self.arguments[0])
             .args(&self.arguments[1..])

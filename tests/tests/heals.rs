@@ -19,13 +19,22 @@ struct Watching {
 
 impl Watching {
     fn new(house: &House, owner: &Person) -> (Self, tempfile::TempDir) {
+        let (mut all, films) = Self::several(house, owner, &["Ana"]);
+        (all.remove(0), films)
+    }
+
+    /// Everybody watches the same film, each in a loge of their own.
+    fn several(house: &House, owner: &Person, names: &[&str]) -> (Vec<Self>, tempfile::TempDir) {
         let films = media::some(&[media::DIRECT]);
         let library = house.library(owner, "Films", films.path());
-        let ana = house.viewer(owner, "Ana", &[&library]);
-        let list = ana.get("/api/v1/titles").json();
-        let title = list["items"][0]["id"].as_str().expect("a title").to_owned();
         let film = std::fs::read(films.path().join(media::DIRECT)).expect("the film");
-        (Self { ana, title, film }, films)
+        let watching = names.iter().map(|name| {
+            let ana = house.viewer(owner, name, &[&library]);
+            let list = ana.get("/api/v1/titles").json();
+            let title = list["items"][0]["id"].as_str().expect("a title").to_owned();
+            Self { ana, title, film: film.clone() }
+        });
+        (watching.collect(), films)
     }
 
     fn play(&self, house: &House) -> Player {
@@ -162,8 +171,10 @@ fn loge_restarts_and_the_film_goes_on() {
     for runtime in Runtime::available() {
         let mut house = House::open(runtime);
         let owner = house.claim();
-        let (watching, _films) = Watching::new(&house, &owner);
-        let players: Vec<Player> = (0..if long() { 8 } else { 3 }).map(|_| watching.play(&house)).collect();
+        let names = ["Ana", "Bo", "Cleo", "Dan", "Eva", "Finn", "Gia", "Hal"];
+        assert_eq!(owner.patch("/api/v1/admin/settings", &json!({ "max_viewers": 8 })).status, 200);
+        let (watching, _films) = Watching::several(&house, &owner, &names[..if long() { 8 } else { 3 }]);
+        let players: Vec<Player> = watching.iter().map(|one| one.play(&house)).collect();
         for name in ["TERM", "KILL"] {
             let mut took = Vec::new();
             for _ in 0..if long() { 15 } else { 1 } {
@@ -176,7 +187,9 @@ fn loge_restarts_and_the_film_goes_on() {
             }
             report(&format!("{runtime:?}, Loge with SIG{name}, {} films", players.len()), took);
         }
-        eventually("one container of hers", || container(&owner, &watching.ana.id));
+        for one in &watching {
+            eventually("a container of each", || container(&owner, &one.ana.id));
+        }
         for player in players {
             player.end();
         }
