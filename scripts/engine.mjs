@@ -129,6 +129,7 @@ async function clear(home, { keepFolder = false } = {}) {
   for (const pid of processesNaming(home)) await endProcess(pid, home);
   unmountBelow(home);
   for (const id of ids) removeCgroups(id);
+  removeEmptyHouses();
   if (keepFolder) {
     for (const entry of ["data", "exec", "docker.sock", "docker.pid"]) rmSync(join(home, entry), { recursive: true, force: true });
   } else {
@@ -203,13 +204,26 @@ function unmountBelow(home) {
 }
 
 function removeCgroups(id) {
-  const roots = ["/sys/fs/cgroup", ...list("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
-  for (const root of roots) {
-    try {
-      rmdirSync(join(root, "docker", id));
-    } catch {
-      // Not there, or the kernel still counts a dying process.
-    }
+  for (const root of cgroupRoots()) {
+    for (const parent of ["docker", ...housesIn(root)]) rmdirQuietly(join(root, parent, id));
+  }
+}
+
+/** The groups around all loges of a house; a house that was killed leaves its own, empty. */
+function removeEmptyHouses() {
+  for (const root of cgroupRoots()) {
+    for (const house of housesIn(root)) rmdirQuietly(join(root, house));
+  }
+}
+
+const cgroupRoots = () => ["/sys/fs/cgroup", ...list("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
+const housesIn = (root) => list(root).filter((name) => /^loge-[0-9a-f]{32}$/.test(name));
+
+function rmdirQuietly(folder) {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not there, in use, or the kernel still counts a dying process.
   }
 }
 

@@ -4,8 +4,9 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startEngine, stopEngine } from "../../scripts/engine.mjs";
-import { ping } from "../../scripts/lib/docker-api.mjs";
+import { call, ping } from "../../scripts/lib/docker-api.mjs";
 import { until } from "../../scripts/lib/run.mjs";
+import { ensureWorkerImage } from "../../scripts/worker-image.mjs";
 
 async function engine(t) {
   try {
@@ -56,4 +57,32 @@ test("a daemon that was killed leaves nothing either", async (t) => {
 
 test("a folder that holds something is refused", async () => {
   await assert.rejects(startEngine({ dir: "/etc" }), process.getuid() === 0 ? /used once/ : /engine/);
+});
+
+/** Folders of this control group, in whichever hierarchies there are. */
+const groups = (name) => {
+  const roots = ["/sys/fs/cgroup", ...readdirSync("/sys/fs/cgroup").map((entry) => join("/sys/fs/cgroup", entry))];
+  return roots.map((root) => join(root, name)).filter((path) => existsSync(path));
+};
+
+test("nor does a container whose daemon was killed, down to the group around its house", async (t) => {
+  if (!process.env.LOGE_WORKER) return t.skip("LOGE_WORKER names no program");
+  const one = await engine(t);
+  if (!one) return;
+  if (!existsSync(join(one.dir, "engine.json"))) return t.skip("the engine was started by another user");
+  const house = `loge-${"ab".repeat(16)}`;
+  try {
+    const image = await ensureWorkerImage({ socket: one.socket, worker: process.env.LOGE_WORKER });
+    const Entrypoint = ["/usr/bin/ffmpeg", "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"];
+    const body = { Image: image, Entrypoint, HostConfig: { NetworkMode: "none", CgroupParent: `/${house}` } };
+    const { Id } = JSON.parse((await call(one.socket, "POST", "/containers/create", { body })).body);
+    const started = await call(one.socket, "POST", `/containers/${Id}/start`);
+    if (started.status !== 204) return t.skip(started.body);
+    assert.notEqual(groups(house).length, 0, "the control: the group is there");
+    process.kill(JSON.parse(readFileSync(join(one.dir, "engine.json"), "utf8")).pid, "SIGKILL");
+  } finally {
+    await stopEngine(one.dir);
+  }
+  assert.deepEqual(groups(house), []);
+  assert.deepEqual(naming(one.dir), []);
 });
