@@ -123,6 +123,9 @@ pub enum Job {
     Sheet { file: FileRef, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
     /// Result: a subtitle file that lies beside a film, as WebVTT.
     SubtitleFile { file: FileRef },
+    /// Result: what a film of the worker's own costs as these pictures, see [`crate::measure`].
+    /// `read`: a large file, of which a part is read for the speed of its disk.
+    Calibrate { rungs: Vec<Rung>, read: Option<FileRef> },
 }
 
 impl RequestBody {
@@ -139,7 +142,8 @@ impl RequestBody {
 impl Job {
     pub fn file(&self) -> Option<&FileRef> {
         match self {
-            Self::Glance { .. } => None,
+            // A film of its own is all that programs see for a calibration.
+            Self::Glance { .. } | Self::Calibrate { .. } => None,
             Self::Probe { file }
             | Self::Index { file }
             | Self::Rest { file, .. }

@@ -13,6 +13,7 @@ pub mod data;
 pub mod env;
 pub mod frame;
 pub mod look;
+pub mod measure;
 pub mod subtitle;
 
 /// Requests one worker works on at once.
@@ -24,4 +25,5 @@ pub const MAX_DATA_CONNECTIONS: usize = 2 * MAX_ACTIVE_REQUESTS as usize;
 pub use data::{AnswerHead, FileRef, Job, PlanPart, PlannedCut, Request, RequestBody, Rung, Status, Track, Wanted};
 pub use frame::{FrameError, FromWorker, Hello, MAX_FRAME_BYTES, Opening, PROTOCOL, ToWorker};
 pub use look::Looked;
+pub use measure::Measured;
 pub use subtitle::Taken;

@@ -14,8 +14,8 @@ pub struct Room {
     pub seats: u32,
     /// Plays one person may have at once.
     pub plays_per_person: u32,
-    /// Pictures that may be encoded at once.
-    pub encodes: u32,
+    /// Processor time for live encodes, in thousandths of a core.
+    pub encode_millis: u32,
     /// What the wire carries, in bits per second; `None` where nobody knows.
     pub wire_bps: Option<u64>,
 }
@@ -27,8 +27,8 @@ pub struct Running<'a> {
     pub username: &'a str,
     /// What it takes from the wire on average, in bits per second.
     pub bps: u64,
-    /// Its picture is encoded while it plays.
-    pub encoded: bool,
+    /// Processor time that encoding its picture takes at the moment, in thousandths of a core.
+    pub encode_millis: u32,
     /// Until its film ends; `None` while it is paused, and where nobody knows.
     pub left: Option<Duration>,
 }
@@ -38,7 +38,8 @@ pub struct Running<'a> {
 pub struct Wanted<'a> {
     pub user: &'a UserId,
     pub bps: u64,
-    pub encoded: bool,
+    /// 0 for a picture that is not encoded while it plays.
+    pub encode_millis: u32,
     /// Smaller pictures of the same film, with what they take from the wire.
     pub smaller: &'a [Smaller],
 }
@@ -47,7 +48,7 @@ pub struct Wanted<'a> {
 pub struct Smaller {
     pub lines: u32,
     pub bps: u64,
-    pub encoded: bool,
+    pub encode_millis: u32,
 }
 
 /// The answer. A smaller picture is offered where it is all that fits; a viewer who insists on the
@@ -85,26 +86,12 @@ pub fn admit(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admis
         };
         return Admission::Refuse(Failure::new(Code::TooManyStreams, text));
     }
-    let fits =
-        |bps: u64, encoded: bool| has_wire(bps, running, room) && (!encoded || has_encoder(wanted, running, room));
-    if fits(wanted.bps, wanted.encoded) {
+    let fits = |bps: u64, millis: u32| has_wire(bps, running, room) && has_cpu(wanted.user, millis, running, room);
+    if fits(wanted.bps, wanted.encode_millis) {
         return Admission::Admit;
     }
     let no = if has_wire(wanted.bps, running, room) {
-        match room.encodes {
-            0 => {
-                let text = "This film would have to be encoded while you watch, which this house does not do.";
-                Admission::Refuse(Failure::new(Code::NeedsPreparing, text))
-            }
-            1 => turned_away(
-                "One film is being encoded already, which is all this machine does at once.",
-                running.iter().filter(|p| p.encoded),
-            ),
-            many => turned_away(
-                &format!("{many} films are being encoded already, which is all this machine does at once."),
-                running.iter().filter(|p| p.encoded),
-            ),
-        }
+        no_cpu(wanted, running, room)
     } else {
         let what = format!(
             "The network is full: what plays takes {} of {} Mbit/s, and this film needs {}.",
@@ -115,7 +102,7 @@ pub fn admit(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admis
         turned_away(&what, running.iter())
     };
     let largest =
-        wanted.smaller.iter().filter(|s| s.bps < wanted.bps && fits(s.bps, s.encoded)).max_by_key(|s| s.lines);
+        wanted.smaller.iter().filter(|s| s.bps < wanted.bps && fits(s.bps, s.encode_millis)).max_by_key(|s| s.lines);
     match (largest, no) {
         (Some(smaller), Admission::Wait(otherwise) | Admission::Refuse(otherwise)) => {
             Admission::Lower { lines: smaller.lines, otherwise }
@@ -134,8 +121,46 @@ fn has_wire(bps: u64, running: &[Running<'_>], room: &Room) -> bool {
 }
 
 /// A person's own encode makes place for their next one.
-fn has_encoder(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> bool {
-    running.iter().filter(|p| p.encoded && p.user != wanted.user).count() < room.encodes as usize
+fn others_millis(user: &UserId, running: &[Running<'_>]) -> u32 {
+    running.iter().filter(|p| p.user != user).map(|p| p.encode_millis).fold(0, u32::saturating_add)
+}
+
+fn has_cpu(user: &UserId, millis: u32, running: &[Running<'_>], room: &Room) -> bool {
+    millis == 0 || others_millis(user, running).saturating_add(millis) <= room.encode_millis
+}
+
+/// Decides whether an encode may go on that nobody asked anything of for a while, so that its
+/// processor time may be somebody else's by now. `running` is without it.
+pub fn resume(user: &UserId, encode_millis: u32, running: &[Running<'_>], room: &Room) -> Result<(), Failure> {
+    if has_cpu(user, encode_millis, running, room) {
+        return Ok(());
+    }
+    match no_cpu(&Wanted { user, bps: 0, encode_millis, smaller: &[] }, running, room) {
+        Admission::Wait(failure) | Admission::Refuse(failure) => Err(failure),
+        Admission::Admit | Admission::Lower { .. } => Ok(()),
+    }
+}
+
+fn no_cpu(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admission {
+    if wanted.encode_millis > room.encode_millis {
+        let text = "This film would have to be encoded while you watch, which this machine is not fast enough for.";
+        return Admission::Refuse(Failure::new(Code::NeedsPreparing, text));
+    }
+    let encoding = || running.iter().filter(|p| p.encode_millis > 0 && p.user != wanted.user);
+    let what = format!(
+        "This film has to be encoded while you watch. That takes {} processor cores, and {} of {} are taken ({}).",
+        cores(wanted.encode_millis),
+        cores(others_millis(wanted.user, running)),
+        cores(room.encode_millis),
+        names(&encoding().copied().collect::<Vec<_>>()),
+    );
+    turned_away(&what, encoding())
+}
+
+/// One decimal, rounded up: what is not quite there is not there.
+fn cores(millis: u32) -> String {
+    let tenths = millis.div_ceil(100);
+    if tenths.is_multiple_of(10) { (tenths / 10).to_string() } else { format!("{}.{}", tenths / 10, tenths % 10) }
 }
 
 fn turned_away<'a, 'b: 'a>(what: &str, worth_waiting: impl Iterator<Item = &'a Running<'b>>) -> Admission {

@@ -50,6 +50,13 @@ pub struct VideoFacts {
     pub transfer: Option<String>,
 }
 
+impl VideoFacts {
+    /// Whether its brightness is that of HDR.
+    pub fn is_hdr(&self) -> bool {
+        matches!(self.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioFacts {
     pub codec: String,

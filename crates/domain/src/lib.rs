@@ -6,6 +6,7 @@
 //! Never here: a clock read, randomness, input or output, serialisation, an async runtime.
 
 pub mod admission;
+pub mod capacity;
 pub mod devices;
 pub mod facts;
 pub mod failure;

@@ -61,7 +61,7 @@ pub const fn rung(lines: u32, tone_map: bool, unhurried: bool) -> Rung {
 }
 
 pub fn is_hdr(video: &VideoFacts) -> bool {
-    matches!(video.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
+    video.is_hdr()
 }
 
 /// The part of a plan around one segment; `None` past its end.

@@ -8,6 +8,7 @@
 //! Never here: HTTP, policy about who may ask, hashing of passwords, reading media.
 
 mod audit;
+mod capacity;
 mod cursor;
 mod entities;
 mod error;

@@ -1,6 +1,6 @@
 //! Frames over a Unix stream, and one data connection from its token to its end.
 
-use crate::{glance, heads::Heads, job, log, range, settings::Settings};
+use crate::{calibrate, glance, heads::Heads, job, log, range, settings::Settings};
 use contract::{AnswerHead, FileRef, FrameError, Job, Opening, Request, RequestBody, Status, frame};
 use media::jail::{OpenFile, OpenFileError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -101,6 +101,11 @@ fn answer(
         RequestBody::Job { job, max_bytes, time_limit_ms } => {
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
             let outcome = match &job {
+                Job::Calibrate { rungs, read } => {
+                    // Its disk may be away; everything else can be measured all the same.
+                    let read = read.as_ref().and_then(|file| open(settings, file).ok());
+                    calibrate::run(settings, stream, rungs, read, limits)
+                }
                 Job::Glance { files } => glance::run(stream, files, limits, |file| open(settings, file)),
                 Job::Rest { file, track } => match open(settings, file) {
                     Ok(open) => {

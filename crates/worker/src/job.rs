@@ -25,6 +25,7 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
+use wait4::try_wait4_pid;
 
 /// Whatever the gateway asks for, no result is larger and no program runs longer.
 const MAX_RESULT_BYTES: u32 = 16 << 20;
@@ -66,7 +67,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
     let deadline = Instant::now() + limits.time;
     match job {
         // These need no program: see `connection`.
-        Job::Glance { .. } | Job::Rest { .. } => Outcome::Ended(Status::Refused),
+        Job::Glance { .. } | Job::Rest { .. } | Job::Calibrate { .. } => Outcome::Ended(Status::Refused),
         Job::Probe { .. } => {
             if is_cut(&open) {
                 return Outcome::Failed(CUT.into());
@@ -138,7 +139,7 @@ pub fn collect(
     let limits = JobLimits { max_bytes, time };
     let (program, args) =
         (settings.programs.ffmpeg.clone().into_os_string(), args.iter().map(OsString::from).collect());
-    match watch_at(settings, gateway, program, args, open, limits, Instant::now() + time, 0) {
+    match watch_at(settings, gateway, program, args, open, limits, Instant::now() + time, 0).0 {
         Outcome::Done(bytes) => Ok(bytes),
         other => Err(other),
     }
@@ -156,7 +157,21 @@ pub fn watch(
     limits: JobLimits,
     deadline: Instant,
 ) -> Outcome {
-    watch_at(settings, gateway, program, args, open, limits, deadline, BEHIND_VIEWERS)
+    watch_at(settings, gateway, program, args, open, limits, deadline, BEHIND_VIEWERS).0
+}
+
+/// ffmpeg, with the processor time that it and its threads took. `limits.time` is of that time.
+pub fn timed(
+    settings: &Settings,
+    gateway: &UnixStream,
+    args: &[String],
+    open: &OpenFile,
+    limits: JobLimits,
+    deadline: Instant,
+) -> (Outcome, Duration) {
+    let program = settings.programs.ffmpeg.clone().into_os_string();
+    let args = args.iter().map(OsString::from).collect();
+    watch_at(settings, gateway, program, args, open, limits, deadline, 0)
 }
 
 #[expect(clippy::too_many_arguments, reason = "what one program is started with")]
@@ -169,23 +184,24 @@ fn watch_at(
     limits: JobLimits,
     deadline: Instant,
     niceness: i32,
-) -> Outcome {
-    let Ok(film) = open.fd.try_clone() else { return Outcome::Ended(Status::Io) };
+) -> (Outcome, Duration) {
+    let Ok(film) = open.fd.try_clone() else { return (Outcome::Ended(Status::Io), Duration::ZERO) };
     let mut running = match start(settings, Path::new(&program), &args, film, Some(limits.time), niceness) {
         Ok(running) => running,
         Err(error) => {
             log::line(&format!("start a job: {error}"));
-            return Outcome::Ended(Status::Io);
+            return (Outcome::Ended(Status::Io), Duration::ZERO);
         }
     };
     let mut result = Vec::new();
     let mut words = Vec::new();
-    match running.follow(gateway, limits.max_bytes, deadline, &mut result, &mut words) {
+    let outcome = match running.follow(gateway, limits.max_bytes, deadline, &mut result, &mut words) {
         Followed::Exited(status) => ending(status, result, &words),
         Followed::Late | Followed::TooLarge => Outcome::Ended(Status::Limit),
         Followed::Cancelled => Outcome::Cancelled,
         Followed::Broken => Outcome::Ended(Status::Io),
-    }
+    };
+    (outcome, running.used.unwrap_or_default())
 }
 
 fn ending(status: ExitStatus, result: Vec<u8>, words: &[u8]) -> Outcome {
@@ -243,6 +259,8 @@ pub fn kill_all() {
 pub struct Running {
     child: Child,
     group: Pid,
+    /// Processor time of it and its threads, once it was waited for.
+    used: Option<Duration>,
 }
 
 enum Followed {
@@ -259,7 +277,7 @@ impl Running {
         let child = command.spawn()?;
         let group = Pid::from_child(&child);
         groups.push(group);
-        Ok(Self { child, group })
+        Ok(Self { child, group, used: None })
     }
 
     pub fn group(&self) -> Pid {
@@ -349,7 +367,9 @@ impl Running {
             match waitid(WaitId::Pid(self.group), ended) {
                 Ok(Some(_)) => {
                     let _ = kill_process_group(self.group, Signal::KILL);
-                    return self.child.wait().map_or(Followed::Broken, Followed::Exited);
+                    let Ok(Some(ended)) = try_wait4_pid(self.child.id()) else { return Followed::Broken };
+                    self.used = Some(ended.rusage.utime + ended.rusage.stime);
+                    return Followed::Exited(ended.status);
                 }
                 Ok(None) if Instant::now() >= deadline => return Followed::Late,
                 Ok(None) => {}
@@ -368,7 +388,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Still there means that it was not followed to its end.
-        if let Ok(None) = self.child.try_wait() {
+        if self.used.is_none() && matches!(self.child.try_wait(), Ok(None)) {
             let _ = kill_process_group(self.group, Signal::KILL);
             let _ = self.child.wait();
         }

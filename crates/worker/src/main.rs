@@ -7,6 +7,7 @@
 //! One blocking thread per data connection: the disk may wait, and only this person waits with it.
 //! It ends with the control connection: 0 when told to shut down, 1 when the gateway is gone.
 
+mod calibrate;
 mod connection;
 mod control;
 mod glance;

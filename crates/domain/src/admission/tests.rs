@@ -1,6 +1,6 @@
 use super::*;
 
-const ROOM: Room = Room { seats: 2, plays_per_person: 2, encodes: 1, wire_bps: Some(100_000_000) };
+const ROOM: Room = Room { seats: 2, plays_per_person: 2, encode_millis: 500, wire_bps: Some(100_000_000) };
 
 fn user(n: u8) -> UserId {
     UserId::from_random([n; 16])
@@ -13,6 +13,11 @@ fn seat(n: u8, name: &'static str, mbit: u64) -> Seat {
     Seat(user(n), name, mbit, false, None)
 }
 
+/// Every encode of these tests takes the same.
+fn millis(encoded: bool) -> u32 {
+    if encoded { 500 } else { 0 }
+}
+
 fn ask(who: u8, mbit: u64, encoded: bool, smaller: &[Smaller], seats: &[Seat], room: Room) -> Admission {
     let running: Vec<Running<'_>> = seats
         .iter()
@@ -20,11 +25,12 @@ fn ask(who: u8, mbit: u64, encoded: bool, smaller: &[Smaller], seats: &[Seat], r
             user,
             username,
             bps: mbit * 1_000_000,
-            encoded: *encoded,
+            encode_millis: millis(*encoded),
             left: left.map(Duration::from_secs),
         })
         .collect();
-    admit(&Wanted { user: &user(who), bps: mbit * 1_000_000, encoded, smaller }, &running, &room)
+    let wanted = Wanted { user: &user(who), bps: mbit * 1_000_000, encode_millis: millis(encoded), smaller };
+    admit(&wanted, &running, &room)
 }
 
 fn check(answer: Admission, code: Code, retry_s: Option<u64>, text: &str) {
@@ -97,7 +103,7 @@ fn the_wire_is_not_promised_twice() {
 #[test]
 fn a_smaller_picture_goes_before_a_refusal() {
     let fat = [seat(1, "Ana", 80)];
-    let rung = |lines, mbit: u64, encoded| Smaller { lines, bps: mbit * 1_000_000, encoded };
+    let rung = |lines, mbit: u64, encoded| Smaller { lines, bps: mbit * 1_000_000, encode_millis: millis(encoded) };
     let ladder = [rung(480, 2, true), rung(720, 3, false), rung(1080, 30, false)];
     let lower = |answer| match answer {
         Admission::Lower { lines, otherwise } => (lines, otherwise.code),
@@ -113,17 +119,44 @@ fn a_smaller_picture_goes_before_a_refusal() {
 }
 
 #[test]
-fn encoders_are_counted_and_made_free_by_their_own() {
+fn encodes_hold_what_they_cost_and_their_own_make_place() {
     let encoding = [Seat(user(1), "Ana", 1, true, Some(600))];
-    let text = "One film is being encoded already, which is all this machine does at once. \
-                Ana's film ends in about 10 minutes.";
+    let text = "This film has to be encoded while you watch. That takes 0.5 processor cores, and 0.5 of 0.5 are taken \
+                (Ana). Ana's film ends in about 10 minutes.";
     check(ask(2, 1, true, &[], &encoding, ROOM), Code::HouseFull, Some(30), text);
     assert_eq!(ask(2, 1, false, &[], &encoding, ROOM), Admission::Admit);
     assert_eq!(ask(1, 1, true, &[], &encoding, ROOM), Admission::Admit);
-    assert_eq!(ask(2, 1, true, &[], &encoding, Room { encodes: 2, ..ROOM }), Admission::Admit);
-    let none = Room { encodes: 0, ..ROOM };
-    let text = "This film would have to be encoded while you watch, which this house does not do.";
-    check(ask(2, 1, true, &[], &[], none), Code::NeedsPreparing, None, text);
+    assert_eq!(ask(2, 1, true, &[], &encoding, Room { encode_millis: 1000, ..ROOM }), Admission::Admit);
+    assert!(matches!(ask(2, 1, true, &[], &encoding, Room { encode_millis: 999, ..ROOM }), Admission::Refuse(_)));
+    let small = Room { encode_millis: 499, ..ROOM };
+    let text = "This film would have to be encoded while you watch, which this machine is not fast enough for.";
+    check(ask(2, 1, true, &[], &[], small), Code::NeedsPreparing, None, text);
+}
+
+#[test]
+fn a_cheaper_encode_goes_before_a_refusal() {
+    let encoding = [Seat(user(1), "Ana", 1, true, Some(600))];
+    let running: Vec<Running<'_>> = encoding
+        .iter()
+        .map(|s| Running { user: &s.0, username: s.1, bps: 1, encode_millis: 500, left: None })
+        .collect();
+    let rung = |lines, encode_millis| Smaller { lines, bps: u64::from(lines), encode_millis };
+    let ladder = [rung(480, 300), rung(360, 200), rung(240, 150)];
+    let wanted = Wanted { user: &user(2), bps: 720, encode_millis: 400, smaller: &ladder };
+    let room = Room { encode_millis: 700, ..ROOM };
+    assert!(matches!(admit(&wanted, &running, &room), Admission::Lower { lines: 360, .. }));
+    assert!(matches!(admit(&Wanted { smaller: &[], ..wanted }, &running, &room), Admission::Refuse(_)));
+}
+
+#[test]
+fn an_encode_that_rested_goes_on_where_there_is_still_room() {
+    let other = user(1);
+    let running = [Running { user: &other, username: "Ana", bps: 1, encode_millis: 500, left: None }];
+    let room = Room { encode_millis: 900, ..ROOM };
+    assert_eq!(resume(&user(2), 400, &running, &room), Ok(()));
+    assert_eq!(resume(&user(2), 500, &[], &room), Ok(()));
+    let refused = resume(&user(2), 401, &running, &room).unwrap_err();
+    assert!(refused.code == Code::HouseFull && refused.message.contains("(Ana)"), "{refused}");
 }
 
 /// Whatever comes and goes, what was let in fits, and whoever was turned away did not.
@@ -136,7 +169,7 @@ fn nothing_is_promised_that_is_not_there() {
         chance ^= chance << 17;
         chance % below
     };
-    let room = Room { seats: 4, plays_per_person: 2, encodes: 2, wire_bps: Some(60_000_000) };
+    let room = Room { seats: 4, plays_per_person: 2, encode_millis: 1000, wire_bps: Some(60_000_000) };
     let (mut seats, mut let_in, mut turned_away): (Vec<Seat>, u32, u32) = (Vec::new(), 0, 0);
     for _ in 0..20_000 {
         if roll(3) == 0 && !seats.is_empty() {
@@ -152,7 +185,7 @@ fn nothing_is_promised_that_is_not_there() {
                 seats.push(Seat(user(who), "somebody", mbit, encoded, None));
                 let people: BTreeSet<&UserId> = seats.iter().map(|s| &s.0).collect();
                 let encoders: BTreeSet<&UserId> = seats.iter().filter(|s| s.3).map(|s| &s.0).collect();
-                assert!(people.len() <= 4 && encoders.len() <= 2);
+                assert!(people.len() <= 4 && encoders.len() <= 2, "{encoders:?}");
                 assert!(alone || seats.iter().map(|s| s.2).sum::<u64>() <= 60);
                 assert!(seats.iter().filter(|s| s.0 == user(who)).count() <= 2);
             }

@@ -63,7 +63,7 @@ impl Preset {
 pub const MOST_CUTS: usize = 300;
 
 /// Beginning of every command on a film: quiet, no network, only known formats.
-fn opening() -> Vec<String> {
+pub(super) fn opening() -> Vec<String> {
     let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod playlist;
 pub mod split;
 pub mod tables;
+pub mod trial;
 
 /// Video time is counted in this many ticks a second, in every rendition: players shift the
 /// picture when two renditions of one film count differently.

@@ -10,7 +10,7 @@
 mod ring;
 mod rule;
 mod run;
-mod track;
+pub mod track;
 
 use crate::{connection::is_gone, job, settings::Settings};
 use contract::{FileRef, Status, Track, Wanted};

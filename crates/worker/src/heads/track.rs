@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A hundred hours in ticks: no number in a plan is larger.
 const MOST: u64 = 90_000 * 360_000;
 /// Threads of one encode: half a core feeds no more, and a burst feeds two.
-const ENCODE_THREADS: u32 = 2;
+pub const ENCODE_THREADS: u32 = 2;
 
 /// The plan from one segment on.
 #[derive(Debug, Clone)]

@@ -1,0 +1,112 @@
+use super::*;
+
+/// A ten-year-old machine with four cores.
+fn old_pc() -> Capacity {
+    Capacity {
+        measured_at_ms: 1,
+        cores: 4,
+        decode_cost: 0.10,
+        encode: vec![(360, 0.10), (480, 0.15), (720, 0.30), (1080, 0.60)],
+        tone_map_cost: Some(0.40),
+        remux_cost: 0.01,
+        disk_bytes_per_s: Some(120_000_000),
+        memory_bytes: 8 << 30,
+    }
+}
+
+fn film(codec: &str, width: u32, height: u32, rate: f64) -> VideoFacts {
+    VideoFacts {
+        codec: codec.into(),
+        profile: None,
+        level: None,
+        width,
+        height,
+        pixel_format: None,
+        bit_depth: Some(8),
+        frame_rate: Some(rate),
+        transfer: None,
+    }
+}
+
+#[test]
+fn lines_are_offered_that_one_loge_makes_faster_than_the_film() {
+    let check = |video: &VideoFacts, millis, expected: &[u32]| {
+        assert_eq!(live_lines(Some(&old_pc()), video, millis), expected, "{video:?} {millis}");
+    };
+    let full_hd = film("h264", 1920, 1080, 25.0);
+    check(&full_hd, 500, &[720, 480, 360, 240]); // 720: 0.40 × 1.1
+    check(&full_hd, 430, &[480, 360, 240]);
+    check(&full_hd, 770, &[1080, 720, 480, 360, 240]);
+    check(&full_hd, 219, &[]);
+    check(&film("h264", 1920, 1080, 50.0), 500, &[360, 240]);
+    check(&film("mpeg4", 1280, 720, 25.0), 500, &[720, 480, 360, 240]);
+    check(&film("mpeg4", 640, 352, 25.0), 500, &[352, 240]);
+    check(&film("h264", 1920, 800, 25.0), 500, &[720, 480, 360, 240]); // its own 800 cost what 1080 do
+    let uhd = film("hevc", 3840, 2160, 25.0);
+    check(&uhd, 900, &[480, 360, 240]); // 0.6 for decoding alone
+    check(&VideoFacts { bit_depth: Some(10), ..uhd.clone() }, 900, &[]);
+    check(&film("h264", 100, 100, 25.0), 500, &[]);
+}
+
+#[test]
+fn no_loge_gets_what_the_gateway_needs() {
+    let one = Capacity { cores: 1, ..old_pc() };
+    assert_eq!(live_lines(Some(&one), &film("h264", 1920, 1080, 25.0), 4000), [720, 480, 360, 240]);
+    assert_eq!(room_millis(Some(&one)), 500);
+}
+
+#[test]
+fn what_took_too_long_to_be_measured_is_not_offered() {
+    let slow = Capacity { encode: vec![(360, 0.2)], ..old_pc() };
+    assert_eq!(live_lines(Some(&slow), &film("h264", 1280, 720, 25.0), 500), [360, 240]);
+    assert_eq!((slow.most_live(480), slow.speed(480)), (0, None));
+}
+
+#[test]
+fn hdr_costs_its_tone_mapping() {
+    let hdr = VideoFacts { transfer: Some("smpte2084".into()), ..film("hevc", 1920, 1080, 25.0) };
+    let sum = 0.15 + 0.15 + 0.40;
+    assert!((old_pc().cost(&hdr, 480).unwrap() - sum).abs() < 1e-9);
+    assert_eq!(live_lines(Some(&old_pc()), &hdr, 800), [480, 360, 240]);
+    let without = Capacity { tone_map_cost: None, ..old_pc() };
+    assert_eq!(live_lines(Some(&without), &hdr, 4000), []);
+}
+
+#[test]
+fn as_many_run_at_once_as_leave_half_a_core() {
+    // 0.25 × 1.1 each, of 3.5.
+    assert_eq!(old_pc().most_live(480), 12);
+    assert_eq!(old_pc().most_live(1080), 4);
+    assert_eq!(encode_millis(Some(&old_pc()), &film("h264", 1920, 1080, 25.0), 480), 275);
+    assert!((old_pc().speed(480).unwrap() - 4.0).abs() < 1e-9);
+}
+
+#[test]
+fn before_a_calibration_the_careful_rule_holds() {
+    let check = |video: &VideoFacts, expected: &[u32]| assert_eq!(live_lines(None, video, 500), expected, "{video:?}");
+    check(&film("mpeg4", 720, 576, 25.0), &[480, 360, 240]);
+    check(&film("mpeg4", 720, 480, 29.97), &[480, 360, 240]);
+    check(&film("mpeg4", 640, 360, 24.0), &[360, 240]);
+    check(&film("mpeg4", 320, 180, 24.0), &[180]);
+    check(&film("mpeg4", 1280, 720, 25.0), &[]);
+    check(&film("mpeg4", 720, 576, 50.0), &[]);
+    check(&film("mpeg4", 160, 120, 25.0), &[]);
+    let one = encode_millis(None, &film("mpeg4", 720, 576, 25.0), 480);
+    assert_eq!(room_millis(None) / one, 2);
+}
+
+#[test]
+fn numbers_that_no_machine_has_are_refused() {
+    assert!(old_pc().checked().is_some());
+    for bad in [
+        Capacity { decode_cost: 0.0, ..old_pc() },
+        Capacity { decode_cost: f64::NAN, ..old_pc() },
+        Capacity { remux_cost: -1.0, ..old_pc() },
+        Capacity { tone_map_cost: Some(1e9), ..old_pc() },
+        Capacity { encode: vec![(480, 0.1), (360, 0.1)], ..old_pc() },
+        Capacity { encode: vec![(500, 0.1)], ..old_pc() },
+        Capacity { cores: 0, ..old_pc() },
+    ] {
+        assert!(bad.clone().checked().is_none(), "{bad:?}");
+    }
+}
