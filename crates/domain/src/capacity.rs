@@ -3,7 +3,7 @@
 //!
 //! A cost is seconds of processor time for each second of film.
 
-use crate::facts::VideoFacts;
+use crate::{facts::VideoFacts, lending::RESERVE};
 
 /// What a calibration found. Its film is H.264 of 1920 × 1080 at 25 frames a second.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,13 @@ pub fn room_millis(capacity: Option<&Capacity>) -> u32 {
 pub fn encode_millis(capacity: Option<&Capacity>, video: &VideoFacts, lines: u32) -> u32 {
     let cost = capacity.and_then(|capacity| capacity.cost(video, lines));
     cost.map_or(UNMEASURED_MILLIS, |cost| (cost * FASTER * 1000.0).ceil().min(f64::from(u32::MAX)) as u32)
+}
+
+/// Thousandths of a core that a loge may count on: its own, and its part of what those leave whose
+/// people do not watch (`idle`: what each of them has). `others`: how many others encode.
+pub fn reach_millis(own: u32, idle: impl IntoIterator<Item = u32>, others: u32) -> u32 {
+    let spare = idle.into_iter().map(|own| own.saturating_sub(RESERVE)).fold(0, u32::saturating_add);
+    own.saturating_add(spare / others.saturating_add(1))
 }
 
 /// Lines with which this film can be encoded while it is watched by somebody whose loge may use so

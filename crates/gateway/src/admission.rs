@@ -1,24 +1,68 @@
 //! What [`domain::admission`] has to know, gathered: what the house may give, and what a play
 //! will take.
 
-use crate::{House, timeline::live_rung};
+use crate::{House, problem::Answer, timeline::live_rung};
 use domain::{
+    LogeState, Tenant, UserId,
     admission::{Room, Smaller},
+    capacity::{Capacity, encode_millis, live_lines, reach_millis, room_millis},
     facts::FileFacts,
 };
 use store::{FileRow, Settings};
 
-/// Other people's encodes beside which one more may begin: each of them can use a whole loge.
-pub const MOST_LIVE: u32 = 2;
 /// Stereo AAC.
 pub const SOUND_BPS: u64 = 160_000;
 
-pub fn room(house: &House, settings: &Settings) -> Room {
+pub fn room(house: &House, settings: &Settings, capacity: Option<&Capacity>) -> Room {
     Room {
         seats: settings.max_viewers,
         plays_per_person: settings.max_streams_per_person,
-        encodes: MOST_LIVE,
+        encode_millis: room_millis(capacity),
         wire_bps: total_rate(house, settings).map(|rate| rate.saturating_mul(8)),
+    }
+}
+
+/// What may be encoded live for one person, now.
+pub struct Live {
+    pub capacity: Option<Capacity>,
+    loge_millis: u32,
+}
+
+impl Live {
+    pub async fn of(house: &House, user: &UserId) -> Answer<Self> {
+        let capacity = house.store.capacity().await?;
+        let own = house.store.loge_limits(user).await?.cpu_millis;
+        if !house.loges.lends() {
+            return Ok(Self { capacity, loge_millis: own });
+        }
+        let watching = house.streams.people();
+        let mut idle = house.loges.list();
+        idle.retain(|loge| match &loge.tenant {
+            Tenant::House => loge.state == LogeState::Ready,
+            Tenant::User(id) => loge.state == LogeState::Ready && id != user && !watching.contains(id),
+        });
+        let others = house.streams.encoding(user);
+        let loge_millis = reach_millis(own, idle.into_iter().map(|loge| loge.limits.cpu_millis), others);
+        Ok(Self { capacity, loge_millis })
+    }
+
+    pub fn lines(&self, facts: Option<&FileFacts>) -> Vec<u32> {
+        let video = facts.and_then(|f| f.video.as_ref());
+        video.map_or_else(Vec::new, |video| live_lines(self.capacity.as_ref(), video, self.loge_millis))
+    }
+
+    /// What encoding it with so many lines takes.
+    pub fn millis(&self, facts: Option<&FileFacts>, lines: u32) -> u32 {
+        let video = facts.and_then(|f| f.video.as_ref());
+        video.map_or(0, |video| encode_millis(self.capacity.as_ref(), video, lines))
+    }
+
+    /// Smaller pictures that are there (`ready`) or can be encoded, as admission weighs them.
+    pub fn smaller(&self, facts: Option<&FileFacts>, ready: &[u32]) -> Vec<Smaller> {
+        let of = |lines: u32, encode_millis| Smaller { lines, bps: encoded_bps(lines), encode_millis };
+        let live = self.lines(facts).into_iter().filter(|lines| !ready.contains(lines));
+        let live = live.map(|lines| of(lines, self.millis(facts, lines)));
+        ready.iter().map(|lines| of(*lines, 0)).chain(live).collect()
     }
 }
 
@@ -42,13 +86,6 @@ pub fn original_bps(facts: Option<&FileFacts>, size_bytes: u64) -> u64 {
         let seconds = facts.map_or(0, |f| f.duration_ms / 1000).max(1);
         size_bytes.saturating_mul(8) / seconds
     })
-}
-
-/// Smaller pictures that are there (`ready`) or can be encoded live, as admission weighs them.
-pub fn smaller(ready: &[u32], live: &[u32]) -> Vec<Smaller> {
-    let of = |lines: &u32, encoded| Smaller { lines: *lines, bps: encoded_bps(*lines), encoded };
-    let ready_ones = ready.iter().map(|lines| of(lines, false));
-    ready_ones.chain(live.iter().filter(|l| !ready.contains(l)).map(|lines| of(lines, true))).collect()
 }
 
 /// Of an encoded picture of so many lines, with its sound.

@@ -10,6 +10,7 @@
 
 mod admission;
 pub mod api;
+pub mod calibration;
 mod cookies;
 pub mod edge;
 mod input;
@@ -28,6 +29,7 @@ mod ui;
 mod view;
 mod watch;
 
+pub use calibration::Calibration;
 pub use edge::HostNames;
 pub use listen::ListenLimits;
 pub use openapi::document;
@@ -64,6 +66,7 @@ pub struct House {
     pub log_file: Option<PathBuf>,
     pub document: String,
     pub turns: subtitles::Turns,
+    pub calibration: Calibration,
 }
 
 impl House {
@@ -119,6 +122,7 @@ pub struct GatewayConfig {
 pub struct GatewayHandle {
     address: SocketAddr,
     streams: Streams,
+    calibration: Calibration,
 }
 
 impl GatewayHandle {
@@ -128,6 +132,9 @@ impl GatewayHandle {
     }
     pub fn streams(&self) -> &Streams {
         &self.streams
+    }
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 }
 
@@ -144,6 +151,13 @@ impl Gateway {
         let listener = tokio::net::TcpListener::from_std(config.listener)?;
         let address = listener.local_addr()?;
         let (router, document, _) = api::all().split();
+        let calibration = Calibration::new(
+            config.store.clone(),
+            config.loges.clone(),
+            config.streams.clone(),
+            config.vitals.clone(),
+            config.clock.clone(),
+        );
         let house = Arc::new(House {
             store: config.store,
             accounts: config.accounts,
@@ -160,12 +174,13 @@ impl Gateway {
             log_file: config.log_file,
             document: openapi::to_json(&document),
             turns: subtitles::Turns::default(),
+            calibration: calibration.clone(),
         });
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));
         let app = assemble(router, house);
         lifecycle.spawn("listener", listen::serve(listener, app, config.limits, lifecycle.clone()));
-        Ok(GatewayHandle { address, streams: config.streams })
+        Ok(GatewayHandle { address, streams: config.streams, calibration })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 use base::{Bus, Clock, Event, UnixMs};
 use domain::{
     Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
-    admission::{Admission, Room, Running, Smaller, Wanted, admit},
+    admission::{Admission, Room, Running, Smaller, Wanted, admit, resume},
     facts::FileFacts,
     playback::{Ladder, Method, Reason},
 };
@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 /// A play that moved no byte and told no position for this long is over.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+/// An encode that nobody asked anything of for this long has ended in its loge, and gives back its
+/// processor time.
+const LEASE: Duration = Duration::from_secs(15);
 /// The rate shown is taken over this much past.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,8 @@ pub struct NewPlay {
     pub audio_track: Option<usize>,
     /// What it takes from the wire on average, in bits per second.
     pub bits_per_s: u64,
+    /// Thousandths of a core that encoding its picture takes; 0 where it is not encoded.
+    pub encode_millis: u32,
     pub duration_ms: u64,
     pub position_ms: u64,
     pub address: IpAddr,
@@ -114,6 +119,8 @@ struct Moving {
     bits_per_s: u64,
     paused: bool,
     seen: Instant,
+    /// When a part of its encoded picture was asked for last.
+    encoded: Instant,
     mark: (Instant, u64),
     rate: u64,
 }
@@ -197,6 +204,22 @@ impl Play {
         (bytes, moving.rate, moving.paused)
     }
 
+    /// Processor time that is held for its encode.
+    fn encode_millis(&self, now: Instant) -> u32 {
+        let holds = now.duration_since(lock(&self.moving).encoded) <= LEASE;
+        if holds { self.about.encode_millis } else { 0 }
+    }
+
+    fn running(&self, now: Instant) -> Running<'_> {
+        Running {
+            user: &self.about.user,
+            username: &self.about.username,
+            bps: self.bits_per_s(),
+            encode_millis: self.encode_millis(now),
+            left: self.left(),
+        }
+    }
+
     /// Until its film ends, if it runs.
     fn left(&self) -> Option<Duration> {
         let moving = lock(&self.moving);
@@ -245,15 +268,10 @@ impl Streams {
         let entry = {
             let mut plays = lock(&self.0.plays);
             forget(&mut plays);
-            let running = plays.values().map(|play| Running {
-                user: &play.about.user,
-                username: &play.about.username,
-                bps: play.bits_per_s(),
-                encoded: play.about.method == Method::Transcode,
-                left: play.left(),
-            });
-            let encoded = new.method == Method::Transcode;
-            let wanted = Wanted { user: &new.user, bps: new.bits_per_s, encoded, smaller };
+            let now = Instant::now();
+            let running = plays.values().map(|play| play.running(now));
+            let encode_millis = new.encode_millis;
+            let wanted = Wanted { user: &new.user, bps: new.bits_per_s, encode_millis, smaller };
             let (answer, told) = match admit(&wanted, &running.collect::<Vec<_>>(), room) {
                 Admission::Admit => (Ok(self.insert(&mut plays, new)), "admitted"),
                 Admission::Lower { lines, otherwise } => (Err(TurnedAway::Lower { lines, otherwise }), "lower"),
@@ -265,6 +283,31 @@ impl Streams {
         };
         self.0.bus.publish(Event::Streams);
         Ok(entry)
+    }
+
+    /// A part of this play's encoded picture is asked for: it holds its processor time from here on
+    /// as before. False when it had given it back.
+    pub fn encodes(&self, play: &Play) -> bool {
+        let now = Instant::now();
+        let mut moving = lock(&play.moving);
+        let holds = now.duration_since(moving.encoded) <= LEASE;
+        if holds {
+            moving.encoded = now;
+        }
+        holds
+    }
+
+    /// Takes back the processor time that a rested encode had given up.
+    ///
+    /// # Errors
+    /// Somebody else has it by now; the failure says who.
+    pub fn encodes_again(&self, play: &Play, room: &Room) -> Result<(), Failure> {
+        let plays = lock(&self.0.plays);
+        let now = Instant::now();
+        let others = plays.values().filter(|p| p.about.play != play.about.play).map(|p| p.running(now));
+        resume(&play.about.user, play.about.encode_millis, &others.collect::<Vec<_>>(), room)?;
+        lock(&play.moving).encoded = now;
+        Ok(())
     }
 
     /// The entry of a play, made again when the server restarted meanwhile.
@@ -299,6 +342,7 @@ impl Streams {
                 bits_per_s: new.bits_per_s,
                 paused: false,
                 seen: now,
+                encoded: now,
                 mark: (now, 0),
                 rate: 0,
             }),
@@ -371,11 +415,19 @@ impl Streams {
         }
     }
 
-    /// Plays of other people whose picture is encoded while they watch.
-    pub fn live_encodes(&self, but: &UserId) -> usize {
+    /// Plays of other people whose picture is encoded at the moment.
+    pub fn encoding(&self, but: &UserId) -> u32 {
+        let now = Instant::now();
+        let plays = lock(&self.0.plays);
+        let count = plays.values().filter(|p| p.encode_millis(now) > 0 && p.about.user != *but).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Who is watching.
+    pub fn people(&self) -> HashSet<UserId> {
         let mut plays = lock(&self.0.plays);
         forget(&mut plays);
-        plays.values().filter(|p| p.about.method == Method::Transcode && p.about.user != *but).count()
+        plays.values().map(|p| p.about.user.clone()).collect()
     }
 
     pub fn plays_of(&self, user: &UserId) -> Vec<Arc<Play>> {
@@ -409,10 +461,7 @@ impl Streams {
 
     /// People who are watching.
     pub fn viewers(&self) -> u32 {
-        let mut plays = lock(&self.0.plays);
-        forget(&mut plays);
-        let viewers: HashSet<&UserId> = plays.values().map(|p| &p.about.user).collect();
-        u32::try_from(viewers.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.people().len()).unwrap_or(u32::MAX)
     }
 
     /// Bytes per second for each person alone, and for all together; `None` is no limit.

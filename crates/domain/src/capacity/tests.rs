@@ -63,6 +63,14 @@ fn what_took_too_long_to_be_measured_is_not_offered() {
 }
 
 #[test]
+fn what_idle_loges_leave_is_shared() {
+    assert_eq!(reach_millis(500, [], 0), 500);
+    assert_eq!(reach_millis(500, [1000, 500], 0), 500 + 900 + 400);
+    assert_eq!(reach_millis(500, [1000], 1), 950);
+    assert_eq!(reach_millis(500, [50], 0), 500);
+}
+
+#[test]
 fn hdr_costs_its_tone_mapping() {
     let hdr = VideoFacts { transfer: Some("smpte2084".into()), ..film("hevc", 1920, 1080, 25.0) };
     let sum = 0.15 + 0.15 + 0.40;

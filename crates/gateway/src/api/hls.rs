@@ -268,6 +268,11 @@ async fn part(
     if method == Method::HEAD {
         return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
     }
+    if matches!(content, Content::Made { track: Track::VideoEncode { .. }, .. }) && !house.streams.encodes(play) {
+        let (settings, capacity) = (house.store.settings().await?, house.store.capacity().await?);
+        let room = crate::admission::room(&house, &settings, capacity.as_ref());
+        house.streams.encodes_again(play, &room)?;
+    }
     match rendition {
         Rendition::Original => play.shows(None, admission::original_bps(Some(&sitting.film.facts), served.size)),
         Rendition::Live(lines) => play.shows(Some(lines), admission::encoded_bps(lines)),

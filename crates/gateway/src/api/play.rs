@@ -1,7 +1,8 @@
 //! Pressing play: may it, can it, is there a seat, does the loge stand; then a ticket.
 
 use crate::{
-    House, admission,
+    House,
+    admission::{self, Live},
     input::{Ask, Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
@@ -128,13 +129,14 @@ async fn play(
     if wish.audio_track.is_some_and(|n| files.iter().all(|f| f.facts.as_ref().is_none_or(|f| n >= f.audio.len()))) {
         return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
-    let mut chosen = choose(&house, &who.user, &files, &capabilities, wish).await?;
+    let live = Live::of(&house, &who.user).await?;
+    let mut chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
     in_place(&house, &row, chosen.file).await?;
 
     let play = PlayId::from_random(house.clock.random_id());
     let resume_ms = row.progress.as_ref().filter(|p| !p.finished).map_or(0, |p| p.position_ms);
     let settings = house.store.settings().await?;
-    let room = admission::room(&house, &settings);
+    let room = admission::room(&house, &settings, live.capacity.as_ref());
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     // The same page asked again: its earlier play is over.
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
@@ -156,13 +158,17 @@ async fn play(
             reasons: reasons.clone(),
             audio_track: wish.audio_track,
             bits_per_s: admission::bits_per_s(file, lines),
+            encode_millis: match (method, lines) {
+                (Method::Transcode, Some(lines)) => live.millis(file.facts.as_ref(), lines),
+                _ => 0,
+            },
             duration_ms: file.facts.as_ref().map_or(row.best.duration_ms, |f| f.duration_ms),
             position_ms: resume_ms,
             address: peer.address,
         };
         // Only who did not choose a picture gets a smaller one, and only once.
         let smaller = match wish.quality {
-            Quality::Auto if lines.is_none() => admission::smaller(ready, &live_lines(file.facts.as_ref())),
+            Quality::Auto if lines.is_none() || method == Method::Transcode => live.smaller(file.facts.as_ref(), ready),
             _ => vec![],
         };
         match house.streams.begin(new, &smaller, &room) {
@@ -170,7 +176,7 @@ async fn play(
             Err(TurnedAway::Refused(failure)) => return Err(failure.into()),
             Err(TurnedAway::Lower { lines, otherwise }) => {
                 let wish = Wish { quality: Quality::AtMost(lines), ..wish };
-                chosen = choose(&house, &who.user, &files, &capabilities, wish).await?;
+                chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
                 if chosen.lines != Some(lines) {
                     return Err(otherwise.into());
                 }
@@ -222,7 +228,7 @@ async fn play(
         },
         reasons: reasons.into_iter().map(Into::into).collect(),
         quality: lines.map_or_else(|| "original".into(), |lines| format!("{lines}p")),
-        qualities: qualities(height, file, &ready, &ladder),
+        qualities: qualities(height, file, &ready, &ladder, &live),
         audio_tracks: audio_tracks(facts, sound),
         subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
         chapters: facts.map(chapters).unwrap_or_default(),
@@ -330,10 +336,11 @@ async fn playability(
     let capabilities = device.transpose()?.map(Device::capabilities).unwrap_or_default();
     let (mut method, mut reasons, mut of_files) = (None, Vec::new(), Vec::new());
     let mut versions = Vec::new();
+    let offered = Live::of(&house, &who.user).await?;
     for (n, file) in files.iter().enumerate() {
         // What nobody has looked into yet is not looked into for a question.
         let known = crate::timeline::known(&house, file).await?;
-        let live = live_lines(file.facts.as_ref());
+        let live = offered.lines(file.facts.as_ref());
         let ready = house.renditions.lines_of(file).await?;
         versions.extend(house.renditions.of_file(file).await?.into_iter().map(RenditionBrief::from));
         let candidate = Candidate {
@@ -389,7 +396,7 @@ async fn devices() -> Json<List<DeviceView>> {
 }
 
 /// The original, what was prepared, and what may be encoded right now.
-fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder) -> Vec<QualityView> {
+fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder, live: &Live) -> Vec<QualityView> {
     let original = QualityView {
         id: "original".into(),
         label: format!("Original ({height}p)"),
@@ -407,28 +414,11 @@ fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder) -> Vec
         in_playlist: ladder.holds(Some(lines)),
     };
     let prepared = ready.iter().map(|lines| encoded(*lines, "rendition", "prepared"));
-    let live = live_lines(file.facts.as_ref()).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
+    let live = live.lines(file.facts.as_ref()).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
     let live = live.map(|lines| encoded(lines, "live", "encoded while you watch"));
     let mut smaller: Vec<QualityView> = prepared.chain(live).collect();
     smaller.sort_by_key(|quality| std::cmp::Reverse(quality.height));
     std::iter::once(original).chain(smaller).collect()
-}
-
-/// What half a core encodes in real time: small pictures of small pictures. Larger ones would make
-/// their viewer wait, and everybody else too.
-fn live_lines(facts: Option<&FileFacts>) -> Vec<u32> {
-    const LARGEST_SOURCE: u64 = 720 * 576 * 31;
-    let Some(video) = facts.and_then(|f| f.video.as_ref()) else { return vec![] };
-    let rate = video.frame_rate.unwrap_or(25.0).clamp(1.0, 240.0);
-    let per_second = u64::from(video.width) * u64::from(video.height) * rate.ceil() as u64;
-    if per_second > LARGEST_SOURCE {
-        return vec![];
-    }
-    let own = video.height.min(480) & !1;
-    let mut lines = vec![own, 360, 240];
-    lines.retain(|l| *l <= own && *l >= 144);
-    lines.dedup();
-    lines
 }
 
 struct Chosen<'a> {
@@ -452,15 +442,12 @@ async fn choose<'a>(
     files: &'a [FileRow],
     capabilities: &Capabilities,
     wish: Wish,
+    offered: &Live,
 ) -> Answer<Chosen<'a>> {
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
-        let live = if house.streams.live_encodes(user) < admission::MOST_LIVE as usize {
-            live_lines(file.facts.as_ref())
-        } else {
-            vec![]
-        };
+        let live = offered.lines(file.facts.as_ref());
         let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
             Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };

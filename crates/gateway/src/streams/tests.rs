@@ -18,6 +18,7 @@ fn play(n: u8, user: u8) -> NewPlay {
         reasons: vec![],
         audio_track: None,
         bits_per_s: 1_000_000,
+        encode_millis: 0,
         duration_ms: 1000,
         position_ms: 0,
         address: IpAddr::from([127, 0, 0, 1]),
@@ -29,7 +30,7 @@ fn streams() -> Streams {
 }
 
 fn begin(streams: &Streams, new: NewPlay, seats: u32) -> Result<Arc<Play>, Failure> {
-    let room = Room { seats, plays_per_person: 2, encodes: 1, wire_bps: Some(4_500_000) };
+    let room = Room { seats, plays_per_person: 2, encode_millis: 500, wire_bps: Some(4_500_000) };
     streams.begin(new, &[], &room).map_err(|turned| match turned {
         TurnedAway::Refused(failure) | TurnedAway::Lower { otherwise: failure, .. } => failure,
     })
@@ -46,7 +47,7 @@ async fn what_runs_is_counted_and_what_ended_is_not() {
     assert!(streams.stop(&PlayId::from_random([1; 16])));
     begin(&streams, play(5, 5), 9).unwrap();
     streams.stop_all();
-    let encoded = |n| NewPlay { method: Method::Transcode, ..play(n, n) };
+    let encoded = |n| NewPlay { method: Method::Transcode, encode_millis: 500, ..play(n, n) };
     begin(&streams, encoded(6), 9).unwrap();
     assert!(begin(&streams, encoded(7), 9).is_err());
     begin(&streams, play(8, 6), 9).unwrap();
@@ -114,4 +115,29 @@ async fn the_picture_that_plays_now_is_what_counts() {
     entry.shows(Some(480), 1_000_000);
     begin(&streams, play(3, 3), 9).unwrap();
     assert_eq!(streams.list()[0].about.method, Method::Rendition);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encode_that_rests_gives_its_processor_time_back() {
+    let streams = streams();
+    let encoded = |n| NewPlay { method: Method::Transcode, encode_millis: 500, ..play(n, n) };
+    let room = Room { seats: 9, plays_per_person: 2, encode_millis: 500, wire_bps: None };
+    let first = begin(&streams, encoded(1), 9).unwrap();
+    let (one, two) = (UserId::from_random([1; 16]), UserId::from_random([2; 16]));
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(14)).await;
+        assert!(streams.encodes(&first), "asked for in time");
+        assert_eq!((streams.encoding(&one), streams.encoding(&two)), (0, 1));
+        assert!(begin(&streams, encoded(2), 9).is_err());
+    }
+    tokio::time::advance(Duration::from_secs(16)).await;
+    assert_eq!(streams.encoding(&two), 0);
+    let second = begin(&streams, encoded(2), 9).unwrap();
+    assert!(!streams.encodes(&first));
+    let refused = streams.encodes_again(&first, &room).unwrap_err();
+    assert!(refused.code == Code::HouseFull && refused.message.contains("(user 2)"), "{refused}");
+    // The other one stops, and the first goes on where it was.
+    assert!(streams.stop(&second.about.play));
+    streams.encodes_again(&first, &room).unwrap();
+    assert!(streams.encodes(&first));
 }

@@ -1,6 +1,6 @@
 use crate::house::{House, on_both};
 use base::UnixMs;
-use domain::{InviteId, LogeLimits, Role};
+use domain::{InviteId, LogeLimits, Role, capacity::Capacity};
 use store::{Change, NewInvite, Preferences, Settings, StoreError};
 
 on_both!(
@@ -120,10 +120,24 @@ async fn the_house_remembers_its_settings(house: &House) {
     assert_eq!(house.store.settings().await.unwrap(), Settings::default());
     let settings = Settings { max_viewers: 3, per_user_rate_bps: Some(u64::MAX), ..Settings::default() };
     house.store.set_settings(&settings).await.unwrap();
+    assert_eq!(house.store.capacity().await.unwrap(), None);
+    let capacity = Capacity {
+        measured_at_ms: 1_795_000_000_000,
+        cores: 4,
+        decode_cost: 0.1,
+        encode: vec![(360, 0.1), (480, 0.15)],
+        tone_map_cost: None,
+        remux_cost: 0.01,
+        disk_bytes_per_s: Some(u64::MAX),
+        memory_bytes: 8 << 30,
+    };
+    house.store.set_capacity(&Capacity { cores: 2, ..capacity.clone() }).await.unwrap();
+    house.store.set_capacity(&capacity).await.unwrap();
     let (a, b) = tokio::join!(house.store.install_id(), house.store.install_id());
     assert_eq!(a.unwrap(), b.unwrap(), "made once");
     let again = house.again().await;
     assert_eq!(again.settings().await.unwrap(), settings);
+    assert_eq!(again.capacity().await.unwrap(), Some(capacity));
     assert_eq!(again.install_id().await.unwrap(), house.store.install_id().await.unwrap());
     again.ping().await.unwrap();
     again.close().await;

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod capacity;
 pub mod containers;
 pub mod folders;
 pub mod images;
@@ -27,6 +28,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = streams::routes(routes);
     let routes = containers::routes(routes);
     let routes = vitals::routes(routes);
+    let routes = capacity::routes(routes);
     let routes = jobs::routes(routes);
     let routes = renditions::routes(routes);
     let routes = night_shift::routes(routes);
