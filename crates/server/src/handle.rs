@@ -1,6 +1,7 @@
 //! What the desktop and the command line hold of a running server.
 
 use crate::wiring::Rooms;
+use domain::{Failure, capacity::Capacity};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 pub use vitals::Level;
@@ -85,6 +86,14 @@ impl Handle {
 
     pub async fn stop_all_streams(&self) {
         self.rooms.streams.stop_all();
+    }
+
+    /// Measures what this machine can encode while somebody watches. Takes up to a minute.
+    ///
+    /// # Errors
+    /// When somebody watches, or the house loge cannot be used.
+    pub async fn calibrate(&self) -> Result<Capacity, Failure> {
+        self.rooms.calibration.turn()?.measure().await
     }
 
     /// Takes no new work, lets streams finish for the drain time, then stops everything. Calling

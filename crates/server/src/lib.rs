@@ -6,6 +6,7 @@
 //! drains kindly, then surely, and leaves no loge, socket or temporary file behind.
 //! Never here: a decision about playback, people or loges; the desktop; ffmpeg.
 
+mod calibrating;
 mod config;
 mod handle;
 mod house;

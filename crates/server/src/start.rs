@@ -161,7 +161,8 @@ impl Server {
             scrape_token: config.metrics_token.clone(),
             log_file: Some(dirs.logs().join(telemetry::LOG_FILE)),
         };
-        Gateway::start(gateway_config, &open).map_err(|source| StartError::Listen { addr: address, source })?;
+        let gateway =
+            Gateway::start(gateway_config, &open).map_err(|source| StartError::Listen { addr: address, source })?;
         let first = Status {
             phase: Phase::Running,
             level: Level::Good,
@@ -181,6 +182,7 @@ impl Server {
             libraries,
             vitals,
             streams,
+            calibration: gateway.calibration().clone(),
             facts,
             bus,
             open,

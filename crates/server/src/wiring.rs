@@ -8,7 +8,7 @@ use crate::{
 use accounts::Accounts;
 use base::{Bus, Event, Lifecycle};
 use domain::{FolderState, LogeState, RuntimeKind, Tenant};
-use gateway::Streams;
+use gateway::{Calibration, Streams};
 use library::Libraries;
 use loges::{Loges, RuntimeInfo};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -25,6 +25,7 @@ pub(crate) struct Rooms {
     pub(crate) libraries: Libraries,
     pub(crate) vitals: Vitals,
     pub(crate) streams: Streams,
+    pub(crate) calibration: Calibration,
     pub(crate) facts: Arc<HouseFacts>,
     pub(crate) bus: Bus,
     /// Everything that faces the network; it drains before the rooms behind it stop.
@@ -46,6 +47,7 @@ impl Rooms {
         self.lifecycle.spawn("wiring", async move { rooms.follow_events().await });
         let rooms = self.clone();
         self.lifecycle.spawn("status", async move { rooms.keep_status().await });
+        self.lifecycle.spawn("first calibration", crate::calibrating::run(self.clone()));
         self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
         self.lifecycle.spawn("looks", crate::looks::run(self.clone()));
     }

@@ -4,6 +4,7 @@ import type {
   AdminUser,
   Alert,
   AuditEntry,
+  Capacity,
   Container,
   FolderCheck,
   FolderList,
@@ -58,6 +59,8 @@ export const calls = {
   removeRendition: (rendition: string) => api.delete(`/admin/renditions/${id(rendition)}`),
   nightShift: () => api.get<NightShift>("/admin/night-shift"),
   changeNightShift: (change: Partial<Pick<NightShift, "enabled" | "from" | "to" | "cap_bytes">>) => api.patch<NightShift>("/admin/night-shift", change),
+  capacity: () => api.get<Capacity>("/admin/capacity"),
+  calibrate: () => api.post<Capacity>("/admin/capacity/calibrate", {}),
 
   users: () => list<AdminUser>("/admin/users"),
   createUser: (form: { username: string; password: string; role: string; libraries: string[] }) => api.post<AdminUser>("/admin/users", form),

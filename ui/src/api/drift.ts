@@ -57,3 +57,4 @@ holds<Same<Page.Rendition, Wire.Rendition>>();
 holds<Same<Page.RenditionBrief, Wire.RenditionBrief>>();
 holds<Same<Page.Playing, Wire.PlayabilityView>>();
 holds<Same<Page.NightShift, Wire.NightShift>>();
+holds<Same<Page.Capacity, Wire.Capacity>>();

@@ -44,6 +44,29 @@ export interface CapabilitiesForm {
   ten_bit?: string[] | null;
   video_codecs?: string[] | null;
 }
+/** Everything measured is null or empty before the first calibration. */
+export interface Capacity {
+  calibrated_at?: string | null;
+  cores: number;
+  /** Of the disk of a library, in megabytes per second. */
+  disk_mbps?: number | null;
+  encode: EncodeSpeed[];
+  /** Bits per second; null where the link does not say. */
+  link_bps?: number | null;
+  /** Thousandths of a core that live encodes may use together. */
+  live_millis: number;
+  /** Encodes to 480 lines of a 1080p film at once; null before the first calibration. */
+  max_live?: number | null;
+  memory_bytes?: number | null;
+  /** Why the last calibration came to nothing. */
+  problem?: string | null;
+  /** How many times faster than the film one core wraps it anew. */
+  remux_x?: number | null;
+  /** It is being measured now. */
+  running: boolean;
+  /** Whether the brightness of HDR can be brought down while somebody watches. */
+  tone_map?: boolean | null;
+}
 /** A named part of a film. */
 export interface ChapterView {
   end_s: number;
@@ -99,6 +122,14 @@ export interface Disk {
   /** `data` or `library`. */
   role: string;
   total_bytes: number;
+}
+/** Of an H.264 film of 1920 × 1080 at 25 frames a second. */
+export interface EncodeSpeed {
+  at_once: number;
+  /** `480p` */
+  quality: string;
+  /** How many times faster than the film one core makes it. */
+  x: number;
 }
 /** What is wrong with one field. */
 export interface FieldProblem {

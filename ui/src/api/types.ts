@@ -409,6 +409,25 @@ export interface NightShift {
   state: "off" | "waiting" | "working" | "held" | "done" | "no_room";
   state_text: string;
 }
+export interface EncodeSpeed {
+  quality: string;
+  x: number;
+  at_once: number;
+}
+export interface Capacity {
+  calibrated_at: string | null;
+  running: boolean;
+  problem: string | null;
+  cores: number;
+  memory_bytes: number | null;
+  link_bps: number | null;
+  disk_mbps: number | null;
+  remux_x: number | null;
+  encode: EncodeSpeed[];
+  tone_map: boolean | null;
+  live_millis: number;
+  max_live: number | null;
+}
 export interface Alert {
   id: string;
   level: "attention" | "trouble";

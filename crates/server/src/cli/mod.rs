@@ -1,5 +1,6 @@
 //! The command line. Every verb answers in words, or in JSON with `--json`.
 
+mod calibrate;
 mod people;
 mod serve;
 mod upkeep;
@@ -48,6 +49,8 @@ enum Verb {
     Backup { to: PathBuf },
     /// Look at the machine and say what is missing
     Doctor,
+    /// Measure what this machine can encode while somebody watches
+    Calibrate,
     /// Print the OpenAPI document
     Openapi,
 }
@@ -72,6 +75,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::Migrate => upkeep::migrate(&config, cli.json).await,
         Verb::Backup { to } => upkeep::backup(&config, &to, cli.json).await,
         Verb::Doctor => upkeep::doctor(&config, cli.json).await,
+        Verb::Calibrate => Box::pin(calibrate::run(config, cli.json)).await,
         Verb::Openapi => {
             say(&gateway::openapi::document());
             Ok(())
