@@ -48,7 +48,6 @@ fn a_film_in_hd_plays_or_is_refused_by_what_was_measured() {
         let found: Value = serde_json::from_str(&said).expect("JSON");
         let view = owner.get("/api/v1/admin/capacity").json();
         assert!(view["calibrated_at"].is_string() && view["running"] == false, "{view:#}");
-        println!("{runtime:?}: {said}");
         let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{found:#}"));
         let cost = |n: usize| number(&found["decode_cost"]) * 4.0 / 9.0 + number(&found["encode"][n]["cost"]);
 

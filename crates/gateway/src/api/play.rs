@@ -19,7 +19,7 @@ use axum::{Json, extract::State};
 use domain::{
     Code, FolderState, PlayId, Tenant, TitleId, UserId,
     devices::Device,
-    facts::{Container, Defect, FileFacts},
+    facts::{Container, Defect},
     playback::{
         Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, ladder,
     },
