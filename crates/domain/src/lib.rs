@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod capacity;
 pub mod devices;
+pub mod episodes;
 pub mod facts;
 pub mod failure;
 pub mod id;

@@ -481,6 +481,10 @@ export interface NewUserForm {
   role: string;
   username: string;
 }
+export interface NextView {
+  name: string;
+  title_id: string;
+}
 export interface NightShift {
   /** For prepared versions in all, whoever asked for them. */
   cap_bytes: number;
@@ -520,6 +524,7 @@ export interface PlayStarted {
   /** `direct`, `remux`, `rendition` or `transcode`. */
   method: string;
   mime: string;
+  next?: NextView | null;
   play_id: string;
   qualities: QualityView[];
   /** The one of `qualities` that plays. */

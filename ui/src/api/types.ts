@@ -194,6 +194,8 @@ export interface Play {
   chapters: Chapter[];
   /** Small pictures for the seek bar; null while there are none. */
   storyboard_url: string | null;
+  /** The next part of the series this belongs to. */
+  next: { title_id: string; name: string } | null;
   resume_at_s: number;
   duration_s: number;
 }

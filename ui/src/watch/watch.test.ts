@@ -3,6 +3,7 @@ import { parseProblem } from "../api/errors";
 import { measure } from "./capabilities";
 import { TAP_MS, Taps } from "./gestures";
 import { backoff, judge, StallWatch } from "./healing";
+import { introEnd } from "./intro";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
 import { changeTo, slower } from "./quality";
@@ -291,5 +292,19 @@ describe("storyboards", () => {
   it("leave out what is no tile", () => {
     for (const place of ["javascript:alert(1)#xywh=0,0,1,1", "0.jpg", "0.jpg#xywh=0,0,0,10", "0.jpg') url(x#xywh=0,0,9,9", "//evil/0.svg#xywh=0,0,9,9"])
       expect(parseStoryboard(`00:00:00.000 --> 00:00:10.000\n${place}\n`, "http://house/"), place).toEqual([]);
+  });
+});
+
+describe("the beginning titles", () => {
+  const chapters = [
+    { start_s: 0, end_s: 30, title: "Prologue" },
+    { start_s: 30, end_s: 120, title: "Opening Credits" },
+    { start_s: 120, end_s: 900, title: "Opening" },
+    { start_s: 900, end_s: 960, title: null },
+  ];
+  it("can be skipped while they run, where the film says so", () => {
+    expect([10, 30, 100, 117.5, 130, 910, 9999].map((at) => introEnd(chapters, at))).toEqual([null, 120, 120, null, null, null, null]);
+    expect(introEnd([{ start_s: 0, end_s: 60, title: "Operation" }], 5)).toBe(null);
+    expect(introEnd([], 5)).toBe(null);
   });
 });

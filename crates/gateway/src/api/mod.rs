@@ -7,6 +7,7 @@ pub mod hls;
 pub mod houses;
 pub mod libraries;
 pub mod me;
+pub mod next;
 pub mod play;
 pub mod prepare;
 pub mod progress;

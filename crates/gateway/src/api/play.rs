@@ -3,6 +3,7 @@
 use crate::{
     House,
     admission::{self, Live},
+    api::next::{NextView, next_of},
     input::{Ask, Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
@@ -106,6 +107,8 @@ struct PlayStarted {
     chapters: Vec<ChapterView>,
     /// Small pictures for whoever drags along the film, as WebVTT; nothing while there are none.
     storyboard_url: Option<String>,
+    /// The next part of the series this belongs to.
+    next: Option<NextView>,
     resume_at_s: f64,
     duration_s: f64,
 }
@@ -199,6 +202,7 @@ async fn play(
         return Err(failure.into());
     }
     let preferences = house.store.preferences(&who.user).await?;
+    let next = next_of(&house, &who.user, who.role, file).await?;
     let lifetime = i64::try_from(duration_ms).unwrap_or(0).saturating_mul(2);
     let claims = TicketClaims {
         play: play.clone(),
@@ -233,6 +237,7 @@ async fn play(
         subtitles: subtitle_tracks(&subtitles, shown, |n| Some(format!("/stream/{ticket}/subtitles/{n}.vtt"))),
         chapters: facts.map(chapters).unwrap_or_default(),
         storyboard_url: storyboard.map(|_| format!("/stream/{ticket}/storyboard.vtt")),
+        next,
         resume_at_s: seconds(resume_ms),
         duration_s: seconds(duration_ms),
     }))
