@@ -151,8 +151,9 @@ for (const runtime of runtimes) {
       await eventually("it to move on", () => look(page, (seen) => !seen.seeking && !seen.paused && seen.ready >= 3));
 
       // The other sound, without another player.
-      await page.mouse.move(600, 400);
+      await page.keyboard.press("o");
       await page.getByTestId("sound").selectOption({ label: "English · mono" });
+      await page.keyboard.press("Escape");
       const at = (await look(page, () => true)).time;
       await eventually("it to go on with the other sound", () => look(page, (seen) => seen.time > at + 0.5));
 

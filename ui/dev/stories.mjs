@@ -16,7 +16,11 @@ export const STORIES = [
   { name: "title-broken", path: "/title/t43", as: "owner" },
   { name: "title-missing", path: "/title/none", as: "viewer" },
   { name: "account", path: "/account", as: "viewer" },
-  { name: "watch", path: "/watch/t1", as: "viewer", settle: 1500 },
+  { name: "watch", path: "/watch/t3", as: "viewer", settle: 1500 },
+  { name: "watch-settings", path: "/watch/t3", as: "viewer", settle: 1500, act: (page) => page.keyboard.press("o") },
+  { name: "watch-chapters", path: "/watch/t3", as: "viewer", settle: 1500, act: (page) => page.keyboard.press("h") },
+  { name: "watch-receipt", path: "/watch/t3", as: "viewer", settle: 1500, act: (page) => page.keyboard.press("i") },
+  { name: "watch-keys", path: "/watch/t3", as: "viewer", settle: 1500, act: (page) => page.keyboard.press("?") },
   { name: "watch-refused", path: "/watch/t43", as: "owner" },
 
   { name: "admin", path: "/admin" },

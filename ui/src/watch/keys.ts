@@ -1,11 +1,14 @@
 // Which key means what, apart from the element it acts on.
 
 export type Order =
-  | { do: "toggle" | "mute" | "subtitles" | "fullscreen" | "pip" | "receipt" | "keys" | "back" }
+  | { do: "toggle" | "mute" | "subtitles" | "fullscreen" | "pip" | Panel | "back" }
   | { do: "by"; seconds: number }
   | { do: "to"; share: number }
   | { do: "louder"; by: number }
   | { do: "faster"; by: 1 | -1 };
+
+/** Leaves that lie over the picture, one at a time. */
+export type Panel = "receipt" | "keys" | "options" | "chapters";
 
 export interface Pressed {
   key: string;
@@ -47,6 +50,10 @@ export function orderOf(pressed: Pressed, onControl: boolean): Order | null {
       return { do: "pip" };
     case "i":
       return { do: "receipt" };
+    case "o":
+      return { do: "options" };
+    case "h":
+      return { do: "chapters" };
     case "?":
       return { do: "keys" };
     case "<":

@@ -2,7 +2,7 @@
 // The components only draw it.
 
 import { TAP_MS, Taps } from "./gestures";
-import { nextSpeed, type Order, orderOf } from "./keys";
+import { nextSpeed, type Order, orderOf, type Panel } from "./keys";
 import type { Playback } from "./playback.svelte";
 import { isFull, leaveFull, toggleFull, togglePip } from "./screen";
 import { firstOf, habitOf, pick, rememberedHabit, rememberHabit } from "./subtitles";
@@ -34,8 +34,7 @@ export class Stage {
   full = $state(false);
   /** The picture has moved at least once. */
   begun = $state(false);
-  receipt = $state(false);
-  keys = $state(false);
+  panel = $state<Panel | null>(null);
   buffered = $state.raw<readonly Span[]>([]);
   jump = $state<{ seconds: number; count: number } | null>(null);
   #duration = $state(0);
@@ -49,7 +48,7 @@ export class Stage {
   readonly #taps = new Taps();
 
   readonly length = $derived.by(() => (this.#duration > 0 ? this.#duration : (this.playback.play?.duration_s ?? this.#told())));
-  readonly shown = $derived.by(() => this.#busyHands || this.paused || this.receipt || this.keys || this.ended || this.playback.refusal !== null);
+  readonly shown = $derived.by(() => this.#busyHands || this.paused || this.panel !== null || this.ended || this.playback.refusal !== null);
   readonly subtitles = $derived.by(() => this.playback.play?.subtitles ?? []);
   readonly #subtitle = $derived.by(() => (this.#chosen === undefined ? pick(this.subtitles, rememberedHabit()) : this.#chosen));
   /** The subtitle in the picture. */
@@ -179,7 +178,7 @@ export class Stage {
     this.#video.currentTime = goal;
   };
 
-  #by(seconds: number) {
+  by = (seconds: number) => {
     const video = this.#video;
     this.seek((video?.seeking ? this.position : (video?.currentTime ?? 0)) + seconds);
     const { jump } = this;
@@ -188,6 +187,12 @@ export class Stage {
     this.#jumpTimer = setTimeout(() => {
       this.jump = null;
     }, JUMP_SHOWN_MS);
+  };
+
+  /** Whoever closed a leaf goes on with the keys of the player. */
+  close() {
+    this.panel = null;
+    this.#element?.focus({ preventScroll: true });
   }
 
   setVolume = (to: number) => {
@@ -215,7 +220,7 @@ export class Stage {
       case "toggle":
         return this.toggle();
       case "by":
-        return this.#by(order.seconds);
+        return this.by(order.seconds);
       case "to":
         return this.seek(this.length * order.share);
       case "louder":
@@ -234,14 +239,13 @@ export class Stage {
         void togglePip(video).catch(() => {});
         return;
       case "receipt":
-        this.receipt = !this.receipt;
-        return;
       case "keys":
-        this.keys = !this.keys;
+      case "options":
+      case "chapters":
+        this.panel = this.panel === order.do ? null : order.do;
         return;
       case "back":
-        if (this.keys) this.keys = false;
-        else if (this.receipt) this.receipt = false;
+        if (this.panel !== null) this.close();
         else if (isFull()) void leaveFull();
         else this.#leave();
     }
@@ -259,6 +263,11 @@ export class Stage {
   /** A mouse click plays and pauses; a finger shows or hides the controls, and twice at a side jumps. */
   press = (event: PointerEvent) => {
     if (event.button !== 0) return;
+    // A press beside an open list is meant for the list.
+    if (this.panel === "options" || this.panel === "chapters") {
+      this.close();
+      return;
+    }
     if (event.pointerType === "mouse") {
       this.toggle();
       return;
@@ -268,7 +277,7 @@ export class Stage {
     const tapped = this.#taps.tap(performance.now(), box ? (event.clientX - box.left) / box.width : 0.5);
     clearTimeout(this.#tapTimer);
     if (tapped.is === "jump") {
-      this.#by(tapped.seconds);
+      this.by(tapped.seconds);
       return;
     }
     this.#tapTimer = setTimeout(() => {

@@ -135,6 +135,8 @@ describe("keys", () => {
     ["m", "mute"],
     ["F", "fullscreen"],
     ["i", "receipt"],
+    ["o", "options"],
+    ["H", "chapters"],
     ["?", "keys"],
     ["Escape", "back"],
   ])("%s means %s", (name, order) => expect(orderOf(key(name), false)).toEqual({ do: order }));
