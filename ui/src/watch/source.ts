@@ -1,5 +1,5 @@
 // Puts a play into a video element: as one file, or in segments through hls.js, which is fetched only when it is needed.
-import type Hls from "hls.js";
+import type { Fragment, default as Hls } from "hls.js";
 import type { Play } from "../api/types";
 
 /** The stream cannot go on by itself: nobody answers, or the decoder gave up. */
@@ -30,6 +30,20 @@ export interface Told {
   trouble: (what: Trouble) => void;
   /** Another picture of the playlist is in sight. */
   shows: (id: string) => void;
+}
+
+const LOOK_MS = 500;
+/** Less says nothing yet about the way. */
+const SOONEST_MS = 1500;
+
+/**
+ * Whether a segment that somebody waits for should be given up for a smaller one: gives the bits a second that came, or
+ * null. Where nothing has come at all, the machine is slow and not the way; another segment would not come sooner.
+ */
+export function tooSlow(bytes: number, ms: number, needs: number, hasSmaller: boolean): number | null {
+  if (!hasSmaller || bytes === 0 || ms < SOONEST_MS) return null;
+  const rate = (bytes * 8000) / ms;
+  return rate < needs ? rate : null;
 }
 
 /** The quality a playlist belongs to: `…/v-720p/index.m3u8` is `720p`. */
@@ -76,6 +90,24 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
     const level = told.quality === null ? -1 : levelOf(hls, told.quality);
     if (level >= 0) hls.loadLevel = level;
   });
+  let onItsWay: { frag: Fragment; since: number } | null = null;
+  hls.on(Player.Events.FRAG_LOADING, (_, { frag }) => {
+    if (frag.type === "main") onItsWay = { frag, since: performance.now() };
+  });
+  hls.on(Player.Events.FRAG_LOADED, (_, { frag }) => {
+    if (frag.type === "main") onItsWay = null;
+  });
+  // hls.js gives up a segment that comes too slowly only while there is something left to show.
+  const watch = setInterval(() => {
+    if (!onItsWay || !hls.autoLevelEnabled || video.readyState >= 3) return;
+    const { frag, since } = onItsWay;
+    const rate = tooSlow(frag.stats.loaded, performance.now() - since, hls.levels[frag.level]?.averageBitrate ?? 0, frag.level > 0);
+    if (rate === null) return;
+    onItsWay = null;
+    hls.bandwidthEstimate = rate;
+    hls.stopLoad();
+    hls.startLoad(video.currentTime > 0 ? video.currentTime : told.begin);
+  }, LOOK_MS);
   hls.on(Player.Events.FRAG_CHANGED, (_, { frag }) => {
     const id = qualityOf(hls.levels[frag.level]?.uri ?? "");
     if (frag.type === "main" && id !== null) told.shows(id);
@@ -91,7 +123,10 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
       return true;
     },
     bandwidth: () => (Number.isFinite(hls.bandwidthEstimate) ? hls.bandwidthEstimate : null),
-    detach: () => hls.destroy(),
+    detach: () => {
+      clearInterval(watch);
+      hls.destroy();
+    },
   };
 }
 

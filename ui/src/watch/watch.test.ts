@@ -7,7 +7,7 @@ import { introEnd } from "./intro";
 import { nextSpeed, orderOf } from "./keys";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
 import { changeTo, slower } from "./quality";
-import { qualityOf } from "./source";
+import { qualityOf, tooSlow } from "./source";
 import { parseStoryboard, tileAt } from "./storyboard";
 import { firstOf, habitOf, pick } from "./subtitles";
 
@@ -272,6 +272,13 @@ describe("qualities", () => {
     expect(qualityOf("http://house/stream/t/v-720p/index.m3u8")).toBe("720p");
     expect(qualityOf("http://house/stream/t/v-original/index.m3u8")).toBe("original");
     expect(qualityOf("http://house/stream/t/a-0/index.m3u8")).toBe(null);
+  });
+  it("step down when a segment that is waited for comes too slowly", () => {
+    expect(tooSlow(500_000, 2_000, 12_000_000, true)).toBe(2_000_000);
+    expect(tooSlow(500_000, 1_000, 12_000_000, true), "too soon to say").toBe(null);
+    expect(tooSlow(5_000_000, 2_000, 12_000_000, true), "fast enough").toBe(null);
+    expect(tooSlow(500_000, 2_000, 12_000_000, false), "nothing smaller").toBe(null);
+    expect(tooSlow(0, 20_000, 12_000_000, true), "the machine, not the way").toBe(null);
   });
   it("step down from a file that came too slowly only where there is something smaller", () => {
     expect(slower(ladder)).toBe(4_000_000);
