@@ -19,17 +19,11 @@ const MOST_TRIES: u8 = 3;
 /// Runs until the machine has been measured, or the house closes.
 pub(crate) async fn run(rooms: Arc<Rooms>) {
     let soft = rooms.lifecycle.soft().clone();
-    let (mut quiet_since, mut tries) = (None, 0);
+    let (mut quiet, mut tries) = (Quiet::default(), 0);
     while tokio::time::timeout(LOOK_EVERY, soft.cancelled()).await.is_err() {
-        if !is_quiet(&rooms) {
-            quiet_since = None;
+        if !quiet.has_lasted(is_quiet(&rooms), Instant::now()) {
             continue;
         }
-        let since: Instant = *quiet_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < QUIET_FOR {
-            continue;
-        }
-        quiet_since = None;
         match rooms.store.capacity().await {
             Ok(Some(_)) => return,
             Ok(None) => {}
@@ -55,6 +49,25 @@ pub(crate) async fn run(rooms: Arc<Rooms>) {
     }
 }
 
+/// How long there has been nothing to do.
+#[derive(Default)]
+struct Quiet(Option<Instant>);
+
+impl Quiet {
+    /// True once in [`QUIET_FOR`] without a break.
+    fn has_lasted(&mut self, is_quiet: bool, now: Instant) -> bool {
+        if !is_quiet {
+            self.0 = None;
+            return false;
+        }
+        let lasted = now.duration_since(*self.0.get_or_insert(now)) >= QUIET_FOR;
+        if lasted {
+            self.0 = None;
+        }
+        lasted
+    }
+}
+
 fn is_quiet(rooms: &Rooms) -> bool {
     let is_calm = || rooms.vitals.now().is_some_and(|sample| sample.cpu_percent < QUIET_PERCENT);
     rooms.accounts.setup_code().is_none()
@@ -62,4 +75,19 @@ fn is_quiet(rooms: &Rooms) -> bool {
         && !rooms.libraries.is_scanning(None)
         && !rooms.libraries.all_paused()
         && is_calm()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_begins_the_wait_anew() {
+        let (mut quiet, began) = (Quiet::default(), Instant::now());
+        let mut at = |s: u64, is_quiet| quiet.has_lasted(is_quiet, began + Duration::from_secs(s));
+        assert!(!at(0, true) && !at(100, true) && !at(119, false), "busy again a second before");
+        assert!(!at(120, true) && !at(239, true));
+        assert!(at(240, true));
+        assert!(!at(241, true), "the next one waits as long");
+    }
 }
