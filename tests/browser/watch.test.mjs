@@ -253,6 +253,41 @@ for (const runtime of runtimes) {
       await page.context().close();
     });
 
+    test("an episode skips its titles and leads to the next one", async () => {
+      const { json: library } = await owner("POST", "/libraries", { name: "Shows", kind: "shows", folders: [films.shows] });
+      const { json: users } = await owner("GET", "/admin/users");
+      const ana = users.items.find((u) => u.username === VIEWER.name);
+      const { json: libraries } = await owner("GET", "/libraries");
+      const seen = libraries.items.filter((l) => ["Films", "Shows"].includes(l.name)).map((l) => l.id);
+      assert.equal((await owner("PUT", `/admin/users/${ana.id}/grants`, { libraries: seen })).status, 204);
+      const parts = await eventually("both episodes", async () => {
+        const { json } = await owner("GET", `/titles?library=${library.id}`);
+        return json.total === 2 && json.items.every((t) => t.duration_s > 0) ? json.items : null;
+      });
+      const first = parts.find((t) => t.name.includes("S01E01"));
+      const second = parts.find((t) => t.name.includes("S01E02"));
+
+      const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
+      const problems = watchForProblems(page, house.url);
+      await enter(page, house.url);
+      await page.goto(`${house.url}/watch/${first.id}?from=2`);
+      await page.getByRole("button", { name: "Skip intro" }).click();
+      await eventually("the play itself", () => look(page, (now) => now.time >= 20 && !now.seeking));
+      assert.equal(await page.getByRole("button", { name: "Skip intro" }).count(), 0);
+      assert.equal(await page.getByTestId("next").count(), 0, "not yet");
+      await page.evaluate(() => {
+        document.querySelector("video").currentTime = 45;
+      });
+      await page.getByTestId("next").getByText("The Understudies S01E02").waitFor();
+      await page.getByRole("button", { name: "Watch now" }).click();
+      await page.waitForURL(`${house.url}/watch/${second.id}`);
+      await eventually("the next episode", () => look(page, (now) => now.frames > 5 && now.time > 0.2 && now.time < 15));
+      await page.goBack();
+      assert.ok(!page.url().includes("/watch/"), "the way back leads out of the player");
+      assert.deepEqual(problems, []);
+      await page.context().close();
+    });
+
     test("after logout the container is gone", async () => {
       const { json: users } = await owner("GET", "/admin/users");
       const ana = users.items.find((u) => u.username === VIEWER.name);

@@ -79,8 +79,9 @@ export function makeFilms() {
   const root = mkdtempSync(join(tmpdir(), "loge-bf-"));
   const films = join(root, "films");
   const hidden = join(root, "private");
-  for (const folder of [films, hidden]) mkdirSync(folder);
-  for (const folder of [root, films, hidden]) chmodSync(folder, 0o755);
+  const shows = join(root, "shows");
+  for (const folder of [films, hidden, shows]) mkdirSync(folder);
+  for (const folder of [root, films, hidden, shows]) chmodSync(folder, 0o755);
   // A line for every second, as old Windows wrote it.
   const lines = (say) => {
     const at = (s, ms) => `00:${String(Math.floor(s / 60)).padStart(2, "0")}:${String(s % 60).padStart(2, "0")},${ms}`;
@@ -103,7 +104,14 @@ export function makeFilms() {
   // Two sounds no browser decodes; key frames where no grid would put them.
   make(join(films, "Moss and Mirrors (2016).mkv"), 90, "-map 0:v -map 1:a -map 1:a -map 2:s -c:s srt -metadata:s:s:0 language=ger -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 70 -bf 2 -c:a ac3 -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng");
   make(join(hidden, "Secret Garden (2020).mp4"), 5, "-sn -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac");
-  return { root, films, hidden, remove: () => rmSync(root, { recursive: true, force: true }) };
+  // Two parts of a series; the first one says where its beginning titles are.
+  const chapters = join(root, "chapters.txt");
+  const part = (start, end, title) => `[CHAPTER]\nTIMEBASE=1/1\nSTART=${start}\nEND=${end}\ntitle=${title}\n`;
+  writeFileSync(chapters, `;FFMETADATA1\n${part(0, 20, "Intro")}${part(20, 70, "The play")}`);
+  const small = "-sn -s 320x180 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 24 -c:a aac";
+  make(join(shows, "The Understudies S01E01 Half Light.mp4"), 70, `-i ${chapters} -map_metadata 3 -t 70 ${small}`);
+  make(join(shows, "The Understudies S01E02 The Prompter.mp4"), 20, small);
+  return { root, films, hidden, shows, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
 export function openBrowser() {
