@@ -14,9 +14,10 @@ import { parseArgs } from "node:util";
 import { eventually, openHouse } from "../tests/browser/support/house.mjs";
 import { buildSandboxed, buildServer } from "./lib/cargo.mjs";
 import { call, socketOf } from "./lib/docker-api.mjs";
+import { besideGreedy } from "./lib/load/greedy.mjs";
 import { machineBusy, takenBy } from "./lib/load/machine.mjs";
 import { report } from "./lib/load/report.mjs";
-import { judge } from "./lib/load/verdicts.mjs";
+import { judge, percentile } from "./lib/load/verdicts.mjs";
 import { Viewer, nowS } from "./lib/load/viewer.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { cacheDir, targetDir } from "./lib/paths.mjs";
@@ -122,6 +123,16 @@ async function measure(house, films, wish) {
   const of = (kind) => waits.filter((wait) => wait.kind === kind).map(({ seconds }) => seconds);
   say(`${of("start").length} starts, ${of("seek").length} seeks, ${(viewers.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(0)} MB`);
 
+  let greedy = null;
+  if (wish.runtime === "docker") {
+    heading("one viewer beside eight greedy containers");
+    const model = (await loges()).find((one) => one.user_id === viewers.at(-1).id);
+    const readers = viewers.filter(({ kind }) => kind === "range");
+    greedy = await besideGreedy(socketOf(process.env.DOCKER_HOST), [readers[0], readers[1] ?? owner], model.container_id);
+    const p95 = (values) => `${(percentile(values, 0.95) * 1000).toFixed(1)} ms`;
+    say(`64 KiB, 95 of 100: ${p95(greedy.idle)} alone, ${p95(greedy.beside)} beside them; ${greedy.stalls.length} stalls; ${greedy.ends} times one of them was ended by its walls`);
+  }
+
   heading("shares of a full wire");
   const shares = await measureShares(owner, viewers, title.range);
   say(`of ${(TOTAL_RATE / 1e6).toFixed(1)} MB/s: ${shares.map((share) => (share / 1e3).toFixed(0)).join(", ")} kB/s; the first had four connections`);
@@ -148,6 +159,7 @@ async function measure(house, films, wish) {
     foreignCores: samples.map(({ foreign }) => foreign),
     totalRate: TOTAL_RATE,
     shares,
+    greedy,
     samples,
   };
 }

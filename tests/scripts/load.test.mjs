@@ -56,6 +56,15 @@ const good = {
 };
 const broken = (change) => judge({ ...good, ...change }).filter(({ verdict }) => verdict === "broken").map(({ promise }) => promise);
 
+test("greedy neighbours are judged by what they do to somebody else", () => {
+  const greedy = { idle: [0.01, 0.01], beside: [0.015, 0.019], stalls: [], ends: 3 };
+  assert.deepEqual(broken({ greedy }), []);
+  assert.deepEqual(broken({ greedy: { ...greedy, beside: [0.021, 0.03] } }), ["A range beside eight greedy containers, 95 of 100"]);
+  assert.deepEqual(broken({ greedy: { ...greedy, beside: [] } }), ["A range beside eight greedy containers, 95 of 100"]);
+  assert.deepEqual(broken({ greedy: { ...greedy, stalls: [0.4] } }), ["Stalls beside eight greedy containers"]);
+  assert.deepEqual(broken({ greedy: { ...greedy, ends: 0 } }), ["Greedy containers are ended by their own walls"]);
+});
+
 test("every promise can be broken", () => {
   assert.deepEqual(broken({}), []);
   for (const [change, promise] of [

@@ -45,7 +45,21 @@ export function judge(found) {
     row("Memory of the server and all containers", "below 6 GB", memory === null ? null : `${(memory / 1e9).toFixed(2)} GB`, memory < 6e9, false),
     row("A container for everybody", `${found.viewers}`, `${found.containers}`, found.containers === found.viewers, false),
     row("Failed requests", "none", `${found.failures.length}`, found.failures.length === 0, false),
+    ...beside(found.greedy, row),
     row("Bandwidth of each person", "within 10 % of an equal part", off === null ? null : `${share(off)} off at most`, off <= 0.1, false),
     row("Bandwidth of all together", "within 10 % of what was set", share(sum), Math.abs(sum - 1) <= 0.1, false),
+  ];
+}
+
+/** The neighbour of eight greedy containers; nothing where there are no containers. */
+function beside(greedy, row) {
+  if (!greedy) return [];
+  const [alone, together] = [percentile(greedy.idle, 0.95), percentile(greedy.beside, 0.95)];
+  const ms = (value) => `${(value * 1000).toFixed(1)} ms`;
+  const measured = alone === null || together === null ? null : `${ms(together)} beside them, ${ms(alone)} alone`;
+  return [
+    row("A range beside eight greedy containers, 95 of 100", "at most twice as long as alone", measured, together <= 2 * alone, true),
+    row("Stalls beside eight greedy containers", "none", `${greedy.stalls.length}`, greedy.stalls.length === 0, true),
+    row("Greedy containers are ended by their own walls", "at least once", `${greedy.ends} times`, greedy.ends > 0, false),
   ];
 }

@@ -8,6 +8,7 @@ const FULL_S = 30;
 const LOW_S = 20;
 const TICK_MS = 100;
 const TOLD_EVERY_S = 10;
+const PIECE = 64 << 10;
 
 export const nowS = () => performance.now() / 1000;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -96,6 +97,19 @@ export class Viewer {
   /** A play of any title, without a screen. */
   async open(title) {
     return (await this.#play(title)).url;
+  }
+
+  /** Small pieces at changing places until `untilS`; answers the seconds that each took. */
+  async ranges(url, untilS) {
+    const took = [];
+    while (nowS() < untilS) {
+      const from = Math.floor(this.dice() * (this.title.size_bytes - PIECE));
+      const began = nowS();
+      await this.#get(url, { headers: { range: `bytes=${from}-${from + PIECE - 1}` }, expect: 206 });
+      took.push(nowS() - began);
+      await sleep(20);
+    }
+    return took;
   }
 
   /** As many bytes as it can get from an address, over so many connections. */
