@@ -10,7 +10,9 @@ use bollard::models::SystemInfo;
 use domain::{InstallId, LogeLimits};
 use std::path::{Component, Path, PathBuf};
 
-const PERIOD_US: u64 = 100_000;
+/// Short: when some use the whole of what all may have, everybody in the group stands still until
+/// the period is over, also whoever asks for little.
+const PERIOD_US: u64 = 10_000;
 /// Of the machine's memory.
 const MEMORY_PERCENT: u64 = 60;
 /// What stays for the gateway.
@@ -142,18 +144,18 @@ mod tests {
             written(one, "/loge-a"),
             [
                 "memory/loge-a/memory.limit_in_bytes=100",
-                "cpu,cpuacct/loge-a/cpu.cfs_period_us=100000",
-                "cpu,cpuacct/loge-a/cpu.cfs_quota_us=150000"
+                "cpu,cpuacct/loge-a/cpu.cfs_period_us=10000",
+                "cpu,cpuacct/loge-a/cpu.cfs_quota_us=15000"
             ]
         );
         let all = ["systemd/loge-a", "memory/loge-a", "cpu,cpuacct/loge-a", "unified/loge-a"];
         assert_eq!(folders(one, "/loge-a"), all.map(PathBuf::from));
         let two = "0::/loge-a/c1\n";
-        assert_eq!(written(two, "/loge-a"), ["loge-a/memory.max=100", "loge-a/cpu.max=150000 100000"]);
+        assert_eq!(written(two, "/loge-a"), ["loge-a/memory.max=100", "loge-a/cpu.max=15000 10000"]);
         let slice = "0::/loge.slice/loge-a.slice/docker-c1.scope\n";
         assert_eq!(
             written(slice, "loge-a.slice"),
-            ["loge.slice/loge-a.slice/memory.max=100", "loge.slice/loge-a.slice/cpu.max=150000 100000"]
+            ["loge.slice/loge-a.slice/memory.max=100", "loge.slice/loge-a.slice/cpu.max=15000 10000"]
         );
         // Somebody else's, ours seen from inside another namespace, nonsense.
         for table in
