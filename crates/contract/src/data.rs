@@ -112,6 +112,9 @@ pub enum Job {
     Index { file: FileRef },
     /// Result: nothing. What makes segments of this track ahead of anybody's asking stops at once.
     Rest { file: FileRef, track: Track },
+    /// Result: nothing, at once. Segments of this track are made from here on, for somebody who is
+    /// about to ask; where a run of it is on its way already, that one goes on undisturbed.
+    Begin { file: FileRef, track: Track, wanted: Wanted },
     /// Result: one JPEG, at most `width` pixels wide, of the liveliest of the frames near these
     /// moments, at most five. The first one is the one that is wished for.
     Poster { file: FileRef, moments_ms: Vec<u64>, width: u32 },
@@ -147,6 +150,7 @@ impl Job {
             Self::Probe { file }
             | Self::Index { file }
             | Self::Rest { file, .. }
+            | Self::Begin { file, .. }
             | Self::Poster { file, .. }
             | Self::Subtitles { file, .. }
             | Self::Sheet { file, .. }

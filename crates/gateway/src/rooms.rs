@@ -9,6 +9,10 @@ use loges::{Image, JobError, LogeView, Loges, RangeError, RangeLease, RangeStrea
 use std::{path::Path, time::Duration};
 use tokio::net::UnixStream;
 
+/// A worker begins at once and says nothing about it.
+const BEGIN_TIME: Duration = Duration::from_secs(2);
+const BEGUN_BYTES: u32 = 64;
+
 /// A worker's answer that is positioned at its first byte.
 pub struct OpenRange {
     pub stream: UnixStream,
@@ -44,6 +48,8 @@ pub trait LogeRoom: Send + Sync + 'static {
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure>;
     /// What a player needs before any segment of a track.
     async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure>;
+    /// Begins to make segments of a track from here on, for somebody who is about to ask.
+    async fn begin(&self, tenant: &Tenant, file: FileRef, track: Track, wanted: Wanted) -> Result<(), Failure>;
     /// One segment of a track. May take some seconds; dropping the future takes the wish back.
     async fn segment(
         &self,
@@ -103,6 +109,9 @@ impl LogeRoom for Loges {
     }
     async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure> {
         OpenRange::of(Loges::init(self, tenant, file, track, max_bytes).await, tenant, "init segment")
+    }
+    async fn begin(&self, tenant: &Tenant, file: FileRef, track: Track, wanted: Wanted) -> Result<(), Failure> {
+        LogeRoom::job(self, tenant, Job::Begin { file, track, wanted }, BEGUN_BYTES, BEGIN_TIME).await.map(drop)
     }
     async fn segment(
         &self,

@@ -268,3 +268,24 @@ async fn the_night_shift_is_the_owners() {
     );
     assert_eq!(shift["state_text"], "It begins at 23:30.");
 }
+
+#[tokio::test]
+async fn what_a_player_asks_for_first_is_begun_when_it_is_played() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mkv, "h264").await;
+    let at = json!({ "position_s": 9.5, "event": "pause" });
+    let (status, _) =
+        house.json("PUT", &format!("/api/v1/titles/{}/progress", shelf.title), &owner, Some(at)).await;
+    assert_eq!(status, 204);
+    house.play(&owner, &shelf.title).await;
+    let id = &owner.user;
+    house.asked(&format!("begin {id} VideoCopy {{ hevc: false }} 2")).await;
+    house.asked(&format!("begin {id} AudioCopy {{ index: 0, start_us: 0, rate: 48000 }} 3")).await;
+    assert_eq!(house.rooms.asked("begin"), 2);
+
+    // A plain file is asked for by its player.
+    let direct = house.shelf("plain", Container::Mp4, "h264").await;
+    assert_eq!(house.play(&owner, &direct.title).await["method"], "direct");
+    assert_eq!(house.rooms.asked("begin"), 2);
+}

@@ -114,6 +114,13 @@ fn answer(
                     }
                     Err(status) => job::Outcome::Ended(status),
                 },
+                Job::Begin { file, track, wanted } => match open(settings, file) {
+                    Ok(open) => match heads.begin_at(settings, file, &open, track.clone(), wanted) {
+                        Ok(()) => job::Outcome::Done(Vec::new()),
+                        Err(outcome) => outcome,
+                    },
+                    Err(status) => job::Outcome::Ended(status),
+                },
                 Job::Probe { file }
                 | Job::Index { file }
                 | Job::Poster { file, .. }

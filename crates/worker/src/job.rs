@@ -67,7 +67,9 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
     let deadline = Instant::now() + limits.time;
     match job {
         // These need no program: see `connection`.
-        Job::Glance { .. } | Job::Rest { .. } | Job::Calibrate { .. } => Outcome::Ended(Status::Refused),
+        Job::Glance { .. } | Job::Rest { .. } | Job::Begin { .. } | Job::Calibrate { .. } => {
+            Outcome::Ended(Status::Refused)
+        }
         Job::Probe { .. } => {
             if is_cut(&open) {
                 return Outcome::Failed(CUT.into());

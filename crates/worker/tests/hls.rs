@@ -3,158 +3,15 @@
 
 mod common;
 
-use common::{House, head, job, put};
-use contract::{Job, PlanPart, PlannedCut, RequestBody, Rung, Status, Track, Wanted};
+use common::{House, films::*};
+use contract::{Status, Track};
 use media::hls::{
-    AAC_RATE, TICKS, args,
-    fmp4::{Part, Reader, Sample},
+    args,
     index::{Builder, CrcLines, KeyframeIndex, PointKind, micros},
     plan::{AudioPlan, VideoPlan},
     tables,
 };
-use std::{
-    io::Read,
-    os::unix::net::UnixStream,
-    path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
-
-const MAX: u32 = 96 << 20;
-const RUNG: Rung = Rung { height: 180, kbps: 400, unhurried: false, tone_map: false };
-
-/// A film of 24 s with a flash and a beep every second, made as `out` says.
-fn film(house: &House, name: &str, inputs: &[&str], out: &[&str]) {
-    let picture = "testsrc2=s=320x180:r=24,drawbox=enable='lt(mod(t,1),0.05)':color=white:t=fill";
-    let sound = "sine=f=440:r=48000,volume='if(lt(mod(t,1),0.05),1,0.02)':eval=frame";
-    let mut args = vec!["-nostdin", "-v", "error", "-y"];
-    args.extend(inputs);
-    args.extend(["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-t", "24"]);
-    args.extend(out);
-    let path = house.library.join(name);
-    args.push(path.to_str().unwrap());
-    ffmpeg(&args);
-}
-
-#[expect(clippy::disallowed_methods, reason = "films are made with the program that people make them with")]
-fn ffmpeg(args: &[&str]) {
-    let done = Command::new("ffmpeg").args(args).output().unwrap();
-    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-#[expect(clippy::disallowed_methods, reason = "the judge is the reference program")]
-fn output(program: &str, args: &[&str]) -> (String, String) {
-    let done = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
-    (String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())
-}
-
-fn take(stream: &mut UnixStream, length: u64) -> Vec<u8> {
-    let mut bytes = vec![0; usize::try_from(length).unwrap()];
-    stream.read_exact(&mut bytes).unwrap();
-    bytes
-}
-
-fn index_job(house: &mut House, name: &str) -> (Status, Vec<u8>) {
-    let mut data = house.dial(200);
-    job(&mut data, 1, Job::Index { file: house.file(name.as_bytes(), None) }, 8 << 20, 60_000)
-}
-
-fn index(house: &mut House, name: &str) -> KeyframeIndex {
-    let (status, bytes) = index_job(house, name);
-    assert_eq!(status, Status::Ok, "{name}: {}", String::from_utf8_lossy(&bytes));
-    KeyframeIndex::from_bytes(&bytes).unwrap()
-}
-
-struct Asker<'a> {
-    house: &'a mut House,
-    data: UnixStream,
-    next: u64,
-}
-
-impl<'a> Asker<'a> {
-    fn new(house: &'a mut House, mark: u8) -> Self {
-        let data = house.dial(mark);
-        Self { house, data, next: 1 }
-    }
-    fn ask(&mut self, body: RequestBody) -> Result<Vec<u8>, Status> {
-        self.next += 1;
-        put(&mut self.data, self.next, body);
-        let head = head(&mut self.data);
-        let bytes = take(&mut self.data, head.length);
-        if head.status == Status::Ok { Ok(bytes) } else { Err(head.status) }
-    }
-    fn init(&mut self, name: &str, track: &Track) -> Vec<u8> {
-        let file = self.house.file(name.as_bytes(), None);
-        let body = RequestBody::Init { file, track: track.clone(), max_bytes: 1 << 20 };
-        self.ask(body).unwrap_or_else(|e| panic!("{name} {track:?}: init: {e:?}"))
-    }
-    fn segment(&mut self, name: &str, track: &Track, plan: &Plan, number: u32) -> Result<Vec<u8>, Status> {
-        let file = self.house.file(name.as_bytes(), None);
-        let wanted = Wanted { number, ahead: 3, plan: plan.part(number) };
-        self.ask(RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX })
-    }
-}
-
-#[derive(Clone)]
-enum Plan {
-    Video(VideoPlan),
-    Audio(AudioPlan),
-}
-
-impl Plan {
-    fn part(&self, number: u32) -> PlanPart {
-        match self {
-            // Small windows, so that runs have to be told more as they go, or end.
-            Self::Video(plan) => {
-                let window = plan.window(number, 4).unwrap();
-                let cuts = window.cuts.iter().map(|c| PlannedCut {
-                    start: c.start,
-                    key: c.key,
-                    before: c.before,
-                    after: c.after,
-                    on_key: c.on_key,
-                });
-                PlanPart::Video {
-                    cuts: cuts.collect(),
-                    end: window.end,
-                    is_last: window.is_last,
-                    frame: window.frame,
-                    back: window.back,
-                }
-            }
-            Self::Audio(plan) => PlanPart::Audio { end: plan.end },
-        }
-    }
-    fn len(&self) -> u32 {
-        match self {
-            Self::Video(plan) => plan.len(),
-            Self::Audio(plan) => plan.len(),
-        }
-    }
-    /// Starts in seconds.
-    fn starts(&self) -> Vec<f64> {
-        match self {
-            Self::Video(plan) => plan.cuts.iter().map(|c| c.start as f64 / TICKS as f64).collect(),
-            Self::Audio(plan) => {
-                (0..plan.len()).map(|n| u64::from(n) * AudioPlan::STEP).map(|s| s as f64 / AAC_RATE as f64).collect()
-            }
-        }
-    }
-}
-
-fn samples(init: &[u8], segment: &[u8]) -> (u32, Vec<Sample>) {
-    let mut parts = Vec::new();
-    Reader::default().feed(&[init, segment].concat(), &mut parts).unwrap();
-    let mut scale = 0;
-    let mut all = Vec::new();
-    for part in parts {
-        match part {
-            Part::Init { timescale, .. } => scale = timescale,
-            Part::Fragment(samples) => all.extend(samples),
-        }
-    }
-    (scale, all)
-}
+use std::{path::Path, process::Command};
 
 /// Every segment in order, by one run.
 fn in_order(house: &mut House, name: &str, track: &Track, plan: &Plan) -> (Vec<u8>, Vec<Vec<u8>>) {
@@ -259,7 +116,6 @@ struct Case {
     hevc: bool,
 }
 
-const H264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"];
 
 fn check(case: &Case, out: &[&str]) {
     let mut house = House::open();
@@ -314,8 +170,6 @@ macro_rules! cases {
     )+};
 }
 
-const AAC: &[&str] = &["-c:a", "aac", "-b:a", "96k"];
-const AC3: &[&str] = &["-c:a", "ac3", "-b:a", "192k"];
 
 cases! {
     mp4_with_irregular_groups: "irregular.mp4", [],
@@ -353,117 +207,6 @@ fn copied_sound_is_the_same_whoever_asks() {
     }
 }
 
-/// Programs of this worker that run.
-fn programs(house: &House) -> usize {
-    let worker = house.worker.id().to_string();
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter(|entry| {
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&worker)
-        })
-        .count()
-}
-
-#[test]
-fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
-    let mut house = House::open();
-    film(&house, "storm.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
-    let index = index(&mut house, "storm.mkv");
-    let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
-    let track = Track::VideoCopy { hevc: false };
-    for round in 0..30_u32 {
-        let number = round * 5 % plan.len();
-        let mut data = house.dial(round as u8 + 1);
-        let wanted = Wanted { number, ahead: 2, plan: plan.part(number) };
-        let file = house.file(b"storm.mkv", None);
-        put(&mut data, 1, RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX });
-        // The player has gone on to the next place before this one came.
-        if round % 3 > 0 {
-            assert!(take(&mut data, 1).len() == 1);
-        }
-        assert!(programs(&house) <= 2, "one run, and one that is being put away");
-    }
-    common::eventually("one run is left", || programs(&house) <= 1);
-    common::eventually("nobody asks, nothing runs", || programs(&house) == 0);
-}
-
-#[test]
-fn who_makes_ahead_of_time_can_be_told_to_rest() {
-    let mut house = House::open();
-    film(&house, "rest.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
-    let index = index(&mut house, "rest.mkv");
-    let plan = Plan::Video(VideoPlan::encode(&index));
-    let track = Track::VideoEncode { rung: Rung { unhurried: true, ..RUNG } };
-    let mut asker = Asker::new(&mut house, 1);
-    let first = asker.segment("rest.mkv", &track, &plan, 0).unwrap();
-    let rest = |asker: &mut Asker<'_>| {
-        let file = asker.house.file(b"rest.mkv", None);
-        let job = Job::Rest { file, track: track.clone() };
-        asker.ask(RequestBody::Job { job, max_bytes: 64, time_limit_ms: 5000 })
-    };
-    assert_eq!(programs(asker.house), 1, "it goes on by itself");
-    assert_eq!(rest(&mut asker), Ok(vec![]));
-    // Patience for the process table, well below the time after which any unused run ends.
-    let until = Instant::now() + Duration::from_secs(5);
-    while programs(asker.house) > 0 {
-        assert!(Instant::now() < until, "it runs on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(rest(&mut asker), Ok(vec![]), "twice is harmless");
-    // Whoever goes on later gets what would have come.
-    let later = asker.segment("rest.mkv", &track, &plan, 1).unwrap();
-    assert!(!later.is_empty() && later != first);
-}
-
-#[test]
-fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
-    let mut house = House::open();
-    film(&house, "kill.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
-    let index = index(&mut house, "kill.mkv");
-    let plan = Plan::Video(VideoPlan::encode(&index));
-    let track = Track::VideoEncode { rung: RUNG };
-    let mut asker = Asker::new(&mut house, 1);
-    asker.segment("kill.mkv", &track, &plan, 0).unwrap();
-    kill_programs(asker.house);
-    for number in 0..plan.len() {
-        let made = asker.segment("kill.mkv", &track, &plan, number);
-        assert!(made.is_ok(), "segment {number}: {made:?}");
-    }
-    // What a killed run had in hand is no segment, however far it had come.
-    let (sound, heard) = (Track::AudioEncode { index: 0 }, Plan::Audio(AudioPlan::new(index.end)));
-    let init = asker.init("kill.mkv", &sound);
-    let mut frames = Vec::new();
-    for number in 0..heard.len() {
-        let segment = asker.segment("kill.mkv", &sound, &heard, number).unwrap();
-        frames.push(samples(&init, &segment).1.len());
-        kill_programs(asker.house);
-    }
-    let (last, whole) = frames.split_last().unwrap();
-    assert!(whole.iter().all(|n| *n == 141) && *last > 1, "{frames:?}");
-    let file = asker.house.file(b"kill.mkv", None);
-    let crossed = Wanted { number: 0, ahead: 0, plan: PlanPart::Audio { end: 48_000 } };
-    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: crossed, max_bytes: MAX };
-    assert_eq!(asker.ask(body), Err(Status::Refused));
-    let empty = Wanted {
-        number: 0,
-        ahead: 0,
-        plan: PlanPart::Video { cuts: vec![], end: 1, is_last: true, frame: 1, back: 0 },
-    };
-    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: empty, max_bytes: MAX };
-    assert_eq!(asker.ask(body), Err(Status::Refused));
-    let wanted = Wanted { number: 0, ahead: 0, plan: plan.part(0) };
-    let body = RequestBody::Segment { file, track, wanted, max_bytes: 10 };
-    assert_eq!(asker.ask(body), Err(Status::Limit));
-}
-
-#[expect(clippy::disallowed_methods, reason = "kills what the worker started")]
-fn kill_programs(house: &House) {
-    let _ = Command::new("pkill").args(["-KILL", "-P", &house.worker.id().to_string()]).status();
-}
-
-/// What the index is made of where tables do not say it, and the judge where they do.
 #[expect(clippy::disallowed_methods, reason = "the judge is the reference program")]
 fn by_packets(path: &Path) -> KeyframeIndex {
     let run = |program: &str, args: Vec<String>| {

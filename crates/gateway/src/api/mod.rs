@@ -1,6 +1,7 @@
 //! The calls, one file per resource.
 
 pub mod admin;
+pub mod ahead;
 pub mod auth;
 pub mod events;
 pub mod hls;

@@ -3,13 +3,16 @@
 use crate::{
     House,
     admission::{self, Live},
-    api::next::{NextView, next_of},
+    api::{
+        ahead,
+        next::{NextView, next_of},
+    },
     input::{Ask, Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
     streams::{Film, NewPlay, TurnedAway},
-    timeline::Timeline,
+    timeline::{Rendition, Timeline, file_ref},
     view::{
         AudioTrack, ChapterView, List, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence,
         subtitle_tracks,
@@ -201,6 +204,12 @@ async fn play(
         house.streams.stop(&play);
         return Err(failure.into());
     }
+    let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
+    if let (false, Some(film)) = (method == Method::Direct, entry.film()) {
+        let picture = lines.map_or(Rendition::Original, Rendition::Live);
+        let wishes = ahead::first(&film, &picture, sound, resume_ms);
+        ahead::begin(&house, &Tenant::User(who.user.clone()), &file_ref(file), wishes);
+    }
     let preferences = house.store.preferences(&who.user).await?;
     let next = next_of(&house, &who.user, who.role, file).await?;
     let lifetime = i64::try_from(duration_ms).unwrap_or(0).saturating_mul(2);
@@ -214,7 +223,6 @@ async fn play(
     };
     let ticket = house.accounts.mint_ticket(&claims);
     let height = facts.and_then(|f| f.video.as_ref()).map_or(row.best.height, |v| v.height);
-    let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
     let speaks = facts.and_then(|f| f.audio.get(sound)).and_then(|a| a.language.as_deref());
     let subtitles = house.store.subtitles_of(&file.id).await?;
     let storyboard = house.store.storyboard_of(&row.id).await?;

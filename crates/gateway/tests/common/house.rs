@@ -123,6 +123,10 @@ impl LogeRoom for FakeRooms {
         let (stream, lease) = self.worker.range(0, u64::from(max_bytes.min(700))).await.unwrap();
         Ok(OpenRange { stream, length: u64::from(max_bytes.min(700)), lease })
     }
+    async fn begin(&self, tenant: &Tenant, _: FileRef, track: Track, wanted: Wanted) -> Result<(), Failure> {
+        self.saw(format!("begin {tenant} {track:?} {}", wanted.number));
+        Ok(())
+    }
     async fn segment(
         &self,
         tenant: &Tenant,

@@ -34,6 +34,8 @@ const MOST_STREAMS: usize = 48;
 const RING_BYTES: usize = 32 << 20;
 /// The gateway gives up a little later.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long a run that was begun may take to its init before another program is asked for it.
+const INIT_OF_RUN: Duration = Duration::from_secs(3);
 /// A storm of seeks is over when nothing was wished for this long.
 const CALM: Duration = Duration::from_millis(120);
 /// How often somebody who waits looks whether the gateway still does.
@@ -141,7 +143,8 @@ impl Heads {
         Self { streams: Mutex::default(), ring: Arc::new(Mutex::new(Ring::new(RING_BYTES))) }
     }
 
-    /// The init segment of a track, made by a run of one frame and remembered.
+    /// The init segment of a track, remembered: that of the run that is on its way, or made by a
+    /// run of one frame.
     pub fn init(
         &self,
         settings: &Settings,
@@ -151,8 +154,20 @@ impl Heads {
         gateway: &UnixStream,
     ) -> Result<Arc<Vec<u8>>, job::Outcome> {
         let stream = self.stream(file, open, track);
-        if let Some(init) = &lock(&stream.state).init {
-            return Ok(init.clone());
+        let since = Instant::now();
+        loop {
+            let state = lock(&stream.state);
+            if let Some(init) = &state.init {
+                return Ok(init.clone());
+            }
+            // It comes to its init sooner than a second program would.
+            if state.run.is_none() || since.elapsed() >= INIT_OF_RUN {
+                break;
+            }
+            drop(stream.wait(state, LOOK_EVERY));
+            if is_gone(gateway) {
+                return Err(job::Outcome::Cancelled);
+            }
         }
         let made = Arc::new(run::init(settings, &stream.track, open, gateway)?);
         Ok(lock(&stream.state).init.get_or_insert(made).clone())
@@ -213,6 +228,31 @@ impl Heads {
                 },
             }
         }
+    }
+
+    /// Begins a run for somebody who is about to ask. Whoever asks already is not disturbed: then,
+    /// and where the segment is there, this does nothing.
+    pub fn begin_at(
+        &self,
+        settings: &Arc<Settings>,
+        file: &FileRef,
+        open: &OpenFile,
+        track: Track,
+        wanted: &Wanted,
+    ) -> Result<(), job::Outcome> {
+        let Some(part) = track::part(&track, wanted) else { return Err(job::Outcome::Ended(Status::Refused)) };
+        let stream = self.stream(file, open, track);
+        let seen = {
+            let mut state = lock(&stream.state);
+            let is_there = lock(&self.ring).holds(stream.id, wanted.number);
+            if is_there || state.run.is_some() || !state.waiting.is_empty() {
+                return Ok(());
+            }
+            state.used = Instant::now();
+            state.generation
+        };
+        self.make_room(&stream);
+        stream.begin(settings, open, wanted, &part, seen)
     }
 
     /// Ends the run of a track: whoever asked for it has no use for what it would make next.

@@ -31,6 +31,11 @@ impl Ring {
         Some(kept.bytes.clone())
     }
 
+    /// Whether it is there, which is no use of it.
+    pub fn holds(&self, stream: u64, number: u32) -> bool {
+        self.segments.contains_key(&(stream, number))
+    }
+
     /// A segment larger than everything is kept all the same, alone: somebody waits for it.
     pub fn put(&mut self, stream: u64, number: u32, bytes: Arc<Vec<u8>>) {
         self.clock += 1;

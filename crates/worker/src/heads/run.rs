@@ -319,7 +319,10 @@ fn take(
                 match &state.init {
                     Some(init) if **init != bytes => log::line("two runs of one track differ in their init"),
                     Some(_) => {}
-                    None => state.init = Some(Arc::new(bytes)),
+                    None => {
+                        state.init = Some(Arc::new(bytes));
+                        stream.changed.notify_all();
+                    }
                 }
             }
             fmp4::Part::Fragment(samples) => splitter.push(samples, segments)?,

@@ -2,6 +2,8 @@
 
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub mod films;
+
 use contract::{AnswerHead, FileRef, FromWorker, Job, Opening, Request, RequestBody, Status, ToWorker, env, frame};
 use std::{
     io::{Read, Write},

@@ -1,0 +1,46 @@
+//! Between pressing play and asking for the first segment a player reads two playlists and an
+//! init. The loge need not wait for it: what will be asked for first is begun meanwhile.
+
+use crate::{
+    House,
+    streams::Film,
+    timeline::{Rendition, request},
+};
+use contract::{FileRef, Track, Wanted};
+use domain::Tenant;
+use media::hls::TICKS;
+use std::sync::Arc;
+
+/// What a play from here on asks its loge for first: nothing of what lies prepared, and no more
+/// than one picture and one sound.
+pub fn first(film: &Film, picture: &Rendition, sound: usize, position_ms: u64) -> Vec<(Track, Wanted)> {
+    let ticks = position_ms.saturating_mul(TICKS) / 1000;
+    let plans = &film.timeline;
+    let is_made = match picture {
+        Rendition::Live(lines) => film.version(*lines).is_none(),
+        Rendition::Original | Rendition::Sound(_) => true,
+    };
+    let number = match picture {
+        Rendition::Original => plans.copy.as_ref().ok().map(|plan| plan.at(ticks)),
+        Rendition::Live(_) => Some(plans.encode.at(ticks)),
+        Rendition::Sound(_) => None,
+    };
+    let picture = number.filter(|_| is_made).and_then(|number| request(plans, &film.facts, picture, number));
+    let sound = Rendition::Sound(sound);
+    let lies = film.stored.iter().any(|stored| stored.has(&sound.name()));
+    let sound = (!lies).then(|| request(plans, &film.facts, &sound, plans.audio.at(ticks))).flatten();
+    picture.into_iter().chain(sound).collect()
+}
+
+/// Asks for it and returns. What comes of it shows when the player asks.
+pub fn begin(house: &Arc<House>, tenant: &Tenant, file: &FileRef, wishes: Vec<(Track, Wanted)>) {
+    for (track, wanted) in wishes {
+        let (loges, tenant) = (house.loges.clone(), tenant.clone());
+        let file = file.clone();
+        house.lifecycle.spawn("first segments", async move {
+            if let Err(failure) = loges.begin(&tenant, file, track, wanted).await {
+                tracing::debug!(loge.tenant = %tenant, "nothing is begun ahead in the loge of {tenant}: {}", failure.message);
+            }
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! Who runs, for whom and how long: the programs behind segments.
+
+mod common;
+
+use common::{House, eventually, films::*, put};
+use contract::{Job, PlanPart, RequestBody, Rung, Status, Track, Wanted};
+use media::hls::plan::{AudioPlan, VideoPlan};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Programs of this worker that run.
+fn programs(house: &House) -> usize {
+    let worker = house.worker.id().to_string();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&worker)
+        })
+        .count()
+}
+
+#[test]
+fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
+    let mut house = House::open();
+    film(&house, "storm.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "storm.mkv");
+    let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
+    let track = Track::VideoCopy { hevc: false };
+    for round in 0..30_u32 {
+        let number = round * 5 % plan.len();
+        let mut data = house.dial(round as u8 + 1);
+        let wanted = Wanted { number, ahead: 2, plan: plan.part(number) };
+        let file = house.file(b"storm.mkv", None);
+        put(&mut data, 1, RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX });
+        // The player has gone on to the next place before this one came.
+        if round % 3 > 0 {
+            assert!(take(&mut data, 1).len() == 1);
+        }
+        assert!(programs(&house) <= 2, "one run, and one that is being put away");
+    }
+    eventually("one run is left", || programs(&house) <= 1);
+    eventually("nobody asks, nothing runs", || programs(&house) == 0);
+}
+
+#[test]
+fn who_makes_ahead_of_time_can_be_told_to_rest() {
+    let mut house = House::open();
+    film(&house, "rest.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "rest.mkv");
+    let plan = Plan::Video(VideoPlan::encode(&index));
+    let track = Track::VideoEncode { rung: Rung { unhurried: true, ..RUNG } };
+    let mut asker = Asker::new(&mut house, 1);
+    let first = asker.segment("rest.mkv", &track, &plan, 0).unwrap();
+    let rest = |asker: &mut Asker<'_>| {
+        let file = asker.house.file(b"rest.mkv", None);
+        let job = Job::Rest { file, track: track.clone() };
+        asker.ask(RequestBody::Job { job, max_bytes: 64, time_limit_ms: 5000 })
+    };
+    assert_eq!(programs(asker.house), 1, "it goes on by itself");
+    assert_eq!(rest(&mut asker), Ok(vec![]));
+    // Patience for the process table, well below the time after which any unused run ends.
+    let until = Instant::now() + Duration::from_secs(5);
+    while programs(asker.house) > 0 {
+        assert!(Instant::now() < until, "it runs on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(rest(&mut asker), Ok(vec![]), "twice is harmless");
+    // Whoever goes on later gets what would have come.
+    let later = asker.segment("rest.mkv", &track, &plan, 1).unwrap();
+    assert!(!later.is_empty() && later != first);
+}
+
+#[test]
+fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
+    let mut house = House::open();
+    film(&house, "kill.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "kill.mkv");
+    let plan = Plan::Video(VideoPlan::encode(&index));
+    let track = Track::VideoEncode { rung: RUNG };
+    let mut asker = Asker::new(&mut house, 1);
+    asker.segment("kill.mkv", &track, &plan, 0).unwrap();
+    kill_programs(asker.house);
+    for number in 0..plan.len() {
+        let made = asker.segment("kill.mkv", &track, &plan, number);
+        assert!(made.is_ok(), "segment {number}: {made:?}");
+    }
+    // What a killed run had in hand is no segment, however far it had come.
+    let (sound, heard) = (Track::AudioEncode { index: 0 }, Plan::Audio(AudioPlan::new(index.end)));
+    let init = asker.init("kill.mkv", &sound);
+    let mut frames = Vec::new();
+    for number in 0..heard.len() {
+        let segment = asker.segment("kill.mkv", &sound, &heard, number).unwrap();
+        frames.push(samples(&init, &segment).1.len());
+        kill_programs(asker.house);
+    }
+    let (last, whole) = frames.split_last().unwrap();
+    assert!(whole.iter().all(|n| *n == 141) && *last > 1, "{frames:?}");
+    let file = asker.house.file(b"kill.mkv", None);
+    let crossed = Wanted { number: 0, ahead: 0, plan: PlanPart::Audio { end: 48_000 } };
+    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: crossed, max_bytes: MAX };
+    assert_eq!(asker.ask(body), Err(Status::Refused));
+    let empty = Wanted {
+        number: 0,
+        ahead: 0,
+        plan: PlanPart::Video { cuts: vec![], end: 1, is_last: true, frame: 1, back: 0 },
+    };
+    let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: empty, max_bytes: MAX };
+    assert_eq!(asker.ask(body), Err(Status::Refused));
+    let wanted = Wanted { number: 0, ahead: 0, plan: plan.part(0) };
+    let body = RequestBody::Segment { file, track, wanted, max_bytes: 10 };
+    assert_eq!(asker.ask(body), Err(Status::Limit));
+}
+
+#[expect(clippy::disallowed_methods, reason = "kills what the worker started")]
+fn kill_programs(house: &House) {
+    let _ = Command::new("pkill").args(["-KILL", "-P", &house.worker.id().to_string()]).status();
+}
+
+/// What the index is made of where tables do not say it, and the judge where they do.
+
+#[test]
+fn what_is_begun_ahead_is_there_when_somebody_asks() {
+    let mut house = House::open();
+    film(&house, "ahead.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
+    let index = index(&mut house, "ahead.mkv");
+    let plan = Plan::Video(VideoPlan::encode(&index));
+    let track = Track::VideoEncode { rung: RUNG };
+    let mut asker = Asker::new(&mut house, 1);
+    let begin = |asker: &mut Asker<'_>, plan: PlanPart, number| {
+        let file = asker.house.file(b"ahead.mkv", None);
+        let wanted = Wanted { number, ahead: 2, plan };
+        let job = Job::Begin { file, track: track.clone(), wanted };
+        asker.ask(RequestBody::Job { job, max_bytes: 64, time_limit_ms: 5000 })
+    };
+    let nonsense = PlanPart::Audio { end: 48_000 };
+    assert_eq!(begin(&mut asker, nonsense, 0), Err(Status::Refused));
+    assert_eq!(programs(asker.house), 0);
+
+    assert_eq!(begin(&mut asker, plan.part(3), 3), Ok(vec![]));
+    assert_eq!(programs(asker.house), 1);
+    // The init is that of the run: no second program is started for it.
+    let init = asker.init("ahead.mkv", &track);
+    assert!(programs(asker.house) <= 1, "a program of its own made the init");
+    // Somewhere else: the one that runs is not disturbed by a mere wish.
+    assert_eq!(begin(&mut asker, plan.part(0), 0), Ok(vec![]));
+    let third = asker.segment("ahead.mkv", &track, &plan, 3).unwrap();
+    assert!(!samples(&init, &third).1.is_empty());
+    assert!(programs(asker.house) <= 1);
+    // Somebody who really asks is heard.
+    let first = asker.segment("ahead.mkv", &track, &plan, 0).unwrap();
+    assert_eq!(samples(&init, &first).1[0].dts, 0);
+    assert_eq!(begin(&mut asker, plan.part(0), 0), Ok(vec![]), "it lies there");
+    drop(asker);
+    eventually("nobody asks, nothing runs", || programs(&house) == 0);
+}
