@@ -275,8 +275,7 @@ async fn what_a_player_asks_for_first_is_begun_when_it_is_played() {
     let owner = house.owner().await;
     let shelf = house.shelf("films", Container::Mkv, "h264").await;
     let at = json!({ "position_s": 9.5, "event": "pause" });
-    let (status, _) =
-        house.json("PUT", &format!("/api/v1/titles/{}/progress", shelf.title), &owner, Some(at)).await;
+    let (status, _) = house.json("PUT", &format!("/api/v1/titles/{}/progress", shelf.title), &owner, Some(at)).await;
     assert_eq!(status, 204);
     house.play(&owner, &shelf.title).await;
     let id = &owner.user;

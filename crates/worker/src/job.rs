@@ -220,9 +220,17 @@ fn ending(status: ExitStatus, result: Vec<u8>, words: &[u8]) -> Outcome {
         (_, Some(signal)) => Outcome::Failed(format!("ended by signal {signal}")),
         _ => {
             let said = said(words);
-            if said.contains("Cannot allocate memory") { Outcome::Ended(Status::Limit) } else { Outcome::Failed(said) }
+            if is_shortage(&said) { Outcome::Ended(Status::Limit) } else { Outcome::Failed(said) }
         }
     }
+}
+
+/// Whether a program gave up for want of memory, processes or room, which says nothing about the
+/// film: it must not be called broken for it.
+pub fn is_shortage(said: &str) -> bool {
+    ["Cannot allocate memory", "Resource temporarily unavailable", "No space left on device"]
+        .iter()
+        .any(|shortage| said.contains(shortage))
 }
 
 /// The errors among what a program wrote, as one short line; everything when none is marked.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{House, eventually, films::*, put};
+use common::{House, eventually, films::*, put, script};
 use contract::{Job, PlanPart, RequestBody, Rung, Status, Track, Wanted};
 use media::hls::plan::{AudioPlan, VideoPlan};
 use std::{
@@ -156,4 +156,24 @@ fn what_is_begun_ahead_is_there_when_somebody_asks() {
     assert_eq!(begin(&mut asker, plan.part(0), 0), Ok(vec![]), "it lies there");
     drop(asker);
     eventually("nobody asks, nothing runs", || programs(&house) == 0);
+}
+
+#[test]
+fn a_program_that_lacks_something_is_no_fault_of_the_film() {
+    let home = tempfile::tempdir().unwrap();
+    let said = |words: &str| script(&home, &format!("echo '[error] {words}' >&2; exit 1"));
+    let program = said("pthread_create: Resource temporarily unavailable");
+    let mut house = House::with_programs(&program, &program);
+    house.write("film.mkv", b"x");
+    let sound = Track::AudioEncode { index: 0 };
+    let plan = Plan::Audio(AudioPlan { end: 480_000 });
+    let mut asker = Asker::new(&mut house, 1);
+    for (words, status) in [
+        ("pthread_create: Resource temporarily unavailable", Status::Limit),
+        ("av_malloc: Cannot allocate memory", Status::Limit),
+        ("Invalid data found when processing input", Status::Unsupported),
+    ] {
+        said(words);
+        assert_eq!(asker.segment("film.mkv", &sound, &plan, 0), Err(status), "{words}");
+    }
 }

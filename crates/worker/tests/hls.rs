@@ -116,7 +116,6 @@ struct Case {
     hevc: bool,
 }
 
-
 fn check(case: &Case, out: &[&str]) {
     let mut house = House::open();
     let name = case.name;
@@ -169,7 +168,6 @@ macro_rules! cases {
         }
     )+};
 }
-
 
 cases! {
     mp4_with_irregular_groups: "irregular.mp4", [],

@@ -2,19 +2,12 @@
 
 mod common;
 
-use common::{House, PATIENCE, children_of, eventually, job, put};
+use common::{House, PATIENCE, children_of, eventually, job, put, script};
 use contract::{Job, Looked, RequestBody, Status};
 use domain::facts::{Container, Defect};
-use std::{os::unix::fs::PermissionsExt, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 const JSON: u32 = media::probe_json::MAX_JSON_BYTES as u32;
-
-fn script(house: &tempfile::TempDir, text: &str) -> PathBuf {
-    let path = house.path().join("program");
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
 
 #[test]
 fn probes_of_all_containers_become_facts() {

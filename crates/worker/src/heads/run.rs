@@ -25,6 +25,7 @@ use std::{
     },
     process::{ChildStderr, ChildStdout},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -208,22 +209,29 @@ fn once(
     }
     let Some((stdout, stderr)) = running.outputs() else { return End::Failed(Status::Io) };
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
-    let words = listen(stderr);
+    let (words, listening) = listen(stderr);
     let end = follow(stream, &mut running, stdout, generation, track::splitter(&stream.track, part, number));
     // Before its group is cleared away nobody may kill it by number any more.
     if let Some(run) = lock(&stream.state).mine(generation) {
         run.group = None;
     }
     drop(running);
-    if let End::Failed(_) = end {
+    if let End::Failed(status) = end {
+        // Its group is gone, so the pipe has an end.
+        if let Some(listening) = listening {
+            let _ = listening.join();
+        }
         let said = job::said(&lock(&words));
         log::line(&format!("a head on segment {number} ended: {said}"));
+        if status == Status::Unsupported && job::is_shortage(&said) {
+            return End::Failed(Status::Limit);
+        }
     }
     end
 }
 
 /// Keeps the beginning of what a program complains about, and never lets its pipe fill.
-fn listen(mut stderr: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
+fn listen(mut stderr: ChildStderr) -> (Arc<Mutex<Vec<u8>>>, Option<JoinHandle<()>>) {
     let words = Arc::new(Mutex::new(Vec::new()));
     let kept = words.clone();
     let listening = std::thread::Builder::new().name("words".into()).stack_size(128 << 10).spawn(move || {
@@ -240,7 +248,7 @@ fn listen(mut stderr: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
     if listening.is_err() {
         log::line("a head cannot be listened to");
     }
-    words
+    (words, listening.ok())
 }
 
 fn follow(
@@ -278,7 +286,9 @@ fn follow(
             match status {
                 Some(status) if status.success() => {}
                 Some(status) if status.signal().is_some() => return End::Killed,
-                _ => return End::Failed(Status::Unsupported),
+                Some(_) => return End::Failed(Status::Unsupported),
+                // It says nothing more and does not end: no fault of the film.
+                None => return End::Failed(Status::Limit),
             }
             splitter.finish(&mut segments)
         } else {

@@ -9,6 +9,7 @@ use std::{
     io::{Read, Write},
     os::unix::{
         ffi::OsStrExt,
+        fs::PermissionsExt,
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -176,4 +177,11 @@ pub fn children_of(parent: u32) -> Vec<u32> {
     };
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     all.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(is_child).collect()
+}
+
+pub fn script(house: &tempfile::TempDir, text: &str) -> PathBuf {
+    let path = house.path().join("program");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
 }
