@@ -6,7 +6,7 @@ mod common;
 use common::{House, films::*};
 use contract::{Status, Track};
 use media::hls::{
-    args,
+    AAC_RATE, TICKS, args,
     index::{Builder, CrcLines, KeyframeIndex, PointKind, micros},
     plan::{AudioPlan, VideoPlan},
     tables,
