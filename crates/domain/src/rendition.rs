@@ -59,9 +59,14 @@ pub const fn most_kbps(lines: u32) -> u32 {
     }
 }
 
-/// What a version of a whole film will take, rather too much than too little. Sound included.
-pub fn expected_bytes(lines: u32, duration_ms: u64) -> u64 {
-    (u64::from(most_kbps(lines)) + 160) * 1000 / 8 * (duration_ms / 1000 + 1)
+/// Thousands of bits a second that a sound track takes.
+const SOUND_KBPS: u64 = 160;
+
+/// What a version of a whole film will take, rather too much than too little. `sounds`: how many
+/// sound tracks it has.
+pub fn expected_bytes(lines: u32, sounds: usize, duration_ms: u64) -> u64 {
+    let kbps = u64::from(most_kbps(lines)) + SOUND_KBPS * sounds as u64;
+    kbps * 1000 / 8 * (duration_ms / 1000 + 1)
 }
 
 /// What the house is busy with, as far as making versions has to know.
@@ -101,6 +106,10 @@ impl Hold {
         }
     }
 }
+
+/// Of a version that is too large for the space that may be had, while smaller ones fit.
+pub const TOO_LARGE: &str =
+    "It does not fit into the space that is left; smaller ones go before it. Remove some, or give more space.";
 
 /// Left alone for the database and everything else that must be written.
 pub const RESERVE_BYTES: u64 = 1 << 30;
@@ -206,6 +215,6 @@ mod tests {
             assert_eq!(RenditionState::parse(state.as_str()), Some(state));
         }
         assert_eq!(RenditionState::parse("lost"), None);
-        assert!(expected_bytes(720, 7_200_000) < 3 << 30);
+        assert!(expected_bytes(720, 1, 7_200_000) < 3 << 30);
     }
 }

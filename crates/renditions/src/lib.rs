@@ -23,10 +23,11 @@ use contract::{FileRef, Track, Wanted};
 use domain::{
     JobId, RenditionState, UserId,
     night::{ShiftState, is_on},
-    rendition::{Conditions, Hold},
+    rendition::{Conditions, Hold, TOO_LARGE},
 };
 use shelf::Shelf;
 use std::{
+    collections::HashSet,
     io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -108,6 +109,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     hold: Option<Hold>,
+    /// Wait for more space while others behind them are made.
+    passed: HashSet<JobId>,
     now: Option<Now>,
     shift: NightShift,
     /// What the night shift found when it last looked for something to do.
@@ -368,9 +371,9 @@ impl Inner {
     }
 
     fn views(&self, rows: Vec<Rendition>) -> Vec<RenditionView> {
-        let (hold, now) = {
+        let (hold, now, passed) = {
             let state = self.lock();
-            (state.hold, state.now.clone())
+            (state.hold, state.now.clone(), state.passed.clone())
         };
         let mut is_next = true;
         let night = self.is_night();
@@ -382,6 +385,7 @@ impl Inner {
                 _ if row.state == RenditionState::Queued && !by_day => (row.state, Some(TONIGHT.to_string())),
                 _ if running.is_some() && waits => (RenditionState::Running, None),
                 Some(hold) if waits && is_next => (RenditionState::Paused, Some(hold.sentence().to_string())),
+                _ if waits && passed.contains(&row.id) => (row.state, Some(TOO_LARGE.to_string())),
                 _ => (row.state, row.reason.clone()),
             };
             is_next &= !waits;

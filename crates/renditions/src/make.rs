@@ -71,6 +71,9 @@ struct Planned {
     track: Track,
     parts: u32,
     weight: u64,
+    /// Without it there is no version. Another sound may be beyond the programs: it is cut from the
+    /// film when somebody chooses it, as far as that goes.
+    is_needed: bool,
 }
 
 pub(crate) async fn make(inner: &Inner, row: &Rendition, file: &FileRow, stop: &CancellationToken) -> Made {
@@ -103,26 +106,39 @@ async fn try_make(
     let total: u64 = tracks.iter().map(|t| u64::from(t.parts) * t.weight).sum();
     let mut work = Work { inner, row, reference, timeline, stop, done: 0, total, bytes: 0, began: None };
     for planned in &tracks {
-        work.track(&draft, planned).await?;
+        match work.track(&draft, planned).await {
+            Err(Broke::Studio(StudioError::Unfit(why))) if !planned.is_needed => {
+                tracing::info!(file.id = %file.id, "{} of file {} is left out: {why}", planned.name, file.id);
+                let (draft, name) = (draft.clone(), planned.name.clone());
+                work.bytes -= blocking(move || draft.leave_out(&name)).await?;
+            }
+            outcome => outcome?,
+        }
     }
     blocking(move || draft.finish()).await?;
     Ok((work.done, work.bytes))
 }
 
-/// The picture, and the sound that plays unless somebody chooses another.
+/// The picture, the sound that plays unless somebody chooses another, and the others.
 fn planned(timeline: &Timeline, row: &Rendition, file: &FileRow) -> Option<Vec<Planned>> {
     let facts = file.facts.as_ref()?;
     let video = facts.video.as_ref()?;
     let track = Track::VideoEncode { rung: rung(row.lines, is_hdr(video), true) };
-    let picture = Planned { name: VIDEO.into(), track, parts: timeline.encode.len(), weight: PICTURE_WEIGHT };
-    let number = default_audio(facts);
-    let sound = timeline.audio_track(facts, number).map(|track| Planned {
-        name: format!("a-{number}"),
-        track,
-        parts: timeline.audio.len(),
-        weight: 1,
+    let picture =
+        Planned { name: VIDEO.into(), track, parts: timeline.encode.len(), weight: PICTURE_WEIGHT, is_needed: true };
+    let first = default_audio(facts);
+    let others = (0..facts.audio.len()).filter(|number| *number != first);
+    let sounds = std::iter::once(first).chain(others).filter_map(|number| {
+        let track = timeline.audio_track(facts, number)?;
+        Some(Planned {
+            name: format!("a-{number}"),
+            track,
+            parts: timeline.audio.len(),
+            weight: 1,
+            is_needed: number == first,
+        })
     });
-    Some(std::iter::once(picture).chain(sound).collect())
+    Some(std::iter::once(picture).chain(sounds).collect())
 }
 
 async fn index(inner: &Inner, file: &FileRow, reference: &FileRef) -> Result<Vec<u8>, Broke> {

@@ -72,22 +72,20 @@ async fn step(
     inner.lock().shift = shift.clone();
     let night = inner.is_night();
     let held = conditions_hold(inner);
-    let Some((row, file)) = inner.store.next_rendition(night).await? else {
+    let Some((first, file)) = inner.store.next_rendition(night, &HashSet::new()).await? else {
         settle(inner, held.filter(|_| night), None);
         return match night && held.is_none() {
             true => pick_for_the_night(inner, shift.cap_bytes).await,
             false => Ok(IDLE),
         };
     };
-    let held = match held {
-        Some(hold) => Some(hold),
-        None if make_room(inner, &row, &file).await? => None,
-        None => Some(Hold::SpaceUsedUp),
-    };
-    settle(inner, held, Some(&row.id));
     if held.is_some() {
-        return Ok(if held == Some(Hold::SpaceUsedUp) { IDLE } else { LOOK_EVERY });
+        settle(inner, held, Some(&first.id));
+        return Ok(LOOK_EVERY);
     }
+    let Some((row, file)) = first_that_fits(inner, night, (first, file)).await? else { return Ok(IDLE) };
+    settle(inner, None, Some(&row.id));
+    make_room(inner, &row, &file).await?;
     let stop = CancellationToken::new();
     let made = {
         let mut making = std::pin::pin!(make(inner, &row, &file, &stop));
@@ -148,8 +146,12 @@ async fn needed(inner: &Inner, making: &Rendition, soft: &CancellationToken) {
         tokio::select! {
             () = soft.cancelled() => return,
             () = inner.wake.notified() => {
-                match inner.store.next_rendition(inner.is_night()).await {
-                    Ok(Some((row, _))) if row.id == making.id => {}
+                // One before it may fit by now.
+                match inner.store.next_rendition(inner.is_night(), &HashSet::new()).await {
+                    Ok(Some((row, file))) => match first_that_fits(inner, inner.is_night(), (row, file)).await {
+                        Ok(Some((row, _))) if row.id == making.id => {}
+                        _ => return,
+                    },
                     _ => return,
                 }
             }
@@ -186,7 +188,7 @@ async fn pick_for_the_night(inner: &Inner, cap: u64) -> Result<Duration, StoreEr
         let facts = file.facts.as_ref();
         let height = facts.and_then(|f| f.video.as_ref()).map_or(0, |v| v.height);
         if let Some(lines) = rungs(height, false).first().copied() {
-            let bytes = expected_bytes(lines, facts.map_or(0, |f| f.duration_ms));
+            let bytes = expected_bytes(lines, sounds(&file), facts.map_or(0, |f| f.duration_ms));
             wishes.push((file, lines, Likely { begun, at: at.0, bytes }));
         }
     }
@@ -227,9 +229,45 @@ async fn tidy(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether what this one will take fits into the space the owner gave, once those that were unused
-/// for longest are gone.
-async fn make_room(inner: &Inner, row: &Rendition, file: &FileRow) -> Result<bool, StoreError> {
+/// The first in line for which there is room, or can be made. Those before it wait until there is,
+/// and say so. `None` when there is none: then the first one says it for all.
+async fn first_that_fits(
+    inner: &Inner,
+    night: bool,
+    first: (Rendition, FileRow),
+) -> Result<Option<(Rendition, FileRow)>, StoreError> {
+    let head = first.0.id.clone();
+    let (mut passed, mut next) = (HashSet::new(), Some(first));
+    let found = loop {
+        let Some((row, file)) = next else { break None };
+        if room_for(inner, &row, &file).await?.is_some() {
+            break Some((row, file));
+        }
+        passed.insert(row.id);
+        next = inner.store.next_rendition(night, &passed).await?;
+    };
+    if found.is_none() {
+        passed.clear();
+        settle(inner, Some(Hold::SpaceUsedUp), Some(&head));
+    }
+    let changed = {
+        let mut state = inner.lock();
+        let before = std::mem::replace(&mut state.passed, passed);
+        before.symmetric_difference(&state.passed).cloned().collect::<Vec<_>>()
+    };
+    for job in changed {
+        inner.bus.publish(base::Event::Job { job });
+    }
+    Ok(found)
+}
+
+fn sounds(file: &FileRow) -> usize {
+    file.facts.as_ref().map_or(0, |facts| facts.audio.len())
+}
+
+/// Which versions go so that what this one will take fits into the space the owner gave: those that
+/// were unused for longest. `None` when that is in vain.
+async fn room_for(inner: &Inner, row: &Rendition, file: &FileRow) -> Result<Option<Vec<Rendition>>, StoreError> {
     let cap = inner.store.night_shift().await?.cap_bytes;
     let now = inner.clock.now();
     let (done, rest): (Vec<_>, Vec<_>) =
@@ -239,12 +277,17 @@ async fn make_room(inner: &Inner, row: &Rendition, file: &FileRow) -> Result<boo
         .map(|r| Kept { bytes: r.stored_bytes, used_at: r.used_at.0, in_use: now.since(r.used_at) < IN_USE_MS })
         .collect();
     let others = rest.iter().filter(|r| r.id != row.id).map(|r| r.stored_bytes).sum();
-    let wanted = expected_bytes(row.lines, file.facts.as_ref().map_or(0, |f| f.duration_ms)).max(row.stored_bytes);
-    let Some(leaving) = to_leave(&kept, others, wanted, cap) else { return Ok(false) };
-    for n in leaving {
-        info!(title.id = %done[n].title, "{}p of {} makes room", done[n].lines, done[n].title);
-        inner.forget(&done[n].id).await?;
-        inner.bus.publish(base::Event::Job { job: done[n].id.clone() });
+    let duration_ms = file.facts.as_ref().map_or(0, |f| f.duration_ms);
+    let wanted = expected_bytes(row.lines, sounds(file), duration_ms).max(row.stored_bytes);
+    let leaving = to_leave(&kept, others, wanted, cap);
+    Ok(leaving.map(|leaving| leaving.into_iter().map(|n| done[n].clone()).collect()))
+}
+
+async fn make_room(inner: &Inner, row: &Rendition, file: &FileRow) -> Result<(), StoreError> {
+    for leaving in room_for(inner, row, file).await?.unwrap_or_default() {
+        info!(title.id = %leaving.title, "{}p of {} makes room", leaving.lines, leaving.title);
+        inner.forget(&leaving.id).await?;
+        inner.bus.publish(base::Event::Job { job: leaving.id.clone() });
     }
-    Ok(true)
+    Ok(())
 }

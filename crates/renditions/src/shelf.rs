@@ -173,6 +173,18 @@ impl Draft {
         Ok(TrackWriter { bytes, lengths, parts, made, fresh: Vec::new() })
     }
 
+    /// Takes back what there is of a track; answers how many bytes that was.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn leave_out(&self, name: &str) -> io::Result<u64> {
+        let path = self.dir.join(name).with_extension("m4s");
+        let bytes = fs::metadata(&path)?.len();
+        fs::remove_file(lengths_path(&path))?;
+        fs::remove_file(&path)?;
+        Ok(bytes)
+    }
+
     /// Everything is there: from now on it may be played.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ struct FakeStudio {
     until: Mutex<u32>,
     asked: Mutex<Vec<String>>,
     unfit: Mutex<bool>,
+    /// A sound that cannot be made from its fourth part on.
+    unfit_sound: Mutex<Option<u8>>,
 }
 
 impl FakeStudio {
@@ -52,6 +54,12 @@ impl Studio for FakeStudio {
     async fn segment(&self, file: FileRef, track: Track, wanted: Wanted, _: u32) -> Result<Vec<u8>, StudioError> {
         if *self.unfit.lock().unwrap() {
             return Err(StudioError::Unfit("no film".into()));
+        }
+        if let Track::AudioEncode { index } = track
+            && *self.unfit_sound.lock().unwrap() == Some(index)
+            && wanted.number == 3
+        {
+            return Err(StudioError::Unfit("a codec nobody knows".into()));
         }
         let kind = if matches!(track, Track::VideoEncode { .. }) { "picture" } else { "sound" };
         let name = String::from_utf8_lossy(&file.path).into_owned();
@@ -122,6 +130,10 @@ impl Room {
     }
 
     async fn film(&self, name: &str) -> FileRow {
+        self.film_with(name, 1).await
+    }
+
+    async fn film_with(&self, name: &str, sounds: usize) -> FileRow {
         let library = LibraryId::from_random(self.clock.random_id());
         let folder = FolderId::from_random(self.clock.random_id());
         let folders = vec![(folder.clone(), self.dir.path().join(name))];
@@ -152,7 +164,7 @@ impl Room {
             duration_ms: 60_000,
             bitrate: None,
             video: Some(video),
-            audio: vec![audio],
+            audio: vec![audio; sounds],
             subtitles: vec![],
             chapters: vec![],
         };
@@ -284,7 +296,7 @@ async fn the_owners_space_is_kept_to() {
     let room = Room::open().await;
     room.studio.let_go(99);
     let (old, new) = (room.film("a").await, room.film("b").await);
-    let cap = domain::rendition::expected_bytes(720, 60_000) + 100;
+    let cap = domain::rendition::expected_bytes(720, 1, 60_000) + 100;
     let shift = NightShift { cap_bytes: cap, ..NightShift::default() };
     room.renditions.set_night_shift(&shift).await.unwrap();
     let first = room.prepare(&old, 720).await;
@@ -297,6 +309,52 @@ async fn the_owners_space_is_kept_to() {
     let list = room.until("room was made", |list| is(list, &second, RenditionState::Done)).await;
     assert_eq!(list.len(), 1, "{list:#?}");
     assert!(room.renditions.stored(&old, 720).await.unwrap().is_none());
+    room.lifecycle.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_too_large_lets_smaller_ones_go_before_it() {
+    let room = Room::open().await;
+    room.studio.let_go(3);
+    let (large, small, last) = (room.film("a").await, room.film("b").await, room.film("c").await);
+    let cap = async |lines: u32, times: u64| {
+        let cap_bytes = domain::rendition::expected_bytes(lines, 1, 60_000) * times + 100;
+        room.renditions.set_night_shift(&NightShift { cap_bytes, ..NightShift::default() }).await.unwrap();
+    };
+    cap(480, 1).await;
+    let first = room.prepare(&large, 720).await;
+    room.until("no room for it", |list| is(list, &first, RenditionState::Paused)).await;
+    let second = room.prepare(&small, 480).await;
+    let list = room.until("the small one is made", |list| is(list, &second, RenditionState::Running)).await;
+    assert!(is(&list, &first, RenditionState::Queued), "{list:#?}");
+    assert!(list[0].reason.as_deref().unwrap().contains("smaller ones go before it"), "{list:#?}");
+    // With more room it is its turn at once, and the other one's after it.
+    cap(720, 3).await;
+    let list = room.until("it is made", |list| is(list, &first, RenditionState::Running)).await;
+    assert!(is(&list, &second, RenditionState::Queued) && list[1].reason.is_none(), "{list:#?}");
+    let third = room.prepare(&last, 480).await;
+    room.studio.let_go(99);
+    for id in [&first, &second, &third] {
+        room.until("all of them", |list| is(list, id, RenditionState::Done)).await;
+    }
+    room.lifecycle.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_has_every_sound_that_can_be_made() {
+    let room = Room::open().await;
+    room.studio.let_go(99);
+    *room.studio.unfit_sound.lock().unwrap() = Some(1);
+    let film = room.film_with("a", 3).await;
+    let id = room.prepare(&film, 480).await;
+    room.until("it is made", |list| is(list, &id, RenditionState::Done)).await;
+    let stored = room.renditions.stored(&film, 480).await.unwrap().unwrap();
+    assert_eq!(["a-0", "a-1", "a-2"].map(|name| stored.has(name)), [true, false, true]);
+    assert!(stored.slice("a-2", Some(4)).is_some());
+    // The one that plays unless somebody chooses another must be there.
+    *room.studio.unfit_sound.lock().unwrap() = Some(0);
+    let id = room.prepare(&film, 720).await;
+    room.until("it fails", |list| is(list, &id, RenditionState::Failed)).await;
     room.lifecycle.stop(Duration::from_secs(5)).await;
 }
 

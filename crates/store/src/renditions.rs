@@ -18,7 +18,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One version, wanted or there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,17 +198,22 @@ impl Store {
         Ok(found)
     }
 
-    /// The first that may be made now, with its file. `night`: what the house picked counts too.
+    /// The first that may be made now and is none of `but`, with its file. `night`: what the house
+    /// picked counts too.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn next_rendition(&self, night: bool) -> Result<Option<(Rendition, FileRow)>, StoreError> {
+    pub async fn next_rendition(
+        &self,
+        night: bool,
+        but: &HashSet<JobId>,
+    ) -> Result<Option<(Rendition, FileRow)>, StoreError> {
         let waiting = [RenditionState::Queued.as_str(), RenditionState::Running.as_str()];
         let mut which = Condition::all().add(rendition::Column::State.is_in(waiting));
         if !night {
             which = which.add(rendition::Column::WantedBy.is_not_null());
         }
-        for next in self.renditions_where(which).await? {
+        for next in self.renditions_where(which).await?.into_iter().filter(|next| !but.contains(&next.id)) {
             let row = file::Entity::find_by_id(next.file.as_str()).one(self.read()).await.map_err(reading("files"))?;
             if let Some(file) = row.map(to_file).transpose()?.filter(|f| f.missing_since.is_none()) {
                 return Ok(Some((next, file)));

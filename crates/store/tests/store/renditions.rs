@@ -1,5 +1,6 @@
 use crate::house::{House, facts, found, on_both};
 use domain::{JobId, ProgressEvent, RenditionState, facts::Container, playback::Playability};
+use std::collections::HashSet;
 use store::{Change, FileRow, NightShift};
 
 on_both!(
@@ -24,7 +25,7 @@ async fn want(house: &House, of: &FileRow, lines: u32) -> JobId {
 }
 
 async fn next(house: &House) -> Option<JobId> {
-    house.store.next_rendition(true).await.unwrap().map(|(r, _)| r.id)
+    house.store.next_rendition(true, &HashSet::new()).await.unwrap().map(|(r, _)| r.id)
 }
 
 async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
@@ -35,6 +36,8 @@ async fn a_version_is_wanted_once_and_made_in_order(house: &House) {
     let olga = domain::UserId::from_random([7; 16]);
     assert_eq!(want(house, &a, 720).await, first, "not twice");
     assert_eq!(next(house).await, Some(first.clone()));
+    let passed = HashSet::from([first.clone()]);
+    assert_eq!(house.store.next_rendition(true, &passed).await.unwrap().map(|(r, _)| r.id), Some(second.clone()));
     assert_eq!(house.store.rendition_first(&second, &olga).await.unwrap(), Change::Done);
     assert_eq!(next(house).await, Some(second.clone()));
     house.store.set_rendition_state(&second, RenditionState::Paused, None).await.unwrap();
@@ -98,7 +101,7 @@ async fn what_the_house_picks_waits_for_the_night_and_for_people(house: &House) 
     let (_, _, b) = file(house, "b").await;
     let olga = domain::UserId::from_random([7; 16]);
     let picked = want(house, &a, 720).await;
-    let by_day = async || house.store.next_rendition(false).await.unwrap().map(|(r, _)| r.id);
+    let by_day = async || house.store.next_rendition(false, &HashSet::new()).await.unwrap().map(|(r, _)| r.id);
     assert_eq!((by_day().await, next(house).await), (None, Some(picked.clone())));
     let asked = house.store.want_rendition(&b, 720, Some(&olga)).await.unwrap().unwrap();
     assert_eq!((by_day().await, next(house).await), (Some(asked.clone()), Some(asked.clone())), "people first");
