@@ -8,6 +8,7 @@
 pub mod engine;
 pub mod media;
 pub mod player;
+pub mod segments;
 pub mod wire;
 
 use serde_json::{Value, json};

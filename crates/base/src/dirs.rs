@@ -64,6 +64,10 @@ impl Dirs {
     pub fn renditions(&self) -> PathBuf {
         self.data.join("renditions")
     }
+    /// What is kept of live encodes, unless that has a place of its own.
+    pub fn segments(&self) -> PathBuf {
+        self.data.join("segments")
+    }
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")
     }

@@ -12,6 +12,9 @@ pub struct FileRef {
     /// Size in bytes at the last scan; a file of another size is answered `Changed`.
     /// `None` while nobody has measured it.
     pub size: Option<u64>,
+    /// Time of the last change at the last scan, where it must be this very version: segments of
+    /// two versions must never meet. A file of another time is answered `Changed`.
+    pub mtime_ns: Option<i64>,
 }
 
 /// Sent by the gateway, as a frame (see [`crate::frame::encode`]).
@@ -129,6 +132,14 @@ pub enum Job {
     /// Result: what a film of the worker's own costs as these pictures, see [`crate::measure`].
     /// `read`: a large file, of which a part is read for the speed of its disk.
     Calibrate { rungs: Vec<Rung>, read: Option<FileRef> },
+}
+
+impl FileRef {
+    /// The same file, whatever its version.
+    #[must_use]
+    pub fn of_any_time(&self) -> Self {
+        Self { mtime_ns: None, ..self.clone() }
+    }
 }
 
 impl RequestBody {
@@ -252,7 +263,8 @@ mod tests {
         let cut = PlannedCut { start: HOURS, key: HOURS, before: HOURS, after: HOURS, on_key: true };
         let cuts = vec![cut; PlanPart::MOST_CUTS];
         let plan = PlanPart::Video { cuts, end: HOURS, is_last: false, frame: 90_000, back: HOURS };
-        let file = FileRef { mount: "m".repeat(32), path: vec![b'p'; 4096], size: Some(u64::MAX) };
+        let file =
+            FileRef { mount: "m".repeat(32), path: vec![b'p'; 4096], size: Some(u64::MAX), mtime_ns: Some(i64::MIN) };
         let track = Track::VideoEncode { rung: Rung { height: 1080, kbps: 9000, unhurried: true, tone_map: true } };
         let wanted = Wanted { number: u32::MAX, ahead: 99, plan };
         let body = RequestBody::Segment { file, track, wanted, max_bytes: u32::MAX };

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_largest_request_fits_a_frame() {
-        let file = |path| FileRef { mount: "f".repeat(32), path, size: Some(u64::MAX) };
+        let file = |path| FileRef { mount: "f".repeat(32), path, size: Some(u64::MAX), mtime_ns: None };
         let files = (0..MAX_FILES).map(|_| file(vec![b'x'; MAX_PATH_BYTES / MAX_FILES])).collect();
         let body = RequestBody::Job { job: Job::Glance { files }, max_bytes: u32::MAX, time_limit_ms: u32::MAX };
         assert!(frame::encode(&Request { id: u64::MAX, body }).is_ok());

@@ -6,6 +6,7 @@
 //! Never here: a clock read, randomness, input or output, serialisation, an async runtime.
 
 pub mod admission;
+pub mod cache;
 pub mod capacity;
 pub mod devices;
 pub mod episodes;

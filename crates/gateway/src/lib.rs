@@ -28,6 +28,7 @@ pub mod timeline;
 mod ui;
 mod view;
 mod watch;
+mod watched;
 
 pub use calibration::Calibration;
 pub use edge::HostNames;
@@ -42,7 +43,7 @@ use base::{Bus, Clock, Lifecycle};
 use domain::{Code, Tenant};
 use library::Libraries;
 use problem::Problem;
-use renditions::Renditions;
+use renditions::{Renditions, SegmentCache};
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 use store::{AuditEntry, Store};
 use vitals::Vitals;
@@ -54,6 +55,7 @@ pub struct House {
     pub loges: Arc<dyn LogeRoom>,
     pub libraries: Libraries,
     pub renditions: Renditions,
+    pub segments: SegmentCache,
     pub vitals: Vitals,
     pub streams: Streams,
     pub bus: Bus,
@@ -108,6 +110,7 @@ pub struct GatewayConfig {
     pub loges: Arc<dyn LogeRoom>,
     pub libraries: Libraries,
     pub renditions: Renditions,
+    pub segments: SegmentCache,
     pub vitals: Vitals,
     /// Made by the caller, because the vitals want to know how many people watch.
     pub streams: Streams,
@@ -164,6 +167,7 @@ impl Gateway {
             loges: config.loges,
             libraries: config.libraries,
             renditions: config.renditions,
+            segments: config.segments,
             vitals: config.vitals,
             streams: config.streams.clone(),
             bus: config.bus,

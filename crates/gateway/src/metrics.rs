@@ -31,6 +31,20 @@ pub fn render(house: &House) -> String {
     metrics::gauge!("loge_containers_circuit_open").set(open as f64);
     metrics::gauge!("loge_containers_out_of_memory").set(loges.iter().map(|l| f64::from(l.out_of_memory)).sum::<f64>());
     metrics::gauge!("loge_containers_restarts").set(loges.iter().map(|l| f64::from(l.restarts)).sum::<f64>());
+    let cache = house.segments.view();
+    metrics::gauge!("loge_segment_cache_bytes").set(cache.used as f64);
+    metrics::gauge!("loge_segment_cache_limit_bytes").set(cache.quota.total as f64);
+    metrics::gauge!("loge_segment_cache_segments").set(cache.segments as f64);
+    metrics::gauge!("loge_segment_cache_paused").set(f64::from(u8::from(cache.pause.is_some())));
+    for (what, count) in [
+        ("served", cache.hits),
+        ("missed", cache.misses),
+        ("kept", cache.kept),
+        ("made_room", cache.left),
+        ("not_kept", cache.unkept),
+    ] {
+        metrics::counter!("loge_segment_cache_total", "what" => what).absolute(count);
+    }
     if let Some(sample) = house.vitals.now() {
         metrics::gauge!("loge_host_cpu_percent").set(f64::from(sample.cpu_percent));
         metrics::gauge!("loge_host_memory_used_bytes").set(sample.memory.used_bytes as f64);

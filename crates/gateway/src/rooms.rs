@@ -1,12 +1,15 @@
 //! The loges as this room needs them. One implementation is `loges::Loges`; tests have a worker
 //! of their own behind the same door.
 
-use crate::stream::Lease;
+use crate::{
+    problem::Problem,
+    stream::{Lease, kept},
+};
 use async_trait::async_trait;
 use contract::{FileRef, Job, Status, Track, Wanted};
 use domain::{Code, Failure, LogeLimits, Tenant, UserId};
 use loges::{Image, JobError, LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 use tokio::net::UnixStream;
 
 /// A worker begins at once and says nothing about it.
@@ -22,6 +25,18 @@ pub struct OpenRange {
 }
 
 impl OpenRange {
+    /// Of our own; the stream cannot be had without descriptors.
+    pub fn ours(length: u64, stream: io::Result<(UnixStream, Box<dyn Lease>)>) -> Result<Self, Failure> {
+        let (stream, lease) = stream.map_err(|_| Failure::of(Code::Internal))?;
+        Ok(Self { stream, length, lease })
+    }
+
+    /// The same, of which `keep` gets a copy when it went through whole.
+    pub fn copied(self, keep: impl FnOnce(Vec<u8>) + Send + 'static) -> Result<Self, Problem> {
+        let Self { stream, length, lease } = self;
+        Ok(Self::ours(length, kept::copy(stream, lease, length, keep))?)
+    }
+
     fn of(range: Result<RangeStream, RangeError>, tenant: &Tenant, what: &str) -> Result<Self, Failure> {
         let range = range.map_err(|e| {
             tracing::info!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}");

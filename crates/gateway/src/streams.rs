@@ -6,16 +6,16 @@
 
 use crate::{
     stream::{Meter, Pace, Wire},
-    timeline::Timeline,
+    watched::{Version, Watched},
 };
 use base::{Bus, Clock, Event, UnixMs};
 use domain::{
     Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
     admission::{Admission, Room, Running, Smaller, Wanted, admit, resume},
-    facts::FileFacts,
+    cache::Window,
     playback::{Ladder, Method, Reason},
 };
-use renditions::Stored;
+use renditions::segments::TrackKey;
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
@@ -27,6 +27,8 @@ use std::{
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+pub use crate::watched::{Film, Served};
 
 /// A play that moved no byte and told no position for this long is over.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
@@ -76,15 +78,6 @@ pub enum TurnedAway {
     Refused(Failure),
 }
 
-/// One file as the gateway will serve it for the length of a play.
-#[derive(Debug)]
-pub struct Served {
-    pub file: contract::FileRef,
-    pub size: u64,
-    pub etag: String,
-    pub mime: &'static str,
-}
-
 pub struct Play {
     pub about: NewPlay,
     pub started_at: UnixMs,
@@ -95,25 +88,16 @@ pub struct Play {
     moving: Mutex<Moving>,
     served: Mutex<Option<Arc<Served>>>,
     film: Mutex<Option<Film>>,
-}
-
-/// What a play in segments works with.
-#[derive(Debug, Clone)]
-pub struct Film {
-    pub timeline: Arc<Timeline>,
-    pub facts: FileFacts,
-    /// Versions that were made ahead of time, those of its ladder.
-    pub stored: Vec<Arc<Stored>>,
-}
-
-impl Film {
-    pub fn version(&self, lines: u32) -> Option<&Arc<Stored>> {
-        self.stored.iter().find(|stored| stored.lines == lines)
-    }
+    /// The version of its file that it began with.
+    pub version: Version,
+    /// What its player asks for of tracks that are kept.
+    pub watched: Watched,
 }
 
 struct Moving {
     position_ms: u64,
+    /// Whether its player said so.
+    is_told: bool,
     /// The picture its player asked for last, and what that takes from the wire.
     lines: Option<u32>,
     bits_per_s: u64,
@@ -186,6 +170,12 @@ impl Play {
     }
     pub fn touch(&self) {
         lock(&self.moving).seen = Instant::now();
+    }
+
+    /// Where its player said it is, if it did.
+    fn position_told(&self) -> Option<u64> {
+        let moving = lock(&self.moving);
+        moving.is_told.then_some(moving.position_ms)
     }
 
     fn look(&self, now: Instant) -> (u64, u64, bool) {
@@ -338,6 +328,7 @@ impl Streams {
             open: AtomicU32::new(0),
             moving: Mutex::new(Moving {
                 position_ms: new.position_ms,
+                is_told: false,
                 lines: new.lines,
                 bits_per_s: new.bits_per_s,
                 paused: false,
@@ -348,6 +339,8 @@ impl Streams {
             }),
             served: Mutex::default(),
             film: Mutex::default(),
+            version: Version::default(),
+            watched: Watched::default(),
             about: new,
         };
         plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
@@ -361,6 +354,7 @@ impl Streams {
             let mut moving = lock(&entry.moving);
             let changed = moving.paused != paused;
             moving.position_ms = position_ms;
+            moving.is_told = true;
             moving.paused = paused;
             moving.seen = Instant::now();
             changed
@@ -413,6 +407,13 @@ impl Streams {
             *lock(&play.served) = None;
             *lock(&play.film) = None;
         }
+    }
+
+    /// Segments of kept tracks that somebody is about to see.
+    pub fn windows(&self) -> Vec<(TrackKey, Window)> {
+        let mut plays = lock(&self.0.plays);
+        forget(&mut plays);
+        plays.values().flat_map(|play| play.watched.windows(play.position_told())).collect()
     }
 
     /// Plays of other people whose picture is encoded at the moment.

@@ -145,7 +145,12 @@ pub async fn make_beside(
     subtitle: &Subtitle,
 ) -> Result<(), Failure> {
     let Some(beside) = &subtitle.beside else { return Ok(()) };
-    let of = FileRef { mount: file.folder.to_string(), path: beside.path.clone(), size: Some(beside.size_bytes) };
+    let of = FileRef {
+        mount: file.folder.to_string(),
+        path: beside.path.clone(),
+        size: Some(beside.size_bytes),
+        mtime_ns: None,
+    };
     let most = u32::try_from(MAX_SUBTITLE_BYTES).unwrap_or(u32::MAX);
     let version = version_of(beside.size_bytes, beside.mtime_ns);
     let state = match loges.job(tenant, Job::SubtitleFile { file: of }, most, BESIDE_TIME).await {

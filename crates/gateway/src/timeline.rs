@@ -79,7 +79,7 @@ pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> O
 }
 
 pub fn file_ref(file: &FileRow) -> FileRef {
-    FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) }
+    FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes), mtime_ns: None }
 }
 
 /// The plans of a file, if somebody has made them already.

@@ -146,7 +146,7 @@ fn a_film_is_probed_pictured_and_sent_from_behind_the_walls() {
         let mut data = house.dial();
         let film = std::fs::read(house.home.path().join("films/film.mp4")).unwrap();
         let size = film.len() as u64;
-        let file = FileRef { mount: "films".into(), path: b"film.mp4".to_vec(), size: Some(size) };
+        let file = FileRef { mount: "films".into(), path: b"film.mp4".to_vec(), size: Some(size), mtime_ns: None };
 
         let range = RequestBody::Range { file: file.clone(), offset: 0, length: size };
         let (status, bytes) = ask(&mut data, range);

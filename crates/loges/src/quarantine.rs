@@ -30,7 +30,7 @@ impl Quarantine {
             known.suspected.clear();
         }
         let mut caught = Vec::new();
-        for file in files {
+        for file in files.iter().map(FileRef::of_any_time) {
             let strikes = known.suspected.entry(file.clone()).or_insert(0);
             *strikes += 1;
             if *strikes >= STRIKES {
@@ -44,14 +44,14 @@ impl Quarantine {
     }
 
     pub fn holds(&self, file: &FileRef) -> bool {
-        self.lock().aside.contains(file)
+        self.lock().aside.contains(&file.of_any_time())
     }
 
     /// Another chance.
     pub fn release(&self, file: &FileRef) {
-        let mut known = self.lock();
-        known.suspected.remove(file);
-        known.aside.remove(file);
+        let (mut known, file) = (self.lock(), file.of_any_time());
+        known.suspected.remove(&file);
+        known.aside.remove(&file);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_second_time_is_once_too_often_and_another_version_is_another_file() {
-        let file = |size| FileRef { mount: "m".into(), path: b"film".to_vec(), size: Some(size) };
+        let file = |size| FileRef { mount: "m".into(), path: b"film".to_vec(), size: Some(size), mtime_ns: None };
         let quarantine = Quarantine::default();
         assert_eq!(quarantine.blame(vec![file(1), file(2)]), []);
         assert!(!quarantine.holds(&file(1)));

@@ -42,7 +42,7 @@ fn film() -> Vec<u8> {
     (0..FILM_BYTES).map(|n| (n * 7 % 253) as u8).collect()
 }
 fn file(path: &[u8], size: usize) -> FileRef {
-    FileRef { mount: folder().to_string(), path: path.into(), size: Some(size as u64) }
+    FileRef { mount: folder().to_string(), path: path.into(), size: Some(size as u64), mtime_ns: None }
 }
 
 impl House {

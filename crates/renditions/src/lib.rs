@@ -1,19 +1,22 @@
-//! Smaller versions of films, made ahead of time so that playing them costs nothing.
+//! Smaller pictures of films that cost nothing to play: versions made ahead of time, and what live
+//! encodes made before.
 //!
 //! Owns: the queue of versions to make, the one task that makes them, their files, and the space
-//! they take.
+//! they take; the cache of encoded segments on the disk ([`segments`]).
 //! Promises: nothing is made while somebody watches, and what runs stops at once when somebody
 //! begins; half a version survives a restart and is never played; a version of a file that is
 //! another one now is never played and goes away; the owner's space is never exceeded by more than
-//! a moment's work.
+//! a moment's work, and that of the segment cache not at all.
 //! Never here: HTTP, SQL, reading of media (segments come from the house loge, as opaque bytes),
 //! who may see what.
 
 mod make;
 mod queue;
+pub mod segments;
 pub mod shelf;
 pub mod timeline;
 
+pub use segments::SegmentCache;
 pub use shelf::{Slice, Stored, VIDEO};
 pub use timeline::Timeline;
 

@@ -96,7 +96,12 @@ async fn try_make(
     file: &FileRow,
     stop: &CancellationToken,
 ) -> Result<(u64, u64), Broke> {
-    let reference = FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) };
+    let reference = FileRef {
+        mount: file.folder.to_string(),
+        path: file.path.clone(),
+        size: Some(file.size_bytes),
+        mtime_ns: Some(file.mtime_ns),
+    };
     let index = unless(stop, index(inner, file, &reference)).await??;
     let known = KeyframeIndex::from_bytes(&index).map_err(|e| StudioError::Unfit(e.to_string()))?;
     let timeline = Timeline::new(known);

@@ -11,6 +11,8 @@ use media::hls::{
     index::KeyframeIndex,
     plan::{AudioPlan, NoCopy, VideoPlan},
 };
+use sha2::{Digest as _, Sha256};
+use std::sync::OnceLock;
 
 /// The plans of one file.
 #[derive(Debug)]
@@ -19,12 +21,18 @@ pub struct Timeline {
     pub copy: Result<VideoPlan, NoCopy>,
     pub encode: VideoPlan,
     pub audio: AudioPlan,
+    digest: OnceLock<[u8; 32]>,
 }
 
 impl Timeline {
     pub fn new(index: KeyframeIndex) -> Self {
         let (copy, encode) = (VideoPlan::copy(&index), VideoPlan::encode(&index));
-        Self { copy, encode, audio: AudioPlan::new(index.end), index }
+        Self { copy, encode, audio: AudioPlan::new(index.end), index, digest: OnceLock::new() }
+    }
+
+    /// Another one where any segment begins elsewhere.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(|| Sha256::digest(self.index.to_bytes()).into())
     }
 
     pub fn verdict(&self) -> CopyVerdict {

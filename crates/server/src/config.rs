@@ -55,6 +55,8 @@ pub struct Config {
     pub worker_image: String,
     pub worker_binary: PathBuf,
     pub launcher_binary: PathBuf,
+    /// `None`: in the data folder.
+    pub segments_dir: Option<PathBuf>,
     /// Filter in the syntax of `LOGE_LOG`.
     pub log: String,
     /// Lets a scraper read `/metrics` without being an admin.
@@ -95,6 +97,7 @@ struct File {
     worker_image: Option<String>,
     worker_binary: Option<PathBuf>,
     launcher_binary: Option<PathBuf>,
+    segments_dir: Option<PathBuf>,
     log: Option<String>,
     metrics_token: Option<String>,
     names: Option<Vec<String>>,
@@ -140,6 +143,7 @@ impl Config {
             worker_image: env("LOGE_WORKER_IMAGE").or(file.worker_image).unwrap_or_else(|| "loge-worker:latest".into()),
             worker_binary: path("LOGE_WORKER", file.worker_binary, "loge-worker"),
             launcher_binary: path("LOGE_LAUNCHER", file.launcher_binary, "loge-launch"),
+            segments_dir: env("LOGE_SEGMENTS_DIR").map(PathBuf::from).or(file.segments_dir),
             log: env("LOGE_LOG").or(file.log).unwrap_or_else(|| "info".into()),
             metrics_token: env("LOGE_METRICS_TOKEN").or(file.metrics_token),
             names: file.names.unwrap_or_default(),

@@ -61,7 +61,12 @@ pub(crate) async fn somebody_watches(rooms: &Rooms) {
 
 /// `None` when it may go well another time.
 async fn make(rooms: &Rooms, file: &FileRow) -> Option<StoredIndex> {
-    let of = FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) };
+    let of = FileRef {
+        mount: file.folder.to_string(),
+        path: file.path.clone(),
+        size: Some(file.size_bytes),
+        mtime_ns: None,
+    };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
     match rooms.loges.job(&Tenant::House, Job::Index { file: of }, most, INDEX_TIME).await {
         // Kept only when it holds together: a worker is not believed.

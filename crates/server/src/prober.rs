@@ -20,7 +20,7 @@ const POSTER_TIME: Duration = Duration::from_secs(30);
 pub(crate) struct HouseProber(pub(crate) Loges);
 
 fn reference(file: &MediaFile) -> FileRef {
-    FileRef { mount: file.folder.as_str().into(), path: file.path.clone(), size: Some(file.size_bytes) }
+    FileRef { mount: file.folder.as_str().into(), path: file.path.clone(), size: Some(file.size_bytes), mtime_ns: None }
 }
 
 /// What the file's ending says it is.

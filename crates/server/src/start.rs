@@ -16,7 +16,7 @@ use base::{Bus, Clock, Dirs, Lifecycle, SystemClock, dirs::DirsError, telemetry}
 use gateway::{Gateway, GatewayConfig, Streams};
 use library::{Libraries, LibraryConfig, SandboxUser};
 use loges::{Loges, LogesConfig, OpenLogesError};
-use renditions::Renditions;
+use renditions::{Renditions, SegmentCache, segments::Folder};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use store::{Database, OpenError, PinnedImage, Store, StoreError};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
@@ -112,10 +112,11 @@ impl Server {
             domain::RuntimeKind::Docker => SandboxUser::Stranger,
             domain::RuntimeKind::Process => SandboxUser::SameAsServer,
         };
+        let segments_dir = config.segments_dir.clone().unwrap_or_else(|| dirs.segments());
         let library_config = LibraryConfig {
             posters_dir: dirs.posters(),
             looks_dir: dirs.looks(),
-            forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf()],
+            forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf(), segments_dir.clone()],
             sandbox_user,
             probe_concurrency: 3,
             scan_on_start: settings.scan_on_start,
@@ -143,6 +144,15 @@ impl Server {
             &lifecycle,
         )
         .map_err(StartError::Renditions)?;
+        let watching = streams.clone();
+        let segments = SegmentCache::open(
+            Arc::new(Folder::new(segments_dir, dirs.data().to_path_buf())),
+            settings.cache_quota(),
+            store.clone(),
+            Arc::new(move || watching.windows()),
+            &bus,
+            &lifecycle,
+        );
         let open = Lifecycle::new();
         let gateway_config = GatewayConfig {
             listener,
@@ -154,6 +164,7 @@ impl Server {
             loges: Arc::new(loges.clone()),
             libraries: libraries.clone(),
             renditions,
+            segments: segments.clone(),
             vitals: vitals.clone(),
             streams: streams.clone(),
             bus: bus.clone(),
@@ -180,6 +191,7 @@ impl Server {
             accounts,
             loges,
             libraries,
+            segments,
             vitals,
             streams,
             calibration: gateway.calibration().clone(),

@@ -29,7 +29,12 @@ pub(crate) async fn make(rooms: &Rooms, title: &TitleId, file: &FileRow) -> Resu
             continue;
         }
         let job = Job::Sheet {
-            file: FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes) },
+            file: FileRef {
+                mount: file.folder.to_string(),
+                path: file.path.clone(),
+                size: Some(file.size_bytes),
+                mtime_ns: None,
+            },
             times_ms: plan.sheet(number).to_vec(),
             tile_width: plan.tile_width,
             tile_height: plan.tile_height,

@@ -11,6 +11,7 @@ use domain::{FolderState, LogeState, RuntimeKind, Tenant};
 use gateway::{Calibration, Streams};
 use library::Libraries;
 use loges::{Loges, RuntimeInfo};
+use renditions::SegmentCache;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use store::Store;
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
@@ -23,6 +24,7 @@ pub(crate) struct Rooms {
     pub(crate) accounts: Accounts,
     pub(crate) loges: Loges,
     pub(crate) libraries: Libraries,
+    pub(crate) segments: SegmentCache,
     pub(crate) vitals: Vitals,
     pub(crate) streams: Streams,
     pub(crate) calibration: Calibration,
@@ -144,6 +146,7 @@ impl Rooms {
             scanning: self.libraries.is_scanning(None),
             reduced_isolation: is_reduced(&runtime),
             engine_away: is_away(&runtime),
+            cache_pause: self.segments.pause(),
             setup_required,
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();

@@ -6,7 +6,7 @@ use crate::{
     open::{Store, Turn, commit},
     users::Change,
 };
-use domain::{InstallId, LogeLimits, UserId};
+use domain::{InstallId, LogeLimits, UserId, cache::Quota};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,17 @@ pub struct Settings {
     pub total_rate_bps: Option<u64>,
     /// Whether loges may run where the machine cannot give all walls.
     pub allow_reduced_isolation: bool,
+    /// Bytes of encoded segments that may be kept for one person, and for everyone together.
+    pub cache_each_bytes: u64,
+    pub cache_total_bytes: u64,
     /// Another worker image than the one the server came with.
     pub worker_image: Option<PinnedImage>,
+}
+
+impl Settings {
+    pub const fn cache_quota(&self) -> Quota {
+        Quota { each: self.cache_each_bytes, total: self.cache_total_bytes }
+    }
 }
 
 /// The owner's choice of an image, and the one it replaces: a server that comes with another one
@@ -49,6 +58,8 @@ impl Default for Settings {
             per_user_rate_bps: None,
             total_rate_bps: None,
             allow_reduced_isolation: true,
+            cache_each_bytes: Quota::default().each,
+            cache_total_bytes: Quota::default().total,
             worker_image: None,
         }
     }

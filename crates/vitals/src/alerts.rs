@@ -37,6 +37,7 @@ pub enum AlertCode {
     SetAside(String),
     ReducedIsolation,
     EngineAway,
+    CachePaused,
 }
 
 impl AlertCode {
@@ -51,6 +52,7 @@ impl AlertCode {
             Self::SetAside(_) => "set_aside",
             Self::ReducedIsolation => "reduced_isolation",
             Self::EngineAway => "engine_away",
+            Self::CachePaused => "cache_paused",
         }
     }
 
@@ -64,7 +66,8 @@ impl AlertCode {
             | Self::LibraryOffline(_)
             | Self::LogeFailed(_)
             | Self::SetAside(_)
-            | Self::ReducedIsolation => 0,
+            | Self::ReducedIsolation
+            | Self::CachePaused => 0,
         }
     }
 
@@ -73,6 +76,7 @@ impl AlertCode {
         match self {
             Self::LibraryOffline(_) => "/admin/libraries",
             Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
+            Self::CachePaused => "/admin/settings",
             Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
         }
     }
@@ -179,6 +183,9 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
     if house.engine_away {
         out.push((AlertCode::EngineAway, Level::Trouble, "The container engine does not answer.".into()));
     }
+    if let Some(pause) = house.cache_pause {
+        out.push((AlertCode::CachePaused, Level::Attention, pause.sentence().into()));
+    }
     out
 }
 
@@ -210,6 +217,18 @@ mod tests {
         assert_eq!(alerts.raised()[0].code, AlertCode::CpuBusy);
         assert!(!alerts.judge(&sample(302, 75.0, 50), &house), "stays until it is clearly over");
         assert!(alerts.judge(&sample(303, 10.0, 50), &house));
+        assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn a_cache_that_keeps_nothing_is_told_until_it_does_again() {
+        let mut alerts = Alerts::default();
+        let paused = House { cache_pause: Some(domain::cache::Pause::Full), ..House::default() };
+        assert!(alerts.judge(&sample(0, 0.0, 50), &paused));
+        let raised = alerts.raised();
+        assert_eq!((raised[0].code.as_str(), raised[0].level), ("cache_paused", Level::Attention));
+        assert!(raised[0].text.contains("plays on"), "{}", raised[0].text);
+        assert!(alerts.judge(&sample(2, 0.0, 50), &House::default()));
         assert!(alerts.raised().is_empty());
     }
 

@@ -4,6 +4,7 @@ use crate::{
     alerts::{Alert, Level},
     sample::Sample,
 };
+use domain::cache::Pause;
 
 /// What the rest of the house reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct House {
     pub scanning: bool,
     pub reduced_isolation: bool,
     pub engine_away: bool,
+    /// Why what is encoded is not kept, if that is so.
+    pub cache_pause: Option<Pause>,
     pub setup_required: bool,
 }
 

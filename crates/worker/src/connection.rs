@@ -205,10 +205,9 @@ fn open(settings: &Settings, file: &FileRef) -> Result<OpenFile, Status> {
         OpenFileError::BadPath | OpenFileError::Escapes | OpenFileError::NotRegular => Status::Refused,
         OpenFileError::Denied | OpenFileError::Io(_) => Status::Io,
     })?;
-    match file.size {
-        Some(size) if size != open.size_bytes => Err(Status::Changed),
-        _ => Ok(open),
-    }
+    let same = file.size.is_none_or(|size| size == open.size_bytes)
+        && file.mtime_ns.is_none_or(|mtime_ns| mtime_ns == open.mtime_ns);
+    if same { Ok(open) } else { Err(Status::Changed) }
 }
 
 /// Counts a request for as long as it lives.

@@ -66,7 +66,7 @@ fn names_are_bytes_and_nothing_outside_is_given() {
         let (status, bytes) = range(&mut data, id as u64 + 2, house.file(path, None), 0, 1);
         assert_eq!((status, bytes.len()), (expected, 0), "{:?}", String::from_utf8_lossy(path));
     }
-    let elsewhere = FileRef { mount: "other".into(), path: b"x".to_vec(), size: None };
+    let elsewhere = FileRef { mount: "other".into(), path: b"x".to_vec(), size: None, mtime_ns: None };
     assert_eq!(range(&mut data, 90, elsewhere, 0, 1).0, Status::Refused);
 }
 

@@ -17,6 +17,7 @@ import type {
   NightShift,
   Rendition,
   Runtime,
+  SegmentCache,
   Session,
   SetAside,
   Settings,
@@ -59,6 +60,8 @@ export const calls = {
   removeRendition: (rendition: string) => api.delete(`/admin/renditions/${id(rendition)}`),
   nightShift: () => api.get<NightShift>("/admin/night-shift"),
   changeNightShift: (change: Partial<Pick<NightShift, "enabled" | "from" | "to" | "cap_bytes">>) => api.patch<NightShift>("/admin/night-shift", change),
+  cache: () => api.get<SegmentCache>("/admin/cache"),
+  emptyCache: () => api.delete("/admin/cache"),
   capacity: () => api.get<Capacity>("/admin/capacity"),
   calibrate: () => api.post<Capacity>("/admin/capacity/calibrate", {}),
 

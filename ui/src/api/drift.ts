@@ -57,4 +57,6 @@ holds<Same<Page.Rendition, Wire.Rendition>>();
 holds<Same<Page.RenditionBrief, Wire.RenditionBrief>>();
 holds<Same<Page.Playing, Wire.PlayabilityView>>();
 holds<Same<Page.NightShift, Wire.NightShift>>();
+holds<Same<Page.SegmentCache, Wire.SegmentCache>>();
+holds<Same<Page.CacheShare, Wire.CacheShare>>();
 holds<Same<Page.Capacity, Wire.Capacity>>();

@@ -30,6 +30,11 @@ export interface AuditView {
   result: string;
   target?: string | null;
 }
+export interface CacheShare {
+  used_bytes: number;
+  user_id: string;
+  username: string;
+}
 export interface CapabilitiesForm {
   audio_codecs?: string[] | null;
   /** `mp4`, `m4v`, `mov`, `mkv`, `webm`, `avi`. */
@@ -671,6 +676,21 @@ export interface Runtime {
   /** `auto`, `docker` or `process`. */
   wanted: string;
 }
+export interface SegmentCache {
+  /** For one person. */
+  each_bytes: number;
+  /** Largest first. */
+  people: CacheShare[];
+  segments: number;
+  /** Segments served from the cache since the server started. */
+  served: number;
+  /** `keeping`, `off`, or why nothing is kept: `full`, `read_only`, `missing`, `failing`, `slow`. */
+  state: string;
+  state_text: string;
+  /** For everyone together; 0 keeps nothing. */
+  total_bytes: number;
+  used_bytes: number;
+}
 export interface SegmentsForm {
   audio_codecs?: string[] | null;
   video_codecs?: string[] | null;
@@ -713,6 +733,10 @@ export interface SetAside {
 }
 export interface Settings {
   allow_reduced_isolation: boolean;
+  /** Bytes of encoded segments that may be kept for one person. */
+  cache_each_bytes: number;
+  /** For everyone together; 0 keeps nothing. */
+  cache_total_bytes: number;
   idle_stop_minutes: number;
   /** Films one person may watch at once. */
   max_streams_per_person: number;
@@ -728,6 +752,8 @@ export interface Settings {
 }
 export interface SettingsChange {
   allow_reduced_isolation?: boolean | null;
+  cache_each_bytes?: number | null;
+  cache_total_bytes?: number | null;
   idle_stop_minutes?: number | null;
   max_streams_per_person?: number | null;
   max_viewers?: number | null;

@@ -411,6 +411,21 @@ export interface NightShift {
   state: "off" | "waiting" | "working" | "held" | "done" | "no_room";
   state_text: string;
 }
+export interface CacheShare {
+  user_id: string;
+  username: string;
+  used_bytes: number;
+}
+export interface SegmentCache {
+  used_bytes: number;
+  total_bytes: number;
+  each_bytes: number;
+  segments: number;
+  people: CacheShare[];
+  state: "keeping" | "off" | "full" | "read_only" | "missing" | "failing" | "slow";
+  state_text: string;
+  served: number;
+}
 export interface EncodeSpeed {
   quality: string;
   x: number;
@@ -458,4 +473,6 @@ export interface Settings {
   total_rate_bps: number | null;
   total_rate_now_bps: number | null;
   allow_reduced_isolation: boolean;
+  cache_each_bytes: number;
+  cache_total_bytes: number;
 }

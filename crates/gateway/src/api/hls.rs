@@ -8,9 +8,10 @@ use crate::{
     problem::{Answer, Problem},
     rooms::OpenRange,
     routes::Routes,
-    stream::{Flow, PortableBody, RegionBody, Slot, Source, shelf},
+    stream::{Flow, PortableBody, RegionBody, Slot, Source, kept, shelf},
     streams::{Film, Play, Served},
     timeline::{Rendition, Timeline, request, timeline, track},
+    watched,
 };
 use accounts::TicketClaims;
 use axum::{
@@ -19,13 +20,16 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use contract::{Track, Wanted};
+use contract::{FileRef, Track, Wanted};
 use domain::{Code, JobId, Tenant, playback};
 use media::hls::{
     codecs,
     playlist::{self, AudioVariant, VideoVariant},
 };
-use renditions::{Slice, Stored, VIDEO};
+use renditions::{
+    Slice, Stored, VIDEO,
+    segments::{FilmKey, MOST_BYTES, TrackKey},
+};
 use std::sync::Arc;
 use utoipa_axum::routes;
 
@@ -52,6 +56,9 @@ async fn sit(house: &House, claims: &TicketClaims, peer: std::net::IpAddr) -> An
         Some(served) => served,
         None => look_up(house, claims, &play).await?,
     };
+    if !play.version.is(&served.etag) {
+        return Err(Problem::of(Code::FileChanged));
+    }
     play.touch();
     let film = match play.film() {
         Some(known) => known,
@@ -268,7 +275,14 @@ async fn part(
     if method == Method::HEAD {
         return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
     }
-    if matches!(content, Content::Made { track: Track::VideoEncode { .. }, .. }) && !house.streams.encodes(play) {
+    let place = place(play, &rendition, &content, number);
+    let found = match &place {
+        Some((key, number)) => house.segments.get(key, *number).await,
+        None => None,
+    };
+    // What is there already costs nobody processor time, so none has to be held for it.
+    let is_encoded = matches!(content, Content::Made { track: Track::VideoEncode { .. }, .. }) && found.is_none();
+    if is_encoded && !house.streams.encodes(play) {
         let (settings, capacity) = (house.store.settings().await?, house.store.capacity().await?);
         let room = crate::admission::room(&house, &settings, capacity.as_ref());
         house.streams.encodes_again(play, &room)?;
@@ -278,18 +292,15 @@ async fn part(
         Rendition::Live(lines) => play.shows(Some(lines), admission::encoded_bps(lines)),
         Rendition::Sound(_) => {}
     }
-    let tenant = Tenant::User(claims.user.clone());
     let open = play.connection();
-    let file = served.file.clone();
-    let range = match content {
-        Content::Stored { slice, .. } => {
-            let length = slice.length;
-            let (stream, lease) = shelf::serve(slice).map_err(|_| Problem::of(Code::Internal))?;
-            OpenRange { stream, length, lease }
+    let range = match (found, content) {
+        (Some(bytes), _) => {
+            let length = bytes.len() as u64;
+            OpenRange::ours(length, kept::serve(bytes))?
         }
-        Content::Made { track, wanted: None } => house.loges.init(&tenant, file, track, INIT_BYTES).await?,
-        Content::Made { track, wanted: Some(wanted) } => {
-            house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?
+        (None, Content::Stored { slice, .. }) => OpenRange::ours(slice.length, shelf::serve(slice))?,
+        (None, Content::Made { track, wanted }) => {
+            made(&house, &claims, &sitting, &rendition, track, wanted, place).await?
         }
     };
     let (length, lease) = (range.length, Box::new(Seated::new(range.lease, open)));
@@ -302,6 +313,59 @@ async fn part(
     let mut response = describe(body.into_response(), &rendition, etag.as_deref());
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(response)
+}
+
+/// Under what a segment is kept, and its number; `None` where nothing is.
+fn place(play: &Play, rendition: &Rendition, content: &Content, number: Option<u32>) -> Option<(TrackKey, u32)> {
+    let Content::Made { track, .. } = content else { return None };
+    let number = number.filter(|_| is_kept(play, track))?;
+    Some((play.watched.asks(rendition, number)?, number))
+}
+
+/// Copies are made again in milliseconds, and so is the sound beside a copied picture; beside an
+/// encoded one it would be what a viewer waits for who goes back.
+fn is_kept(play: &Play, track: &Track) -> bool {
+    match track {
+        Track::VideoEncode { .. } => true,
+        Track::AudioEncode { .. } => play.about.method == playback::Method::Transcode,
+        Track::VideoCopy { .. } | Track::AudioCopy { .. } => false,
+    }
+}
+
+/// From the viewer's loge; what is worth it is kept on the way.
+async fn made(
+    house: &House,
+    claims: &TicketClaims,
+    sitting: &Sitting,
+    rendition: &Rendition,
+    track: Track,
+    wanted: Option<Wanted>,
+    place: Option<(TrackKey, u32)>,
+) -> Answer<OpenRange> {
+    let Sitting { play, served, film } = sitting;
+    let tenant = Tenant::User(claims.user.clone());
+    // Segments of one version only, whatever happened to the file since.
+    let file = FileRef { mtime_ns: Some(served.mtime_ns), ..served.file.clone() };
+    let Some(wanted) = wanted else {
+        let range = house.loges.init(&tenant, file, track.clone(), INIT_BYTES).await?;
+        if !is_kept(play, &track) {
+            return Ok(range);
+        }
+        let version = FilmKey { file: claims.file.clone(), size: served.size, mtime_ns: served.mtime_ns };
+        let (play, timeline, rendition) = (play.clone(), film.timeline.clone(), rendition.clone());
+        return range.copied(move |init| {
+            let key = watched::key(&play.about.user, version, &track, &timeline, &init);
+            play.watched.begins(&rendition, &timeline, key);
+        });
+    };
+    let range = house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?;
+    match place {
+        Some((key, number)) if range.length <= u64::from(MOST_BYTES) => {
+            let segments = house.segments.clone();
+            range.copied(move |bytes| segments.keep(key, number, bytes))
+        }
+        _ => Ok(range),
+    }
 }
 
 /// Where a part of a track comes from.

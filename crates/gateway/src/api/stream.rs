@@ -178,6 +178,7 @@ pub async fn look_up(house: &House, claims: &TicketClaims, play: &Play) -> Answe
     let served = Arc::new(Served {
         file: crate::timeline::file_ref(&file),
         size: file.size_bytes,
+        mtime_ns: file.mtime_ns,
         etag: etag(&file.id, file.size_bytes, file.mtime_ns),
         mime: content_type(facts.container),
     });

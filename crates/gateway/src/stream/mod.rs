@@ -15,6 +15,7 @@
 pub mod body;
 pub mod deadline;
 pub mod io;
+pub mod kept;
 pub mod marker;
 pub mod pace;
 pub mod pipes;

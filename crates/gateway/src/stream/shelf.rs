@@ -11,7 +11,7 @@ use tokio::{io::Interest, net::UnixStream};
 const CHUNK: u64 = 1 << 20;
 
 /// The stream ends with it: nothing is given back.
-struct Once;
+pub(super) struct Once;
 
 impl Lease for Once {
     fn finish(self: Box<Self>, _: UnixStream) {}

@@ -381,6 +381,15 @@ impl TestHouse {
             &lifecycle,
         )
         .unwrap();
+        let watching = streams.clone();
+        let segments = renditions::SegmentCache::open(
+            Arc::new(renditions::segments::Folder::new(dir.path().join("segments"), dir.path().into())),
+            domain::cache::Quota::default(),
+            store.clone(),
+            Arc::new(move || watching.windows()),
+            &bus,
+            &lifecycle,
+        );
         let config = GatewayConfig {
             listener: loge_gateway::listen::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
             limits,
@@ -391,6 +400,7 @@ impl TestHouse {
             loges: rooms.clone(),
             libraries,
             renditions,
+            segments,
             vitals,
             streams,
             bus: bus.clone(),

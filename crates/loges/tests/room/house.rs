@@ -32,7 +32,12 @@ pub fn film() -> Vec<u8> {
     (0..FILM_BYTES).map(|n| (n % 251) as u8).collect()
 }
 pub fn file() -> FileRef {
-    FileRef { mount: folder(1).to_string(), path: b"film \xff.mp4".to_vec(), size: Some(FILM_BYTES as u64) }
+    FileRef {
+        mount: folder(1).to_string(),
+        path: b"film \xff.mp4".to_vec(),
+        size: Some(FILM_BYTES as u64),
+        mtime_ns: None,
+    }
 }
 
 pub fn runtime(otherwise: Start) -> Arc<FakeRuntime> {

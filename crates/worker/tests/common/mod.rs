@@ -93,7 +93,7 @@ impl House {
     }
 
     pub fn file(&self, path: &[u8], size: Option<u64>) -> FileRef {
-        FileRef { mount: "films".into(), path: path.to_vec(), size }
+        FileRef { mount: "films".into(), path: path.to_vec(), size, mtime_ns: None }
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) {

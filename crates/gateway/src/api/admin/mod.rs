@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod cache;
 pub mod capacity;
 pub mod containers;
 pub mod folders;
@@ -32,6 +33,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = jobs::routes(routes);
     let routes = renditions::routes(routes);
     let routes = night_shift::routes(routes);
+    let routes = cache::routes(routes);
     let routes = alerts::routes(routes);
     let routes = audit::routes(routes);
     let routes = logs::routes(routes);

@@ -8,11 +8,14 @@ use crate::{
     routes::Routes,
 };
 use axum::{Json, extract::State};
+use renditions::segments::MOST_BYTES;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{sync::Arc, time::Duration};
 use store::Settings;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+
+const MOST_CACHE_BYTES: u64 = 64_000_000_000_000;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Admin, routes!(read, change))
@@ -35,6 +38,10 @@ struct SettingsView {
     /// link does not say how fast it is: then nothing is held back.
     total_rate_now_bps: Option<u64>,
     allow_reduced_isolation: bool,
+    /// Bytes of encoded segments that may be kept for one person.
+    cache_each_bytes: u64,
+    /// For everyone together; 0 keeps nothing.
+    cache_total_bytes: u64,
 }
 
 impl SettingsView {
@@ -49,6 +56,8 @@ impl SettingsView {
             scan_on_start: s.scan_on_start,
             per_user_rate_bps: s.per_user_rate_bps,
             allow_reduced_isolation: s.allow_reduced_isolation,
+            cache_each_bytes: s.cache_each_bytes,
+            cache_total_bytes: s.cache_total_bytes,
         }
     }
 }
@@ -76,6 +85,8 @@ struct SettingsChange {
     total_rate_bps: Option<Option<u64>>,
     max_streams_per_person: Option<u32>,
     allow_reduced_isolation: Option<bool>,
+    cache_each_bytes: Option<u64>,
+    cache_total_bytes: Option<u64>,
 }
 
 /// Tells `null` from absent.
@@ -126,11 +137,22 @@ async fn change(
         }
         settings.max_streams_per_person = streams;
     }
+    for (field, wanted, now) in [
+        ("cache_each_bytes", form.cache_each_bytes, &mut settings.cache_each_bytes),
+        ("cache_total_bytes", form.cache_total_bytes, &mut settings.cache_total_bytes),
+    ] {
+        let Some(bytes) = wanted else { continue };
+        if bytes != 0 && !(MOST_BYTES.into()..=MOST_CACHE_BYTES).contains(&bytes) {
+            return Err(Problem::field(field, "is 0, or lies between 4 MiB and 64 TB"));
+        }
+        *now = bytes;
+    }
     settings.scan_on_start = form.scan_on_start.unwrap_or(settings.scan_on_start);
     settings.allow_reduced_isolation = form.allow_reduced_isolation.unwrap_or(settings.allow_reduced_isolation);
     house.store.set_settings(&settings).await?;
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
+    house.segments.set_quota(settings.cache_quota());
     house.note(&who, peer, "settings.change", None, "ok").await;
     Ok(Json(SettingsView::of(&house, settings)))
 }
