@@ -28,7 +28,7 @@ pub mod timeline;
 mod ui;
 mod view;
 mod watch;
-mod watched;
+pub mod watched;
 
 pub use calibration::Calibration;
 pub use edge::HostNames;
@@ -56,6 +56,7 @@ pub struct House {
     pub libraries: Libraries,
     pub renditions: Renditions,
     pub segments: SegmentCache,
+    pub known: watched::Known,
     pub vitals: Vitals,
     pub streams: Streams,
     pub bus: Bus,
@@ -168,6 +169,7 @@ impl Gateway {
             libraries: config.libraries,
             renditions: config.renditions,
             segments: config.segments,
+            known: watched::Known::default(),
             vitals: config.vitals,
             streams: config.streams.clone(),
             bus: config.bus,

@@ -106,6 +106,33 @@ impl Part {
     }
 }
 
+/// Under what tracks were kept when they were played last. A hint: whether it still holds shows
+/// when a player asks for the init.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Arc<Mutex<HashMap<TrackKey, TrackKey>>>);
+
+impl Known {
+    /// So many are remembered; then it begins anew.
+    const MOST: usize = 4096;
+
+    /// `bare`: the [`key`] of the track without an init.
+    pub fn learn(&self, bare: TrackKey, whole: TrackKey) {
+        let mut known = self.lock();
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(bare, whole);
+    }
+
+    pub fn of(&self, bare: &TrackKey) -> Option<TrackKey> {
+        self.lock().get(bare).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TrackKey, TrackKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Under what the segments of a track are kept. The init stands for the encoder and its settings
 /// as they are today: segments are only ever put together with one that they fit, whatever program
 /// made them.

@@ -90,13 +90,22 @@ async fn going_back_asks_no_loge() {
     assert_eq!(house.rooms.asked("segment"), asked + 2, "nobody gets what was made for somebody else");
     kept(&house, &owner, 3).await;
 
+    // Pressing play begins the first segment, unless that lies there already.
+    let begun = || house.rooms.asked(&format!("begin {} VideoEncode", owner.user));
+    let before = begun();
+    assert!(before > 0);
+    segment(&house, &format!("{again}v-360p/0.m4s")).await;
+    kept(&house, &owner, 4).await;
+    begin(&house, &owner, &shelf.title).await;
+    assert_eq!(begun(), before);
+
     // What was never asked for with an init is not kept: nothing says what it would fit.
     let bare = house.play(&ana, &shelf.title).await["url"].as_str().unwrap().replace("master.m3u8", "v-360p/4.m4s");
     segment(&house, &bare).await;
-    assert_eq!(cache(&house, &owner).await["segments"], 3);
+    assert_eq!(cache(&house, &owner).await["segments"], 4);
 
     let metrics = house.call("GET", "/metrics", "authorization: Bearer scrape-me\r\n", None).await.text();
-    assert!(metrics.contains("loge_segment_cache_segments 3\n"), "{metrics}");
+    assert!(metrics.contains("loge_segment_cache_segments 4\n"), "{metrics}");
     assert!(metrics.contains("loge_segment_cache_limit_bytes 8589934592\n"));
 }
 

@@ -5,11 +5,14 @@ use crate::{
     House,
     streams::Film,
     timeline::{Rendition, request},
+    watched,
 };
 use contract::{FileRef, Track, Wanted};
-use domain::Tenant;
+use domain::{Tenant, UserId};
 use media::hls::TICKS;
+use renditions::segments::FilmKey;
 use std::sync::Arc;
+use store::FileRow;
 
 /// What a play from here on asks its loge for first: nothing of what lies prepared, and no more
 /// than one picture and one sound.
@@ -30,6 +33,14 @@ pub fn first(film: &Film, picture: &Rendition, sound: usize, position_ms: u64) -
     let lies = film.stored.iter().any(|stored| stored.has(&sound.name()));
     let sound = (!lies).then(|| request(plans, &film.facts, &sound, plans.audio.at(ticks))).flatten();
     picture.into_iter().chain(sound).collect()
+}
+
+/// Whether a wish lies in the segment cache, as far as is known: then nothing has to be made for it.
+pub fn is_kept(house: &House, user: &UserId, file: &FileRow, film: &Film, wish: &(Track, Wanted)) -> bool {
+    let (track, wanted) = wish;
+    let version = FilmKey { file: file.id.clone(), size: file.size_bytes, mtime_ns: file.mtime_ns };
+    let bare = watched::key(user, version, track, &film.timeline, &[]);
+    house.known.of(&bare).is_some_and(|key| house.segments.holds(&key, wanted.number))
 }
 
 /// Asks for it and returns. What comes of it shows when the player asks.

@@ -353,8 +353,11 @@ async fn made(
         }
         let version = FilmKey { file: claims.file.clone(), size: served.size, mtime_ns: served.mtime_ns };
         let (play, timeline, rendition) = (play.clone(), film.timeline.clone(), rendition.clone());
+        let known = house.known.clone();
         return range.copied(move |init| {
-            let key = watched::key(&play.about.user, version, &track, &timeline, &init);
+            let key = |init: &[u8]| watched::key(&play.about.user, version.clone(), &track, &timeline, init);
+            known.learn(key(&[]), key(&init));
+            let key = key(&init);
             play.watched.begins(&rendition, &timeline, key);
         });
     };

@@ -207,7 +207,8 @@ async fn play(
     let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
     if let (false, Some(film)) = (method == Method::Direct, entry.film()) {
         let picture = lines.map_or(Rendition::Original, Rendition::Live);
-        let wishes = ahead::first(&film, &picture, sound, resume_ms);
+        let mut wishes = ahead::first(&film, &picture, sound, resume_ms);
+        wishes.retain(|wish| !ahead::is_kept(&house, &who.user, file, &film, wish));
         ahead::begin(&house, &Tenant::User(who.user.clone()), &file_ref(file), wishes);
     }
     let preferences = house.store.preferences(&who.user).await?;

@@ -194,6 +194,12 @@ impl SegmentCache {
         }
     }
 
+    /// Whether it would be found, as far as nothing happens to it.
+    pub fn holds(&self, track: &TrackKey, number: u32) -> bool {
+        let state = self.0.lock();
+        state.pause.is_none() && state.tracks.known(track).is_some_and(|track| state.ledger.holds((track, number)))
+    }
+
     /// Keeps a segment, some time soon, if there is room. Returns at once.
     pub fn keep(&self, track: TrackKey, number: u32, bytes: Vec<u8>) {
         let is_wanted = {
