@@ -251,8 +251,8 @@ async fn what_was_kept_outlives_the_server_and_is_one_persons() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_never_holds_more_than_the_quota_and_nothing_active_goes() {
-    const EACH: u64 = 400 << 10;
-    const TOTAL: u64 = 600 << 10;
+    const EACH: u64 = 1 << 20;
+    const TOTAL: u64 = 3 << 19;
     let house = House::open(Quota { each: EACH, total: TOTAL }).await;
     // Two people, two tracks each, who wander about and jump.
     let tracks = [house.track(ANA, 1), house.track(ANA, 2), house.track(BO, 1), house.track(BO, 2)];
@@ -260,7 +260,11 @@ async fn the_disk_never_holds_more_than_the_quota_and_nothing_active_goes() {
     let mut served = 0;
     for round in 0..2500_u32 {
         let n = (round % 4) as usize;
-        place[n] = if round.wrapping_mul(2_654_435_761) >> 28 == 0 { round % 300 } else { place[n] + 1 };
+        place[n] = match round.wrapping_mul(2_654_435_761) >> 28 {
+            0 => round % 300,
+            1 | 2 => place[n].saturating_sub(6),
+            _ => place[n] + 1,
+        };
         let number = place[n];
         *house.windows.lock().unwrap() =
             tracks.iter().zip(place).map(|(track, asked)| (track.clone(), Window { at: None, asked })).collect();
@@ -291,7 +295,7 @@ async fn the_disk_never_holds_more_than_the_quota_and_nothing_active_goes() {
     until("what is counted is what lies there", async || lies(&house.root()) == (house.cache.view().used, vec![]))
         .await;
     // The control: it was worth looking.
-    assert!(view.left > 100 && served > 50 && most > TOTAL / 2, "{view:?} {served}");
+    assert!(view.left > 100 && served > 0 && most > TOTAL / 2, "{view:?} {served}");
     house.close().await;
 }
 
