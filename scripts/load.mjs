@@ -47,7 +47,7 @@ await main(async () => {
   await ensureNodeModules();
   await buildUi();
   const release = !values.debug;
-  const house = await openTestHouse({ ...(await buildSandboxed({ release })), server: await buildServer({ release }) });
+  const house = await openTestHouse({ ...(await buildSandboxed({ release })), ...(await buildServer({ release })) });
   try {
     return await run(house.env, values, wish);
   } finally {

@@ -22,7 +22,7 @@ await main(async () => {
   await ensurePackages(["build", "media", "docker", "test"]);
   await ensureNodeModules();
   await buildUi();
-  const programs = { ...(await buildSandboxed({ release: false })), server: (await buildEverything()).server };
+  const programs = { ...(await buildSandboxed({ release: false })), ...(await buildEverything()), desktop: null };
   const tests = await openTestHouse(programs);
   try {
     return await takeFrom(tests.env);

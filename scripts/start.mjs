@@ -35,30 +35,30 @@ await main(async () => {
   await step("npm packages", ensureNodeModules);
   await step("web UI", buildUi);
   const { worker, launcher } = await step("worker and launcher", () => buildSandboxed({ release }));
-  const program = await step(window ? "desktop app" : "server", () => (window ? buildDesktop({ release }) : buildServer({ release })));
+  const { desktop, server, frames } = await step(window ? "desktop app" : "server", () => (window ? buildDesktop({ release }) : buildServer({ release })));
 
-  const env = { ...process.env, LOGE_WORKER: reachable(worker), LOGE_LAUNCHER: reachable(launcher), LOGE_LISTEN: values.listen ?? process.env.LOGE_LISTEN ?? "0.0.0.0:8096" };
+  const env = { ...process.env, LOGE_WORKER: reachable(worker), LOGE_LAUNCHER: reachable(launcher), LOGE_FRAMES: reachable(frames), LOGE_LISTEN: values.listen ?? process.env.LOGE_LISTEN ?? "0.0.0.0:8096" };
   if (values["data-dir"]) env.LOGE_DATA_DIR = values["data-dir"];
   if (values.runtime) env.LOGE_RUNTIME = values.runtime;
-  if (env.LOGE_RUNTIME !== "process") Object.assign(env, await containers(worker));
+  if (env.LOGE_RUNTIME !== "process") Object.assign(env, await containers(worker, frames));
 
   say(`ready to run after ${took(began)}`);
   const watcher = values.dev ? spawn("npm", ["run", "--silent", "--workspace", "ui", "build", "--", "--watch"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] }) : null;
   try {
-    return await foreground(program, window ? [] : ["serve"], env);
+    return await foreground(desktop ?? server, window ? [] : ["serve"], env);
   } finally {
     watcher?.kill();
   }
 });
 
 /** What the server needs to know to use containers; nothing, with one line said, when there is no engine. */
-async function containers(worker) {
+async function containers(worker, frames) {
   const engine = await findEngine();
   if (!engine.host) {
     say(`no Docker Engine (${engine.reason}): viewers get a process sandbox instead of a container`);
     return {};
   }
-  return { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: await ensureWorkerImage({ socket: engine.socket, worker }) };
+  return { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: await ensureWorkerImage({ socket: engine.socket, worker, frames }) };
 }
 
 /**

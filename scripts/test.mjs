@@ -6,7 +6,7 @@
 import { readdirSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { buildEverything, buildProbe, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
+import { buildEverything, buildFrames, buildProbe, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root } from "./lib/paths.mjs";
 import { run, signalRunning, which } from "./lib/run.mjs";
@@ -36,6 +36,7 @@ const steps = [
   { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--keep-going", "--", "-D", "warnings"]) },
   { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
   { name: "probe", for: ["rust", "security"], vital: true, run: async () => Object.assign(made, await buildProbe()) },
+  { name: "frames", for: ["security"], only: true, vital: true, run: async () => Object.assign(made, await buildFrames(debug)) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
   { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env) },
@@ -103,6 +104,8 @@ function nodeTests(folder) {
 async function security() {
   const rooms = [
     ["loge-launcher"],
+    ["loge-frames"],
+    ["loge-worker", "--test", "sheets", "--test", "jobs"],
     ["loge-loges", "--lib", "--test", "probe", "--test", "hostile", "--test", "engine", "--test", "real", "--test", "room"],
     ["loge-tests", "--test", "doors"],
   ];

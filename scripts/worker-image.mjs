@@ -1,8 +1,9 @@
 // The worker's container image, made on this machine without any registry: ffmpeg and ffprobe
-// with exactly the libraries they link to, plus our static worker. No shell, no package
-// manager, no setuid file. deploy/worker/README.md has the reasons and the figures.
+// with exactly the libraries they link to, plus our static worker and loge-frames, which links to
+// some of the same. No shell, no package manager, no setuid file. deploy/worker/README.md has the
+// reasons and the figures.
 //
-//   node scripts/worker-image.mjs --worker PATH [--host unix://…]     prints the image's name
+//   node scripts/worker-image.mjs --worker PATH [--frames PATH] [--host unix://…]     prints the image's name
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,19 +20,25 @@ const REPOSITORY = "loge-worker";
 /** The sandbox's user inside the image. Loges may run as others; the name is for people who look. */
 const USER = 20001;
 /** A change here makes a new base, whatever the libraries say. */
-const RECIPE = "4";
+const RECIPE = "5";
 const multiarch = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[process.arch] ?? "";
 
-/** Makes sure that the engine has the image of this worker binary. Answers its full name. */
-export async function ensureWorkerImage({ socket, worker }) {
-  const base = ensureBase();
+/**
+ * Makes sure that the engine has the image of these programs. Answers its full name. Without
+ * `frames` the worker takes pictures with ffmpeg.
+ */
+export async function ensureWorkerImage({ socket, worker, frames }) {
+  const own = { "loge-worker": worker, ...(frames && { "usr/bin/loge-frames": frames }) };
+  const base = ensureBase(frames);
   const version = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
-  const hash = createHash("sha256").update(base.hash).update(readFileSync(worker)).digest("hex").slice(0, 12);
+  const content = createHash("sha256").update(base.hash);
+  for (const [place, path] of Object.entries(own)) content.update(place).update(readFileSync(path));
+  const hash = content.digest("hex").slice(0, 12);
   const name = `${REPOSITORY}:${version}-${hash}`;
   const found = await call(socket, "GET", `/images/${encodeURIComponent(name)}/json`);
   if (found.status === 404) {
     const since = Date.now();
-    await importImage({ socket, base: base.tar, worker, tag: `${version}-${hash}` });
+    await importImage({ socket, base: base.tar, own, tag: `${version}-${hash}` });
     say(`container image ${name} made in ${took(since)}`);
   } else if (found.status !== 200) {
     throw new Refusal(`the engine answered ${found.status} when asked for ${name}: ${found.body.trim()}`);
@@ -43,13 +50,13 @@ export async function ensureWorkerImage({ socket, worker }) {
 }
 
 /** The part that changes only with the system's ffmpeg, kept as a tar in the cache. */
-function ensureBase() {
+function ensureBase(frames) {
   const programs = ["ffmpeg", "ffprobe"].map((name) => {
     const path = which(name);
     if (!path) throw new Refusal(`the worker image needs ${name} (package: ffmpeg)`);
     return realpathSync(path);
   });
-  const { loader, libraries } = closure(programs);
+  const { loader, libraries } = closure(frames ? [...programs, frames] : programs);
   const hash = createHash("sha256").update(RECIPE);
   for (const path of [...programs, loader, ...libraries]) {
     const { size, mtimeMs } = statSync(path);
@@ -109,9 +116,9 @@ function packBase({ programs, loader, libraries, tar }) {
   say(`base of the container image packed in ${took(since)} (${libraries.length} libraries, ${Math.round(statSync(tar).size / (1 << 20))} MiB)`);
 }
 
-/** The promise about what is inside, checked on the tar itself: three programs, nothing setuid, nothing that starts others. */
+/** The promise about what is inside, checked on the tar itself: the worker and three programs, nothing setuid, nothing that starts others. */
 export function checkContents(tar) {
-  const allowed = /^\.\/(loge-worker|usr\/bin\/(ffmpeg|ffprobe)|lib(64)?\/(\S+\/)?ld-linux\S*\.so\.\d+|usr\/lib\/\S+|etc\/(passwd|group))$/;
+  const allowed = /^\.\/(loge-worker|usr\/bin\/(ffmpeg|ffprobe|loge-frames)|lib(64)?\/(\S+\/)?ld-linux\S*\.so\.\d+|usr\/lib\/\S+|etc\/(passwd|group))$/;
   for (const line of mustCapture("tar", ["--numeric-owner", "-tvf", tar]).trim().split("\n")) {
     const [mode, owner, , , , ...rest] = line.split(/\s+/);
     const path = rest.join(" ");
@@ -124,14 +131,18 @@ export function checkContents(tar) {
   }
 }
 
-async function importImage({ socket, base, worker, tag }) {
+async function importImage({ socket, base, own, tag }) {
   const scratch = mkdtempSync(join(tmpdir(), "loge-image-"));
   try {
     const whole = join(scratch, "image.tar");
     copyFileSync(base, whole);
-    copyFileSync(worker, join(scratch, "loge-worker"));
-    chmodSync(join(scratch, "loge-worker"), 0o755);
-    mustCapture("tar", ["--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C", scratch, "-rf", whole, "./loge-worker"]);
+    for (const [place, path] of Object.entries(own)) {
+      mkdirSync(join(scratch, place, ".."), { recursive: true });
+      copyFileSync(path, join(scratch, place));
+      chmodSync(join(scratch, place), 0o755);
+    }
+    const places = Object.keys(own).map((place) => `./${place}`);
+    mustCapture("tar", ["--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C", scratch, "-rf", whole, ...places]);
     checkContents(whole);
     const query = new URLSearchParams({ fromSrc: "-", repo: REPOSITORY, tag, message: "made by scripts/worker-image.mjs" });
     for (const change of [`ENTRYPOINT ["/loge-worker"]`, `USER ${USER}:${USER}`, "WORKDIR /work", "ENV PATH=/usr/bin", "LABEL loge.image=worker"]) {
@@ -157,10 +168,10 @@ async function dropOldImages(socket, keep) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await main(async () => {
-    const { values } = parseArgs({ options: { worker: { type: "string" }, host: { type: "string" } } });
-    if (!values.worker) throw new Refusal("usage: worker-image.mjs --worker PATH [--host unix://…]");
+    const { values } = parseArgs({ options: { worker: { type: "string" }, frames: { type: "string" }, host: { type: "string" } } });
+    if (!values.worker) throw new Refusal("usage: worker-image.mjs --worker PATH [--frames PATH] [--host unix://…]");
     const engine = values.host ? { socket: socketOf(values.host) } : await findEngine();
     if (!engine.socket) throw new Refusal(`no Docker engine: ${engine.reason ?? "only unix:// is supported"}`);
-    console.log(await ensureWorkerImage({ socket: engine.socket, worker: values.worker }));
+    console.log(await ensureWorkerImage({ socket: engine.socket, worker: values.worker, frames: values.frames }));
   });
 }

@@ -82,16 +82,28 @@ export async function buildProbe() {
   return { probe: (await build(["loge-launcher"], { release: false, target, example: "probe", env })).probe };
 }
 
-export async function buildServer({ release }) {
-  return (await build(["loge-server"], { release }))["loge-server"];
+/**
+ * What takes pictures out of films inside a loge: `{ frames }`. It links the system's libav, so it
+ * is the one program in there that is not static.
+ */
+export async function buildFrames({ release }) {
+  return { frames: (await build(["loge-frames"], { release }))["loge-frames"] };
 }
 
-/** Everything that tests need besides the static programs: `{ server, desktop }`. */
+/** `{ server, frames }`: together, so that what both depend on is compiled once. */
+export async function buildServer({ release }) {
+  const programs = await build(["loge-server", "loge-frames"], { release });
+  return { server: programs["loge-server"], frames: programs["loge-frames"] };
+}
+
+/** Everything that tests need besides the static programs: `{ server, desktop, frames }`. */
 export async function buildEverything() {
   const programs = await build(EVERYTHING, { release: false });
-  return { server: programs["loge-server"], desktop: programs.loge };
+  return { server: programs["loge-server"], desktop: programs.loge, frames: programs["loge-frames"] };
 }
 
+/** `{ desktop, frames }`, together for the same reason. */
 export async function buildDesktop({ release }) {
-  return (await build(["loge"], { release })).loge;
+  const programs = await build(["loge", "loge-frames"], { release });
+  return { desktop: programs.loge, frames: programs["loge-frames"] };
 }

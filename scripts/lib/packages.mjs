@@ -20,7 +20,17 @@ const groups = {
     why: "to compile Loge",
     packages: { "build-essential": program("cc"), "pkg-config": program("pkg-config") },
   },
-  media: { why: "to look into films and to make posters", packages: { ffmpeg: () => which("ffmpeg") !== null && which("ffprobe") !== null } },
+  media: {
+    why: "to look into films and to take pictures out of them",
+    packages: {
+      ffmpeg: () => which("ffmpeg") !== null && which("ffprobe") !== null,
+      // The system's own libraries, so that their security updates are ours.
+      "libavformat-dev": library("libavformat"),
+      "libavcodec-dev": library("libavcodec"),
+      "libswscale-dev": library("libswscale"),
+      "libavutil-dev": library("libavutil"),
+    },
+  },
   desktop: {
     why: "for the desktop window",
     packages: {

@@ -14,7 +14,7 @@ import { Refusal, say, warn } from "./say.mjs";
 
 const OWNER = "test-run.pid";
 
-/** `programs` are the built ones: worker, launcher, server and, when there is one, desktop. */
+/** `programs` are the built ones: worker, launcher, server and, when they are there, frames and desktop. */
 export async function openTestHouse(programs) {
   sweepAbandoned();
   const source = await fetchSampleMedia();
@@ -47,7 +47,7 @@ export async function openTestHouse(programs) {
       env[`LOGE_${name.toUpperCase()}`] = copy;
     }
     if (engine.host) {
-      const image = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker });
+      const image = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker, frames: programs.frames });
       const refused = await trial(engine.socket, image);
       if (refused) warn(`tests with Docker are skipped: containers cannot run on this kernel (${refused})`);
       else Object.assign(env, { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: image });

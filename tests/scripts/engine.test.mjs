@@ -72,7 +72,7 @@ test("nor does a container whose daemon was killed, down to the group around its
   if (!existsSync(join(one.dir, "engine.json"))) return t.skip("the engine was started by another user");
   const house = `loge-${"ab".repeat(16)}`;
   try {
-    const image = await ensureWorkerImage({ socket: one.socket, worker: process.env.LOGE_WORKER });
+    const image = await ensureWorkerImage({ socket: one.socket, worker: process.env.LOGE_WORKER, frames: process.env.LOGE_FRAMES });
     const Entrypoint = ["/usr/bin/ffmpeg", "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"];
     const body = { Image: image, Entrypoint, HostConfig: { NetworkMode: "none", CgroupParent: `/${house}` } };
     const { Id } = JSON.parse((await call(one.socket, "POST", "/containers/create", { body })).body);

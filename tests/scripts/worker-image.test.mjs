@@ -59,6 +59,12 @@ test("ffmpeg makes a poster into the scratch space", { skip }, async () => {
   assert.equal(code, 0, output);
 });
 
+test("loge-frames finds its libraries", { skip }, async () => {
+  const { code, output } = await inLoge(["/usr/bin/loge-frames", "--version"]);
+  assert.equal(code, 0, output);
+  assert.match(output, /libavcodec \d+\./);
+});
+
 test("it cannot write anywhere else", { skip }, async () => {
   const { code, output } = await inLoge(["/usr/bin/ffmpeg", "-nostdin", "-v", "error", "-i", film, "-frames:v", "1", "/films/poster.jpg"]);
   assert.notEqual(code, 0);

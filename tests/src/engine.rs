@@ -49,7 +49,9 @@ impl Engine {
         let host = said.lines().find_map(|line| line.strip_prefix("DOCKER_HOST="))?.to_owned();
         let mut engine = Self { dir, host, image: String::new(), arguments: vec![], again: None, _folder: folder };
         let worker = binary("LOGE_WORKER", "loge-worker");
-        let made = script("worker-image.mjs", &["--worker", worker.to_str()?, "--host", &engine.host])?;
+        let frames = binary("LOGE_FRAMES", "loge-frames");
+        let programs = ["--worker", worker.to_str()?, "--frames", frames.to_str()?];
+        let made = script("worker-image.mjs", &[&programs[..], &["--host", &engine.host]].concat())?;
         engine.image = made.lines().last()?.to_owned();
         let line = std::fs::read(format!("/proc/{}/cmdline", engine.pid())).expect("the daemon runs");
         let parts = line.split(|b| *b == 0).filter(|part| !part.is_empty());

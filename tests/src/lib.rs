@@ -123,6 +123,7 @@ impl House {
             .arg(data)
             .env("LOGE_WORKER", binary("LOGE_WORKER", "loge-worker"))
             .env("LOGE_LAUNCHER", binary("LOGE_LAUNCHER", "loge-launch"))
+            .env("LOGE_FRAMES", binary("LOGE_FRAMES", "loge-frames"))
             .env("LOGE_LOG", std::env::var("LOGE_TEST_LOG").unwrap_or_else(|_| "warn".into()))
             .env_remove("XDG_RUNTIME_DIR")
             .current_dir(data)

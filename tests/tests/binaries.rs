@@ -30,3 +30,23 @@ fn worker_and_launcher_are_static() {
         assert!(!headers.contains("(NEEDED)"), "{name} asks for libraries");
     }
 }
+
+/// libav, the C library, and nothing that could talk to anybody.
+#[test]
+fn frames_links_libav_and_nothing_else() {
+    let headers = said("readelf", &["-d", &binary("LOGE_FRAMES", "loge-frames").to_string_lossy()]);
+    let needed: Vec<&str> = headers
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| line.split(['[', ']']).nth(1)?.split(".so").next())
+        .collect();
+    for library in ["libavformat", "libavcodec", "libswscale", "libavutil"] {
+        assert!(needed.contains(&library), "{library} is not among {needed:?}");
+    }
+    let usual = ["libc", "libm", "libgcc_s", "ld-linux-x86-64", "ld-linux-aarch64"];
+    let others: Vec<&&str> = needed
+        .iter()
+        .filter(|name| !name.starts_with("libav") && !usual.contains(name) && **name != "libswscale")
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}

@@ -53,7 +53,12 @@ const NEVER: &[(&str, &[&str])] = &[
             "argon2",
             "tauri",
             "tokio",
+            "loge-frames",
         ],
+    ),
+    (
+        "loge-frames",
+        &["tokio", "axum", "sea-orm", "bollard", "tauri", "ffmpeg-sidecar", "loge-base", "loge-store", "loge-loges"],
     ),
     ("loge-launcher", &["tokio", "loge-domain", "loge-base", "loge-contract", "loge-media", "loge-store", "axum"]),
 ];

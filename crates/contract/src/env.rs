@@ -11,6 +11,8 @@ pub const MOUNTS: &str = "LOGE_MOUNTS";
 /// Absolute paths of the media programs inside the loge.
 pub const FFMPEG: &str = "LOGE_FFMPEG";
 pub const FFPROBE: &str = "LOGE_FFPROBE";
+/// The program that takes pictures out of films; a worker without it does that with ffmpeg.
+pub const FRAMES: &str = "LOGE_FRAMES";
 /// A private writable folder, empty at start.
 pub const WORK_DIR: &str = "LOGE_WORK_DIR";
 

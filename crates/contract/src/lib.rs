@@ -14,6 +14,7 @@ pub mod env;
 pub mod frame;
 pub mod look;
 pub mod measure;
+pub mod pictures;
 pub mod subtitle;
 
 /// Requests one worker works on at once.

@@ -1,4 +1,4 @@
-//! The real worker behind the real walls: it dials in, sends bytes, and ffprobe and ffmpeg run.
+//! The real worker behind the real walls: it dials in, sends bytes, and its programs run.
 
 use contract::{AnswerHead, FileRef, Job, Opening, Request, RequestBody, Status, ToWorker, env, frame};
 use std::{
@@ -15,18 +15,18 @@ use std::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `LOGE_WORKER`, else beside the launcher, where a build of the workspace puts it.
+/// What the variable says, else beside the launcher, where a build of the workspace puts it.
 #[expect(clippy::disallowed_methods, reason = "builds the program under test when nobody has")]
-fn worker_binary() -> PathBuf {
-    if let Some(given) = std::env::var_os("LOGE_WORKER") {
+fn binary(variable: &str, name: &str) -> PathBuf {
+    if let Some(given) = std::env::var_os(variable) {
         return given.into();
     }
-    let worker = Path::new(env!("CARGO_BIN_EXE_loge-launch")).with_file_name("loge-worker");
-    if !worker.exists() {
-        let built = Command::new(env!("CARGO")).args(["build", "-p", "loge-worker"]).status().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_loge-launch")).with_file_name(name);
+    if !program.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "-p", name]).status().unwrap();
         assert!(built.success());
     }
-    worker
+    program
 }
 
 struct House {
@@ -54,7 +54,9 @@ impl House {
             .unwrap();
         assert!(made.success());
         std::fs::copy(env!("CARGO_BIN_EXE_loge-launch"), path("loge-launch")).unwrap();
-        std::fs::copy(worker_binary(), path("loge-worker")).unwrap();
+        for (variable, name) in [("LOGE_WORKER", "loge-worker"), ("LOGE_FRAMES", "loge-frames")] {
+            std::fs::copy(binary(variable, name), path(name)).unwrap();
+        }
         let listener = UnixListener::bind(path("gate.sock")).unwrap();
         open(&path("gate.sock"), 0o666);
         let mut command = Command::new(path("loge-launch"));
@@ -72,7 +74,8 @@ impl House {
             .arg(path("films"))
             .arg("--work")
             .arg(path("work"))
-            .args(["--exec-ro", "/usr/bin/ffprobe", "--exec-ro", "/usr/bin/ffmpeg"])
+            .args(["--exec-ro", "/usr/bin/ffprobe", "--exec-ro", "/usr/bin/ffmpeg", "--exec-ro"])
+            .arg(path("loge-frames"))
             .args(["--memory", "536870912", "--cpu-millis", "500", "--pids", "128", "--report-fd", "1", "--"])
             .arg(path("loge-worker"))
             .env_clear()
@@ -82,9 +85,11 @@ impl House {
             .env(env::MOUNTS, env::encode_mounts(&mounts))
             .env(env::FFMPEG, "/usr/bin/ffmpeg")
             .env(env::FFPROBE, "/usr/bin/ffprobe")
+            .env(env::FRAMES, path("loge-frames"))
             .env(env::WORK_DIR, path("work"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(path("log")).unwrap())
             .spawn()
             .unwrap();
         let mut control = listener.accept().unwrap().0;
@@ -163,6 +168,8 @@ fn a_film_is_probed_pictured_and_sent_from_behind_the_walls() {
         let (status, jpeg) = ask(&mut data, RequestBody::Job { job, max_bytes, time_limit_ms: 20_000 });
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&jpeg));
         assert_eq!(jpeg[..2], [0xff, 0xd8]);
+        // ffmpeg would have made it too, and the worker would have said so.
+        assert_eq!(std::fs::read_to_string(house.home.path().join("log")).unwrap(), "");
 
         house.order(&ToWorker::Shutdown);
         assert_eq!(house.launcher.wait().unwrap().code(), Some(0));

@@ -69,6 +69,8 @@ pub struct LogesConfig {
     pub worker_image: Option<String>,
     pub worker_binary: PathBuf,
     pub launcher_binary: PathBuf,
+    /// `loge-frames`; loges do without it where it is not there.
+    pub frames_binary: PathBuf,
     pub idle_stop: Duration,
     pub allow_reduced_isolation: bool,
     /// `unix:///path`; the system's usual socket unless said otherwise.

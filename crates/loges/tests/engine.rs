@@ -33,6 +33,7 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
         worker_image: std::env::var("LOGE_WORKER_IMAGE").ok(),
         worker_binary: PathBuf::from("/nonexistent/loge-worker"),
         launcher_binary: PathBuf::from("/nonexistent/loge-launch"),
+        frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
         allow_reduced_isolation: false,
         docker_host: Some(host.into()),
@@ -90,6 +91,7 @@ async fn auto_says_why_it_took_the_other_runtime() {
     let config = LogesConfig {
         worker_binary: program.clone(),
         launcher_binary: program,
+        frames_binary: PathBuf::new(),
         ..config(dir.path(), RuntimeChoice::Auto, "unix:///nonexistent.sock")
     };
     let (loges, _life) = open(config, dir.path()).await.unwrap();

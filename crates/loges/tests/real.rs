@@ -55,6 +55,7 @@ impl House {
             worker_image: std::env::var("LOGE_WORKER_IMAGE").ok(),
             worker_binary: binary("LOGE_WORKER", "loge-worker"),
             launcher_binary: binary("LOGE_LAUNCHER", "loge-launch"),
+            frames_binary: binary("LOGE_FRAMES", "loge-frames"),
             idle_stop: Duration::from_secs(900),
             allow_reduced_isolation: false,
             docker_host: std::env::var("DOCKER_HOST").ok(),
@@ -208,6 +209,12 @@ async fn probes_and_pictures_real_films(runtime: RuntimeChoice) {
     let poster = Job::Poster { file: clip(), moments_ms: vec![1000], width: 320 };
     let jpeg = house.loges.job(&Tenant::House, poster, 4 << 20, SOON).await.unwrap();
     assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.len() > 500, "{} bytes", jpeg.len());
+    let sheet = Job::Sheet { file: clip(), times_ms: vec![0, 2000], tile_width: 160, tile_height: 90 };
+    let jpeg = house.loges.job(&Tenant::House, sheet, 4 << 20, SOON).await.unwrap();
+    assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.len() > 500, "{} bytes", jpeg.len());
+    // ffmpeg would have made them too, and the worker would have said so.
+    let said = house.loges.logs(&Tenant::House, 50).await;
+    assert!(said.iter().all(|line| !line.contains("made by ffmpeg")), "{said:?}");
     house.close().await;
 }
 

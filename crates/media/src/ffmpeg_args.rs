@@ -13,10 +13,10 @@ pub(crate) const PROTOCOLS: &str = "file,pipe";
 
 /// The demuxers of the six containers and nothing that reads further files (playlists, manifests,
 /// image patterns, concat scripts), whatever a file is called.
-pub(crate) const FORMATS: &str = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi";
+pub const FORMATS: &str = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi";
 
 /// Picture decoders a household's films use. Rare ones have the worst record of memory faults.
-pub(crate) const VIDEO_DECODERS: &str = "h264,hevc,vp8,vp9,libdav1d,av1,libaom-av1,libvpx,libvpx-vp9,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,mpeg1video,mpeg2video,h263,flv,vc1,wmv1,wmv2,wmv3,mjpeg,prores,dnxhd,theora,dvvideo,rawvideo,cinepak,svq1,svq3,rv40,ffv1,huffyuv";
+pub const VIDEO_DECODERS: &str = "h264,hevc,vp8,vp9,libdav1d,av1,libaom-av1,libvpx,libvpx-vp9,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,mpeg1video,mpeg2video,h263,flv,vc1,wmv1,wmv2,wmv3,mjpeg,prores,dnxhd,theora,dvvideo,rawvideo,cinepak,svq1,svq3,rv40,ffv1,huffyuv";
 /// Needed by a probe only: ffprobe gives up on a file as soon as one stream's decoder is not
 /// on the list, so covers and subtitles are here too.
 const OTHER_DECODERS: &str = "png,bmp,webp,msvideo1,srt,subrip,ass,ssa,mov_text,webvtt,text,dvdsub,dvbsub,pgssub,xsub,cc_dec,aac,aac_fixed,aac_latm,mp1float,mp2,mp2float,mp3,mp3float,ac3,eac3,dca,truehd,mlp,opus,libopus,vorbis,libvorbis,flac,alac,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s8,pcm_u8,pcm_bluray,pcm_dvd,pcm_f32le,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,wmav1,wmav2,wmapro,amrnb,amrwb,gsm_ms,qdm2,cook";
@@ -33,7 +33,7 @@ const ENTRIES: &str = "format=format_name,duration,bit_rate\
 :error";
 
 /// Streams in one file beyond which it is not a film but an attack.
-pub(crate) const MAX_STREAMS: &str = "128";
+pub const MAX_STREAMS: &str = "128";
 
 pub(crate) fn list(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|p| (*p).to_owned()).collect()

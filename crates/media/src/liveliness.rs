@@ -48,7 +48,12 @@ pub fn liveliest(pictures: &[u8], size: Size) -> Option<usize> {
     let scores: Vec<u32> = pictures.chunks_exact(size.bytes()).map(|picture| liveliness(picture, size)).collect();
     let first = *scores.first()?;
     let (best, score) = scores.iter().enumerate().max_by_key(|(at, score)| (**score, std::cmp::Reverse(*at)))?;
-    Some(if u64::from(*score) * 4 > u64::from(first) * 5 { best } else { 0 })
+    Some(if is_clearly_better(*score, first) { best } else { 0 })
+}
+
+/// Whether a picture should be taken instead of the one that was wished for.
+pub fn is_clearly_better(score: u32, wished_for: u32) -> bool {
+    u64::from(score) * 4 > u64::from(wished_for) * 5
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub struct Config {
     pub launcher_binary: PathBuf,
     /// `None`: in the data folder.
     pub segments_dir: Option<PathBuf>,
+    /// Without it pictures are made by ffmpeg.
+    pub frames_binary: PathBuf,
     /// Filter in the syntax of `LOGE_LOG`.
     pub log: String,
     /// Lets a scraper read `/metrics` without being an admin.
@@ -98,6 +100,7 @@ struct File {
     worker_binary: Option<PathBuf>,
     launcher_binary: Option<PathBuf>,
     segments_dir: Option<PathBuf>,
+    frames_binary: Option<PathBuf>,
     log: Option<String>,
     metrics_token: Option<String>,
     names: Option<Vec<String>>,
@@ -144,6 +147,7 @@ impl Config {
             worker_binary: path("LOGE_WORKER", file.worker_binary, "loge-worker"),
             launcher_binary: path("LOGE_LAUNCHER", file.launcher_binary, "loge-launch"),
             segments_dir: env("LOGE_SEGMENTS_DIR").map(PathBuf::from).or(file.segments_dir),
+            frames_binary: path("LOGE_FRAMES", file.frames_binary, "loge-frames"),
             log: env("LOGE_LOG").or(file.log).unwrap_or_else(|| "info".into()),
             metrics_token: env("LOGE_METRICS_TOKEN").or(file.metrics_token),
             names: file.names.unwrap_or_default(),

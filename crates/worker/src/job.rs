@@ -35,7 +35,7 @@ const MAX_STDERR_BYTES: usize = 8 << 10;
 /// From the end of its output to the end of a program.
 const LAST_MOMENT: Duration = Duration::from_secs(5);
 /// Words of a failure that travel back.
-const MAX_WORDS_CHARS: usize = 500;
+pub const MAX_WORDS_CHARS: usize = 500;
 
 #[derive(Debug, Clone, Copy)]
 pub struct JobLimits {
@@ -121,12 +121,25 @@ pub fn start(
     niceness: i32,
 ) -> std::io::Result<Running> {
     let cpu_s = time.map_or(u64::from(u32::MAX), |time| time.as_secs() + 1);
+    Running::start(limited_command(settings, program, args, film, cpu_s, niceness))
+}
+
+/// How a program is started under limits, in a process group of its own, with both outputs to be
+/// read. It ends with the thread that starts it.
+pub fn limited_command(
+    settings: &Settings,
+    program: &Path,
+    args: &[impl AsRef<OsStr>],
+    stdin: OwnedFd,
+    cpu_s: u64,
+    niceness: i32,
+) -> Command {
     #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
     let mut command = Command::new(&settings.programs.worker);
     command.arg(limited::FLAG).arg(std::process::id().to_string()).arg(cpu_s.to_string()).arg(niceness.to_string());
     command.arg(program).args(args).env_clear().current_dir(&settings.work_dir).process_group(0);
-    command.stdin(Stdio::from(film)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Running::start(command)
+    command.stdin(Stdio::from(stdin)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// What a short command writes, while somebody waits for it.
@@ -148,7 +161,7 @@ pub fn collect(
 }
 
 /// Someone watching goes first, on the processor and, since the class follows, on the disk.
-const BEHIND_VIEWERS: i32 = 19;
+pub const BEHIND_VIEWERS: i32 = 19;
 
 pub fn watch(
     settings: &Settings,
@@ -207,17 +220,13 @@ fn watch_at(
 }
 
 fn ending(status: ExitStatus, result: Vec<u8>, words: &[u8]) -> Outcome {
-    const XCPU: i32 = 24;
-    const KILL: i32 = 9;
     match (status.code(), status.signal()) {
         (Some(0), _) => Outcome::Done(result),
         (Some(code), _) if code == i32::from(limited::NOT_STARTED) => {
             log::line(&said(words));
             Outcome::Ended(Status::Io)
         }
-        // Nobody here killed it: the kernel did, over CPU time or memory.
-        (_, Some(XCPU | KILL)) => Outcome::Ended(Status::Limit),
-        (_, Some(signal)) => Outcome::Failed(format!("ended by signal {signal}")),
+        (_, Some(signal)) => ended_by(signal),
         _ => {
             let said = said(words);
             if is_shortage(&said) { Outcome::Ended(Status::Limit) } else { Outcome::Failed(said) }
@@ -231,6 +240,17 @@ pub fn is_shortage(said: &str) -> bool {
     ["Cannot allocate memory", "Resource temporarily unavailable", "No space left on device"]
         .iter()
         .any(|shortage| said.contains(shortage))
+}
+
+/// A program that nobody here killed.
+pub fn ended_by(signal: i32) -> Outcome {
+    const XCPU: i32 = 24;
+    const KILL: i32 = 9;
+    match signal {
+        // The kernel did, over CPU time or memory.
+        XCPU | KILL => Outcome::Ended(Status::Limit),
+        signal => Outcome::Failed(format!("ended by signal {signal}")),
+    }
 }
 
 /// The errors among what a program wrote, as one short line; everything when none is marked.

@@ -14,7 +14,7 @@ pub const FLAG: &str = "--run-limited";
 pub const NOT_STARTED: u8 = 125;
 
 /// Address space is counted with every shared library, of which Debian's ffmpeg maps 215.
-const ADDRESS_SPACE_BYTES: u64 = 3 << 29;
+pub const ADDRESS_SPACE_BYTES: u64 = 3 << 29;
 const FILE_BYTES: u64 = 64 << 20;
 const OPEN_FILES: u64 = 128;
 

@@ -10,6 +10,7 @@
 mod calibrate;
 mod connection;
 mod control;
+mod frames;
 mod glance;
 mod heads;
 mod index;
@@ -61,6 +62,7 @@ fn serve() -> ExitCode {
 
     let end = control::run(settings);
     job::kill_all();
+    frames::kill();
     match end {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

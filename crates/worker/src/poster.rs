@@ -1,10 +1,12 @@
-//! The picture of a film: a few moments are looked at small, the liveliest is taken large.
+//! The picture of a film: a few moments are looked at small, the liveliest is taken large. By
+//! `loge-frames`, and by ffmpeg where that cannot be used.
 
 use crate::{
+    frames,
     job::{JobLimits, Outcome, watch},
     settings::Settings,
 };
-use contract::Status;
+use contract::{Status, pictures::Picture};
 use ffmpeg_sidecar::command::FfmpegCommand;
 use media::{
     ffmpeg_args::{self, PosterAt, PosterWidth},
@@ -24,11 +26,15 @@ pub fn make(
     limits: JobLimits,
     deadline: Instant,
 ) -> Outcome {
-    let (Some(width), Some(first)) = (PosterWidth::new(width), moments_ms.first()) else {
+    let (Some(poster_width), Some(first)) = (PosterWidth::new(width), moments_ms.first()) else {
         return Outcome::Ended(Status::Refused);
     };
     if moments_ms.len() > AT_ONCE {
         return Outcome::Ended(Status::Refused);
+    }
+    let picture = Picture::Poster { moments_ms: moments_ms.to_vec(), width };
+    if let Some(outcome) = frames::take(settings, gateway, open, picture, limits, deadline) {
+        return outcome;
     }
     let run = |args: Vec<String>, max_bytes| {
         let program = settings.programs.ffmpeg.clone().into_os_string();
@@ -49,10 +55,10 @@ pub fn make(
             ended => return ended,
         }
     }
-    match run(ffmpeg_args::poster(PosterAt::from_ms(at_ms), width), limits.max_bytes) {
+    match run(ffmpeg_args::poster(PosterAt::from_ms(at_ms), poster_width), limits.max_bytes) {
         // Past the last key frame: the film is shorter than it says.
         Outcome::Done(bytes) if bytes.is_empty() && at_ms > 0 => {
-            run(ffmpeg_args::poster(PosterAt::from_ms(0), width), limits.max_bytes)
+            run(ffmpeg_args::poster(PosterAt::from_ms(0), poster_width), limits.max_bytes)
         }
         outcome => outcome,
     }

@@ -19,6 +19,8 @@ pub struct Settings {
 pub struct Programs {
     pub ffmpeg: PathBuf,
     pub ffprobe: PathBuf,
+    /// A loge may be without it.
+    pub frames: Option<PathBuf>,
     pub worker: PathBuf,
 }
 
@@ -46,6 +48,7 @@ impl Settings {
             programs: Programs {
                 ffmpeg: path(env::FFMPEG)?,
                 ffprobe: path(env::FFPROBE)?,
+                frames: std::env::var_os(env::FRAMES).map(PathBuf::from),
                 worker: std::env::current_exe().map_err(SettingsError::OwnPath)?,
             },
             work_dir: path(env::WORK_DIR)?,

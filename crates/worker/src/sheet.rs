@@ -1,23 +1,21 @@
-//! One sheet of a storyboard: ffmpeg takes a few key frames at a time, they are put together
-//! here, and ffmpeg makes a JPEG of the whole.
+//! One sheet of a storyboard, by `loge-frames`. Where that cannot be used ffmpeg takes a few key
+//! frames at a time, they are put together here, and ffmpeg makes a JPEG of the whole.
 
 use crate::{
+    frames,
     job::{JobLimits, Outcome, watch},
     scratch::Scratch,
     settings::Settings,
 };
-use contract::Status;
+use contract::{Status, pictures::Picture};
 use media::{
     jail::OpenFile,
     storyboard::{
         ACROSS, DOWN, TILES,
-        sheet::{self, AT_ONCE, Sheet, Size},
+        sheet::{self, AT_ONCE, QUALITIES, Sheet, Size},
     },
 };
 use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
-
-/// From good to just recognisable, until it fits.
-const QUALITIES: [u8; 4] = [5, 9, 16, 28];
 
 /// Result: a JPEG.
 pub fn make(
@@ -32,12 +30,16 @@ pub fn make(
     if times_ms.is_empty() || times_ms.len() > TILES {
         return Outcome::Ended(Status::Refused);
     }
+    let picture = Picture::Sheet { times_ms: times_ms.to_vec(), tile_width: tile.width, tile_height: tile.height };
+    if let Some(outcome) = frames::take(settings, gateway, open, picture, limits, deadline) {
+        return outcome;
+    }
     let program = settings.programs.ffmpeg.clone().into_os_string();
     let run = |args: Vec<String>, on: &OpenFile, max_bytes| {
         let args = args.into_iter().map(OsString::from).collect();
         watch(settings, gateway, program.clone(), args, on, JobLimits { max_bytes, ..limits }, deadline)
     };
-    let mut out = Sheet::new(tile, ACROSS, DOWN);
+    let mut out = Sheet::new(tile, ACROSS, DOWN, 16);
     let (mut found, mut why) = (0, Outcome::Ended(Status::Unsupported));
     for (batch, times) in times_ms.chunks(AT_ONCE).enumerate() {
         let first = batch * AT_ONCE;

@@ -45,7 +45,10 @@ fn probes_of_all_containers_become_facts() {
 
 #[test]
 fn posters_are_jpegs_of_the_asked_width() {
-    let mut house = House::open();
+    House::both().into_iter().for_each(posters_in);
+}
+
+fn posters_in(mut house: House) {
     house.clip("film.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
     let mut data = house.dial(1);
     for (id, (at_ms, width, expected)) in [(500, 160, 160), (0, 1920, 320), (3_600_000, 64, 64)].into_iter().enumerate()
@@ -68,7 +71,10 @@ fn posters_are_jpegs_of_the_asked_width() {
 
 #[test]
 fn a_poster_is_the_liveliest_of_several_frames() {
-    let mut house = House::open();
+    House::both().into_iter().for_each(the_liveliest_in);
+}
+
+fn the_liveliest_in(mut house: House) {
     // Black for four seconds, then a picture.
     house.clip(
         "film.mkv",
@@ -148,7 +154,10 @@ fn a_glance_judges_every_file_by_itself() {
 
 #[test]
 fn what_is_no_film_fails_with_words() {
-    let mut house = House::open();
+    House::both().into_iter().for_each(what_is_no_film_in);
+}
+
+fn what_is_no_film_in(mut house: House) {
     house.clip("whole.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
     let whole = std::fs::read(house.library.join("whole.mp4")).unwrap();
     house.write("cut.mp4", &whole[..whole.len() / 2]);

@@ -1,4 +1,4 @@
-//! Sheets of storyboards through the real worker and the real ffmpeg.
+//! Sheets of storyboards through the real worker, by `loge-frames` and by ffmpeg.
 
 mod common;
 
@@ -43,7 +43,10 @@ fn near(a: [u8; 3], b: [u8; 3]) -> bool {
 
 #[test]
 fn every_tile_shows_its_moment() {
-    let mut house = House::open();
+    House::both().into_iter().for_each(every_tile_in);
+}
+
+fn every_tile_in(mut house: House) {
     colours(&house, "film.mp4", &["-c:v", "libx264", "-preset", "ultrafast"]);
     colours(&house, "film.mkv", &["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]);
     colours(&house, "film.webm", &["-c:v", "libvpx", "-deadline", "realtime", "-b:v", "300k"]);
@@ -66,7 +69,10 @@ fn every_tile_shows_its_moment() {
 
 #[test]
 fn what_cannot_be_read_is_black_and_what_is_absurd_is_refused() {
-    let mut house = House::open();
+    House::both().into_iter().for_each(what_cannot_be_read_in);
+}
+
+fn what_cannot_be_read_in(mut house: House) {
     colours(&house, "film.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-movflags", "+faststart"]);
     let whole = std::fs::read(house.library.join("film.mp4")).unwrap();
     house.write("cut.mp4", &whole[..whole.len() * 6 / 10]);

@@ -74,7 +74,7 @@ export async function openSession() {
     GSETTINGS_BACKEND: 'memory',
     LIBGL_ALWAYS_SOFTWARE: '1',
     ...Object.fromEntries(
-      ['LOGE_WORKER', 'LOGE_LAUNCHER', 'LOGE_LOG'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
+      ['LOGE_WORKER', 'LOGE_LAUNCHER', 'LOGE_FRAMES', 'LOGE_LOG'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
     )
   }
 

@@ -73,6 +73,7 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&st
             format!("{}={}", env::MOUNTS, env::encode_mounts(&points)),
             format!("{}=/usr/bin/ffmpeg", env::FFMPEG),
             format!("{}=/usr/bin/ffprobe", env::FFPROBE),
+            format!("{}=/usr/bin/loge-frames", env::FRAMES),
             format!("{}={}", env::WORK_DIR, env::CONTAINER_WORK_DIR),
         ]),
         labels: Some(labels(spec)),

@@ -37,6 +37,7 @@ pub struct ProcessRuntime {
     launcher: PathBuf,
     ffmpeg: PathBuf,
     ffprobe: PathBuf,
+    frames: Option<PathBuf>,
     allow_reduced: bool,
     running: Mutex<HashMap<String, Arc<Sandbox>>>,
     info: Mutex<RuntimeInfo>,
@@ -59,6 +60,10 @@ impl ProcessRuntime {
         for path in [&config.worker_binary, &config.launcher_binary] {
             std::fs::metadata(path).map_err(|source| RuntimeError::Program { path: path.clone(), source })?;
         }
+        if !config.frames_binary.is_file() {
+            let path = config.frames_binary.display();
+            tracing::warn!("there is no {path}: pictures are made by ffmpeg, which takes longer");
+        }
         let info = RuntimeInfo {
             kind: RuntimeKind::Process,
             wanted: config.runtime,
@@ -72,6 +77,7 @@ impl ProcessRuntime {
             launcher: config.launcher_binary.clone(),
             ffmpeg: program("ffmpeg"),
             ffprobe: program("ffprobe"),
+            frames: Some(config.frames_binary.clone()).filter(|path| path.is_file()),
             allow_reduced: config.allow_reduced_isolation,
             running: Mutex::default(),
             info: Mutex::new(info),
@@ -93,7 +99,7 @@ impl ProcessRuntime {
             put("--ro", mount.path.clone().into());
         }
         // The launcher itself adds the system's libraries.
-        for path in [&self.worker, &self.ffmpeg, &self.ffprobe] {
+        for path in [&self.worker, &self.ffmpeg, &self.ffprobe].into_iter().chain(&self.frames) {
             put("--exec-ro", path.clone().into());
         }
         put("--work", work.into());
@@ -130,6 +136,9 @@ impl ProcessRuntime {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if let Some(frames) = &self.frames {
+            command.env(env::FRAMES, frames);
+        }
         command
     }
 }

@@ -91,6 +91,7 @@ fn config(site: &Site, launcher: PathBuf, probe: PathBuf) -> LogesConfig {
         worker_image: None,
         worker_binary: probe,
         launcher_binary: launcher,
+        frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
         allow_reduced_isolation: false,
         docker_host: None,

@@ -63,6 +63,7 @@ impl House {
             worker_image: None,
             worker_binary: PathBuf::new(),
             launcher_binary: PathBuf::new(),
+            frames_binary: PathBuf::new(),
             idle_stop: IDLE,
             allow_reduced_isolation: false,
             docker_host: None,

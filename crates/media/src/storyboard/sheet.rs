@@ -11,7 +11,10 @@ pub const AT_ONCE: usize = 5;
 /// three frames of 1/23 s earlier than it is told.
 pub const PAST_MS: u64 = 140;
 /// No longer film is looked into.
-const MAX_MS: u64 = 100 * 3_600_000;
+pub const MAX_MS: u64 = 100 * 3_600_000;
+
+/// Of a sheet's JPEG: from good to just recognisable, until it fits.
+pub const QUALITIES: [u8; 4] = [5, 9, 16, 28];
 
 /// A picture in YUV 4:2:0 of this size, both even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +86,11 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub fn new(tile: Size, across: u32, down: u32) -> Self {
+    /// `black` is the brightness of black: 16 in films, 0 in JPEG.
+    pub fn new(tile: Size, across: u32, down: u32, black: u8) -> Self {
         let size = Size { width: tile.width * across, height: tile.height * down };
         let mut bytes = vec![128; size.bytes()];
-        bytes[..size.width as usize * size.height as usize].fill(16);
+        bytes[..size.width as usize * size.height as usize].fill(black);
         Self { tile, across, size, bytes }
     }
 
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn tiles_stand_where_they_belong() {
         let tile = Size::of_tile(16, 16).unwrap();
-        let mut sheet = Sheet::new(tile, 2, 2);
+        let mut sheet = Sheet::new(tile, 2, 2, 16);
         sheet.put(3, &vec![200; tile.bytes()]);
         sheet.put(4, &vec![1; tile.bytes()]);
         sheet.put(0, &[1; 10]);

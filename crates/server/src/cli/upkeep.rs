@@ -72,6 +72,7 @@ pub(crate) async fn doctor(config: &Config, json: bool) -> anyhow::Result<()> {
     let checks = [
         ("worker", config.worker_binary.is_file(), config.worker_binary.display().to_string()),
         ("launcher", config.launcher_binary.is_file(), config.launcher_binary.display().to_string()),
+        ("frames", config.frames_binary.is_file(), config.frames_binary.display().to_string()),
         ("docker", docker.is_ok(), docker.unwrap_or_else(|why| why)),
         ("data folder", config.data_dir.is_dir() || !config.data_dir.exists(), config.data_dir.display().to_string()),
     ];

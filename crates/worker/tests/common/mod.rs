@@ -34,8 +34,22 @@ impl House {
         Self::with_programs(Path::new("/usr/bin/ffmpeg"), Path::new("/usr/bin/ffprobe"))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
     pub fn with_programs(ffmpeg: &Path, ffprobe: &Path) -> Self {
+        Self::with(ffmpeg, ffprobe, None)
+    }
+
+    /// One whose pictures are taken by this program.
+    pub fn with_frames(frames: &Path) -> Self {
+        Self::with(Path::new("/usr/bin/ffmpeg"), Path::new("/usr/bin/ffprobe"), Some(frames))
+    }
+
+    /// With ffmpeg alone, and with the real `loge-frames`.
+    pub fn both() -> [Self; 2] {
+        [Self::open(), Self::with_frames(&frames_binary())]
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
+    fn with(ffmpeg: &Path, ffprobe: &Path, frames: Option<&Path>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (library, work) = (home.path().join("films"), home.path().join("work"));
         std::fs::create_dir(&library).unwrap();
@@ -51,7 +65,9 @@ impl House {
             .env(env::FFMPEG, ffmpeg)
             .env(env::FFPROBE, ffprobe)
             .env(env::WORK_DIR, &work)
+            .envs(frames.map(|frames| (env::FRAMES, frames)))
             .stdin(Stdio::null())
+            .stderr(std::fs::File::create(home.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         let mut control = listener.accept().unwrap().0;
@@ -92,6 +108,11 @@ impl House {
         dialled
     }
 
+    /// What the worker has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+
     pub fn file(&self, path: &[u8], size: Option<u64>) -> FileRef {
         FileRef { mount: "films".into(), path: path.to_vec(), size, mtime_ns: None }
     }
@@ -113,6 +134,20 @@ impl House {
             .unwrap();
         assert!(made.success());
     }
+}
+
+/// `LOGE_FRAMES`, else beside the worker, where a build of the workspace puts it.
+#[expect(clippy::disallowed_methods, reason = "builds the program under test when nobody has")]
+pub fn frames_binary() -> PathBuf {
+    if let Some(given) = std::env::var_os("LOGE_FRAMES") {
+        return given.into();
+    }
+    let frames = Path::new(env!("CARGO_BIN_EXE_loge-worker")).with_file_name("loge-frames");
+    if !frames.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "-p", "loge-frames"]).status().unwrap();
+        assert!(built.success());
+    }
+    frames
 }
 
 impl Drop for House {
