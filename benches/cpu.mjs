@@ -8,7 +8,8 @@ function stat(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / ticks };
+    const seconds = (...places) => places.reduce((sum, place) => sum + Number(fields[place]), 0) / ticks;
+    return { parent: Number(fields[1]), cpu: seconds(11, 12), withChildren: seconds(11, 12, 13, 14) };
   } catch {
     return null; // it ended
   }
@@ -23,6 +24,9 @@ export function tree(pid) {
   return found;
 }
 
+/** Who started a process; 0 when it is gone. */
+export const parentOf = (pid) => stat(pid)?.parent ?? 0;
+
 /** Processes whose program has this name. */
 export const named = (name) =>
   readdirSync("/proc").filter((pid) => {
@@ -34,5 +38,18 @@ export const named = (name) =>
   }).map(Number);
 
 export const cpuSeconds = (pids) => pids.reduce((sum, pid) => sum + (stat(pid)?.cpu ?? 0), 0);
+
+/** The same together with every child that has ended and was waited for. */
+export const cpuSecondsOfAll = (pids) => pids.reduce((sum, pid) => sum + (stat(pid)?.withChildren ?? 0), 0);
+
+/** Bytes that were asked of files, whether the disk had to be asked or not; ended children included. */
+export const bytesRead = (pids) =>
+  pids.reduce((sum, pid) => {
+    try {
+      return sum + Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1] ?? 0);
+    } catch {
+      return sum; // it ended
+    }
+  }, 0);
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -40,6 +40,7 @@ export async function openHouse({ data, runtime, listen = "127.0.0.1:0" }) {
     const answer = await fetch(`${house.base}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
     const text = await answer.text();
     if (!answer.ok) throw new Refusal(`${method} ${path}: ${answer.status} ${text}`);
+    if (text && !answer.headers.get("content-type")?.includes("json")) return text;
     return text ? JSON.parse(text) : null;
   };
   const claimed = await house.call("POST", "/setup", { code, username: "Olga", password: "a long night at the opera" });

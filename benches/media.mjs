@@ -1,6 +1,6 @@
 // Looking at films, measured beside the programs people would use for it: facts of a whole
-// library beside ffprobe and mediainfo per file, pictures beside ffmpegthumbnailer and ffmpeg,
-// and the first segment of a film beside ffmpeg's own HLS.
+// library beside ffprobe and mediainfo per file, pictures and storyboards beside ffmpegthumbnailer
+// and ffmpeg, the first segment of a film beside ffmpeg's own HLS, and how fast versions are made.
 //
 // Ours is measured through the real house, database and sandbox included; the others get the
 // files directly. All of them find the films in the page cache.
@@ -14,6 +14,9 @@ import { Refusal, say, warn } from "../scripts/lib/say.mjs";
 import { openTestHouse } from "../scripts/lib/test-house.mjs";
 import { median } from "./cpu.mjs";
 import { openHouse, until } from "./house.mjs";
+import { line } from "./line.mjs";
+import { encodeSpeeds } from "./speeds.mjs";
+import { storyboards } from "./storyboards.mjs";
 
 /** So many files make the fixed costs of a scan small. */
 const SCANNED = 2000;
@@ -22,8 +25,13 @@ const USUAL = ["The Lantern Room", "Night Ferry", "Second Curtain", "Northern Li
 /** Programs that start once per file are measured on fewer. */
 const SAMPLE = 60;
 
-export async function benchMedia({ rounds, runtime, json }) {
-  const programs = { ...(await buildSandboxed({ release: true })), server: await buildServer({ release: true }) };
+/** The parts, by the name that `--only` takes. */
+const PARTS = ["segment", "scan", "pictures", "storyboards", "encode_speeds"];
+
+export async function benchMedia({ rounds, runtime, json, only }) {
+  if (only && !PARTS.includes(only)) throw new Refusal(`--only takes one of: ${PARTS.join(", ")}`);
+  const wanted = (part) => !only || only === part;
+  const programs = { ...(await buildSandboxed({ release: true })), ...(await buildServer({ release: true })) };
   const tests = await openTestHouse(programs);
   const folder = mkdtempSync(join(tests.env.TMPDIR, "bench-"));
   chmodSync(folder, 0o755);
@@ -33,13 +41,17 @@ export async function benchMedia({ rounds, runtime, json }) {
     const kind = runtime === "docker" && tests.env.DOCKER_HOST ? "docker" : "process";
     const films = filmsOf(join(tests.env.LOGE_TEST_MEDIA, "films"));
     say(`runtime ${kind}; ${films.length} real films of ${new Set(films.map((f) => extname(f))).size} formats`);
-    results.segment = await firstSegment(folder, kind, rounds);
-    // What headers leave open goes to ffprobe, so a library's share of it decides how long a scan takes.
-    const usual = films.filter((f) => USUAL.some((name) => f.includes(name)));
-    results.scan_usual = await facts(folder, usual, kind, Math.min(rounds, 3), "as today's encoders write mp4, m4v, mov and mkv");
-    results.scan_without_avi = await facts(folder, films.filter((f) => extname(f) !== ".avi"), kind, Math.min(rounds, 3), "mp4, m4v, mov, mkv and webm");
-    results.scan = await facts(folder, films, kind, Math.min(rounds, 3), "all formats, AVI included");
-    results.pictures = await pictures(folder, films, kind);
+    if (wanted("segment")) results.segment = await firstSegment(folder, kind, rounds);
+    if (wanted("scan")) {
+      // What headers leave open goes to ffprobe, so a library's share of it decides how long a scan takes.
+      const usual = films.filter((f) => USUAL.some((name) => f.includes(name)));
+      results.scan_usual = await facts(folder, usual, kind, Math.min(rounds, 3), "as today's encoders write mp4, m4v, mov and mkv");
+      results.scan_without_avi = await facts(folder, films.filter((f) => extname(f) !== ".avi"), kind, Math.min(rounds, 3), "mp4, m4v, mov, mkv and webm");
+      results.scan = await facts(folder, films, kind, Math.min(rounds, 3), "all formats, AVI included");
+    }
+    if (wanted("pictures")) results.pictures = await pictures(folder, films, kind);
+    if (wanted("storyboards")) results.storyboards = await storyboards(folder, kind);
+    if (wanted("encode_speeds")) results.encode_speeds = await encodeSpeeds(folder);
     if (json) writeFileSync(json, `${JSON.stringify(results, null, 1)}\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -200,8 +212,4 @@ async function plainHls(film, folder) {
   child.kill("SIGKILL");
   await ended;
   return took;
-}
-
-function line(name, ...facts) {
-  say(`  ${name.padEnd(34)} ${facts.map((fact) => fact.padEnd(22)).join(" ")}`);
 }

@@ -22,7 +22,7 @@ export async function benchStream(options) {
   if (process.env[INSIDE]) return measure(JSON.parse(process.env[INSIDE]));
   if (process.getuid() !== 0) throw new Refusal("the benchmark makes its own network namespace and needs root for it");
   await cargo(["build", "--release", "--quiet", "-p", "loge-bench"]);
-  const programs = { ...(await buildSandboxed({ release: true })), server: await buildServer({ release: true }) };
+  const programs = { ...(await buildSandboxed({ release: true })), ...(await buildServer({ release: true })) };
   const house = await openTestHouse(programs);
   try {
     const inside = { ...options, env: house.env, nest: ensureNest() };
