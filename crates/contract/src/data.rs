@@ -113,6 +113,10 @@ pub enum Job {
     Probe { file: FileRef },
     /// Result: a key frame index in the form of `media::hls::index`.
     Index { file: FileRef },
+    /// Result: the same of key frames alone, in milliseconds; `Unsupported` where the film does not
+    /// say them with certainty or cannot be copied by them. The boundaries of copied segments are
+    /// those that [`Job::Index`] leads to.
+    Keys { file: FileRef },
     /// Result: nothing. What makes segments of this track ahead of anybody's asking stops at once.
     Rest { file: FileRef, track: Track },
     /// Result: nothing, at once. Segments of this track are made from here on, for somebody who is
@@ -160,6 +164,7 @@ impl Job {
             Self::Glance { .. } | Self::Calibrate { .. } => None,
             Self::Probe { file }
             | Self::Index { file }
+            | Self::Keys { file }
             | Self::Rest { file, .. }
             | Self::Begin { file, .. }
             | Self::Poster { file, .. }

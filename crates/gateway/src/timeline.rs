@@ -4,7 +4,10 @@
 
 use crate::{House, problem::Problem};
 use contract::{FileRef, Job, PlanPart, Rung, Track, Wanted};
-use domain::{Code, Failure, Tenant, facts::FileFacts};
+use domain::{
+    Code, Failure, Tenant,
+    facts::{Container, FileFacts},
+};
 use media::hls::index::{KeyframeIndex, MAX_BYTES};
 pub use renditions::Timeline;
 use renditions::timeline::{is_hdr, video_part};
@@ -13,6 +16,8 @@ use store::{FileRow, StoredIndex};
 
 /// A long film on a slow disk is read once, from end to end.
 const INDEX_TIME: Duration = Duration::from_secs(120);
+/// Some thousand small reads on a disk that has to turn for each.
+const KEYS_TIME: Duration = Duration::from_secs(15);
 /// Segments that a viewer's run may be ahead of them: about 15 s of copies, 30 s of encodes.
 const AHEAD_COPY: u32 = 4;
 const AHEAD_ENCODE: u32 = 15;
@@ -88,6 +93,25 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
         Some(StoredIndex::Made(bytes)) => KeyframeIndex::from_bytes(&bytes).ok().map(Timeline::new),
         Some(StoredIndex::Impossible) | None => None,
     })
+}
+
+/// Plans to begin a copy with: those that are known, or else by key frames alone, which costs
+/// milliseconds where the other index may read the whole film. Their boundaries are the same; but
+/// they are no plans for an encode, and are not kept.
+pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+    let has_cues = file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
+    if has_cues && house.store.keyframe_index(file).await?.is_none() {
+        let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
+        if let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await
+            && let Ok(index) = KeyframeIndex::from_bytes(&bytes)
+        {
+            let timeline = Timeline::new(index);
+            if timeline.copy.is_ok() {
+                return Ok(Some(Arc::new(timeline)));
+            }
+        }
+    }
+    timeline(house, tenant, file).await
 }
 
 /// The plans of a file, made now when nobody has made them yet. `None` where none can be made.

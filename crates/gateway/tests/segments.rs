@@ -66,9 +66,16 @@ async fn a_film_that_needs_other_wrapping_plays_in_segments() {
         let (status, body, _) = text(&house, &format!("{base}{nothing}")).await;
         assert!(matches!(status, 400 | 404), "{nothing}: {status} {body}");
     }
-    // Once known, the plan is not asked for again.
+    // Key frames alone are enough to begin a copy; they cost little and are not kept.
     house.play(&owner, &shelf.title).await;
-    assert_eq!(house.rooms.asked("job"), 1);
+    assert_eq!((house.rooms.jobs("Keys"), house.rooms.jobs("Index")), (2, 0));
+    // An encode has to know the other frames too, and that is kept.
+    let path = format!("/api/v1/titles/{}/play", shelf.title);
+    let smaller = json!({ "quality": "240p" });
+    let (_, play) = house.json("POST", &path, &owner, Some(smaller)).await;
+    assert_eq!((play["method"].as_str(), house.rooms.jobs("Index")), (Some("transcode"), 1), "{play:#}");
+    house.play(&owner, &shelf.title).await;
+    assert_eq!((house.rooms.jobs("Keys"), house.rooms.jobs("Index")), (2, 1), "once known, nothing is asked for");
 }
 
 #[tokio::test]

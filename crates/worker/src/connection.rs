@@ -123,6 +123,7 @@ fn answer(
                 },
                 Job::Probe { file }
                 | Job::Index { file }
+                | Job::Keys { file }
                 | Job::Poster { file, .. }
                 | Job::Subtitles { file, .. }
                 | Job::Sheet { file, .. }

@@ -9,20 +9,42 @@ use contract::Status;
 use media::{
     hls::{
         args,
-        index::{AudioPhase, Builder, CrcLines, micros},
+        cues::{self, Keys},
+        index::{AudioPhase, Builder, CrcLines, clock_micros, micros},
+        plan::VideoPlan,
         tables,
     },
     jail::OpenFile,
 };
+use rustix::fs::Advice;
 use serde_json::Value;
-use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
+use std::{ffi::OsString, num::NonZeroU64, os::unix::net::UnixStream, time::Instant};
 
 /// A line for each frame of the longest film.
 const LINES_BYTES: usize = 48 << 20;
 const STREAMS_BYTES: usize = 256 << 10;
 
+/// Result: an index in its own form, of key frames alone. It costs milliseconds; where the film
+/// does not say them with certainty, or cannot be copied by them, there is none.
+pub fn keys(open: &OpenFile, limits: JobLimits) -> Outcome {
+    match by_cues(open).map(|keys| keys.index.to_bytes()) {
+        Some(bytes) if bytes.len() > limits.max_bytes => Outcome::Ended(Status::Limit),
+        Some(bytes) => Outcome::Done(bytes),
+        None => Outcome::Ended(Status::Unsupported),
+    }
+}
+
+fn by_cues(open: &OpenFile) -> Option<Keys> {
+    let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
+    // The disk may bring many places at once; where it does not listen, reading brings them.
+    let soon = |at, length| {
+        let _ = rustix::fs::fadvise(&open.fd, at, NonZeroU64::new(length), Advice::WillNeed);
+    };
+    cues::keys(open.size_bytes, read, soon).ok().filter(|keys| VideoPlan::copy(&keys.index).is_ok())
+}
+
 /// Result: an index in its own form. A plain MP4 costs milliseconds; of everything else the whole
-/// film is read once and its key frames twice.
+/// film is read once, and its key frames twice where no cues say them.
 pub fn make(
     settings: &Settings,
     gateway: &UnixStream,
@@ -59,6 +81,8 @@ fn try_make(
     let programs = &settings.programs;
     let streams = Streams::read(&ask(&programs.ffprobe, args::index_streams(), STREAMS_BYTES)?)
         .ok_or(Outcome::Ended(Status::Unsupported))?;
+    // Whoever began to watch with the key frames alone goes on with the same.
+    let known = by_cues(open).filter(|keys| keys.zero_us == streams.zero_us);
     let packets = ask(&programs.ffprobe, args::index_packets(), LINES_BYTES)?;
     let strict = streams.video_codec == "h264";
     let mut builder = Builder::new(streams.zero_us, strict);
@@ -66,6 +90,9 @@ fn try_make(
         builder.line(line).map_err(|_| Outcome::Ended(Status::Limit))?;
     }
     drop(packets);
+    if let Some(known) = known {
+        return Ok(builder.finish_between(known.index).to_bytes());
+    }
     if strict {
         let mut lines = CrcLines::default();
         for line in text(&ask(&programs.ffmpeg, args::index_idr(), LINES_BYTES)?).lines() {
@@ -118,16 +145,8 @@ impl Streams {
     }
 }
 
-/// Matroska's muxers write a track's length as `01:02:03.400000000`.
 fn tagged(stream: &Value) -> Option<i64> {
-    let text = stream.get("tags")?.get("DURATION")?.as_str()?;
-    let mut parts = text.split(':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    if !(0..100).contains(&hours) || !(0..60).contains(&minutes) {
-        return None;
-    }
-    Some((hours * 3600 + minutes * 60) * 1_000_000 + micros(seconds)?)
+    stream.get("tags")?.get("DURATION")?.as_str().and_then(clock_micros)
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             let args = ffmpeg_args::probe().into_iter().map(OsString::from).collect();
             watch(settings, gateway, program, args, &open, limits, deadline)
         }
+        Job::Keys { .. } => index::keys(&open, limits),
         Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
         Job::Subtitles { tracks, .. } => subtitles::tracks(settings, gateway, &open, tracks, limits, deadline),
         Job::Sheet { times_ms, tile_width, tile_height, .. } => {

@@ -10,6 +10,7 @@ pub mod libraries;
 pub mod me;
 pub mod next;
 pub mod play;
+pub mod playability;
 pub mod prepare;
 pub mod progress;
 pub mod storyboards;
@@ -28,6 +29,7 @@ pub fn all() -> Routes {
     let routes = libraries::routes(routes);
     let routes = titles::routes(routes);
     let routes = play::routes(routes);
+    let routes = playability::routes(routes);
     let routes = prepare::routes(routes);
     let routes = progress::routes(routes);
     let routes = stream::routes(routes);

@@ -7,15 +7,14 @@ use crate::{
         ahead,
         next::{NextView, next_of},
     },
-    input::{Ask, Id, MaybeInput},
+    input::{Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
     streams::{Film, NewPlay, TurnedAway},
     timeline::{Rendition, Timeline, file_ref},
     view::{
-        AudioTrack, ChapterView, List, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence,
-        subtitle_tracks,
+        AudioTrack, ChapterView, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence, subtitle_tracks,
     },
 };
 use accounts::TicketClaims;
@@ -28,11 +27,11 @@ use domain::{
         Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, ladder,
     },
 };
-use renditions::{RenditionView, Stored};
+use renditions::Stored;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{FileRow, TitleRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 /// Tickets outlive a film with pauses and never the evening.
@@ -41,8 +40,6 @@ const TICKET_CEILING_MS: i64 = 6 * 3_600_000;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Session, routes!(play))
-        .add(Policy::Session, routes!(playability))
-        .add(Policy::Session, routes!(devices))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -280,135 +277,6 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     })
 }
 
-#[derive(Serialize, ToSchema)]
-struct FilePlayability {
-    file_id: String,
-    /// `direct`, `remux`, `needs_preparing`, `broken` or `unknown`.
-    verdict: String,
-    reasons: Vec<ReasonView>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct PlayabilityView {
-    /// Of the best file.
-    verdict: String,
-    /// How an ordinary browser would get it; nothing where it would be refused.
-    method: Option<String>,
-    reasons: Vec<ReasonView>,
-    files: Vec<FilePlayability>,
-    /// Versions made ahead of time, wanted or there.
-    renditions: Vec<RenditionBrief>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct RenditionBrief {
-    /// `720p`…
-    quality: String,
-    /// `queued`, `running`, `paused`, `done` or `failed`.
-    state: String,
-    /// 0 to 1.
-    progress: f64,
-    eta_s: Option<f64>,
-    /// Why it failed or does not go on.
-    reason: Option<String>,
-}
-
-impl From<RenditionView> for RenditionBrief {
-    fn from(view: RenditionView) -> Self {
-        Self {
-            quality: format!("{}p", view.row.lines),
-            state: view.state.as_str().into(),
-            progress: view.progress,
-            eta_s: view.eta.map(|d| d.as_secs_f64()),
-            reason: view.reason,
-        }
-    }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct PlayabilityAsk {
-    /// One of `/devices`; an ordinary browser unless said.
-    device: Option<String>,
-}
-
-/// How a title would play, and why, without playing it.
-#[utoipa::path(get, path = "/api/v1/titles/{id}/playability", tag = "watching",
-    params(("id" = String, Path), PlayabilityAsk), responses((status = 200, body = PlayabilityView)))]
-async fn playability(
-    State(house): State<Arc<House>>,
-    Who(who): Who,
-    Id(id): Id<TitleId>,
-    Ask(ask): Ask<PlayabilityAsk>,
-) -> Answer<Json<PlayabilityView>> {
-    let (_, files) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
-    let device = ask
-        .device
-        .as_deref()
-        .map(|id| Device::named(id).ok_or_else(|| Problem::field("device", "is one of the devices this house knows")));
-    let capabilities = device.transpose()?.map(Device::capabilities).unwrap_or_default();
-    let (mut method, mut reasons, mut of_files) = (None, Vec::new(), Vec::new());
-    let mut versions = Vec::new();
-    let offered = Live::of(&house, &who.user).await?;
-    for (n, file) in files.iter().enumerate() {
-        // What nobody has looked into yet is not looked into for a question.
-        let known = crate::timeline::known(&house, file).await?;
-        let live = offered.lines(file.facts.as_ref());
-        let ready = house.renditions.lines_of(file).await?;
-        versions.extend(house.renditions.of_file(file).await?.into_iter().map(RenditionBrief::from));
-        let candidate = Candidate {
-            facts: file.facts.as_ref(),
-            defect: file.defect,
-            copy: known.map(|t| t.verdict()),
-            renditions: &ready,
-            live: &live,
-        };
-        let (how, why) = match decide(&candidate, &capabilities, Wish::default()) {
-            Decision::Play { method, reasons, .. } => (Some(method.as_str().to_string()), reasons),
-            Decision::Refuse { reasons } => (None, reasons),
-        };
-        let verdict = domain::playback::playability(file.facts.as_ref(), file.defect).as_str().into();
-        let said: Vec<ReasonView> = why.iter().map(|r| (*r).into()).collect();
-        of_files.push(FilePlayability { file_id: file.id.to_string(), verdict, reasons: said });
-        if n == 0 {
-            (method, reasons) = (how, why);
-        }
-    }
-    Ok(Json(PlayabilityView {
-        verdict: of_files.first().map_or_else(|| "unknown".into(), |f| f.verdict.clone()),
-        method,
-        reasons: reasons.into_iter().map(Into::into).collect(),
-        files: of_files,
-        renditions: versions,
-    }))
-}
-
-#[derive(Serialize, ToSchema)]
-struct DeviceView {
-    id: String,
-    name: String,
-    containers: Vec<String>,
-    video_codecs: Vec<String>,
-    audio_codecs: Vec<String>,
-    max_height: Option<u32>,
-}
-
-/// Players this house knows, for callers that cannot say what they decode.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "watching", responses((status = 200, body = List<DeviceView>)))]
-async fn devices() -> Json<List<DeviceView>> {
-    let names = |list: &[&str]| list.iter().map(|n| (*n).to_string()).collect();
-    let view = |device: &Device| DeviceView {
-        id: device.id.into(),
-        name: device.name.into(),
-        containers: device.containers.iter().map(|c| c.as_str().to_string()).collect(),
-        video_codecs: names(device.video_codecs),
-        audio_codecs: names(device.audio_codecs),
-        max_height: device.max_height,
-    };
-    Json(List::whole(domain::devices::KNOWN.iter().map(view).collect()))
-}
-
 /// The original, what was prepared, and what may be encoded right now.
 fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder, live: &Live) -> Vec<QualityView> {
     let original = QualityView {
@@ -469,12 +337,22 @@ async fn choose<'a>(
         let mut decision = decide(&candidate, capabilities, wish);
         if matches!(decision, Decision::Play { method: Method::Remux | Method::Transcode, .. }) {
             // Only now is it worth looking into the file, and what is found may change the answer.
-            timeline = crate::timeline::timeline(house, &Tenant::User(user.clone()), file).await?;
+            let tenant = Tenant::User(user.clone());
+            let copies = |decision: &Decision| matches!(decision, Decision::Play { method: Method::Remux, .. });
+            timeline = match copies(&decision) {
+                true => crate::timeline::for_copy(house, &tenant, file).await?,
+                false => crate::timeline::timeline(house, &tenant, file).await?,
+            };
             match &timeline {
                 Some(timeline) => candidate.copy = Some(timeline.verdict()),
                 None => candidate.defect = Some(Defect::NotMedia),
             }
+            let before = decision;
             decision = decide(&candidate, capabilities, wish);
+            // What was begun as a copy has plans for copies only.
+            if copies(&before) && !copies(&decision) && timeline.is_some() {
+                timeline = crate::timeline::timeline(house, &tenant, file).await?;
+            }
         }
         match decision {
             Decision::Play { method, lines, reasons } => {

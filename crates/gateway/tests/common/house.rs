@@ -60,6 +60,11 @@ impl FakeRooms {
     pub fn asked(&self, word: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|a| a.starts_with(word)).count()
     }
+    /// How many jobs of this kind were asked for.
+    pub fn jobs(&self, kind: &str) -> usize {
+        let named = format!(" {kind} {{");
+        self.asked.lock().unwrap().iter().filter(|a| a.starts_with("job ") && a.contains(&named)).count()
+    }
     pub fn was_asked(&self, what: &str) -> bool {
         self.asked.lock().unwrap().iter().any(|a| a == what)
     }

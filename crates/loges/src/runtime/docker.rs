@@ -11,14 +11,16 @@ use super::{
     docker_images,
     docker_line::{ASK, Line, settled},
     docker_mounts::{self, Meant},
-    docker_parent::{self, Driver, Together},
-    docker_stats, docker_vet, docker_walls, escape_line,
+    docker_parent,
+    docker_seen::Seen,
+    docker_stats::Reading,
+    docker_vet, docker_walls, escape_line,
 };
 use crate::{
     images::Image,
     link::{PeerRule, Within},
     plan::Found,
-    words::{IsolationItem, RuntimeChoice, RuntimeInfo, Usage},
+    words::{RuntimeChoice, RuntimeInfo, Usage},
 };
 use async_trait::async_trait;
 use bollard::{
@@ -28,7 +30,7 @@ use bollard::{
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
         ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-        StatsOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+        StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
     },
 };
 use domain::{InstallId, LogeLimits, RuntimeKind};
@@ -37,12 +39,12 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{sync::mpsc, time::timeout};
 use tracing::{debug, error, warn};
 
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -59,46 +61,11 @@ pub struct DockerRuntime {
     chosen: Mutex<Option<String>>,
     wanted: RuntimeChoice,
     seen: Mutex<Seen>,
-    stats: Mutex<HashMap<String, Stats>>,
+    stats: Mutex<HashMap<String, Reading>>,
     counters: Counters,
     group: Group,
     /// Starts at this moment: none of them may lose the group under its feet.
     starting: AtomicU32,
-}
-
-/// What the engine last said about itself.
-#[derive(Default)]
-struct Seen {
-    version: Option<String>,
-    detail: String,
-    isolation: Vec<IsolationItem>,
-    advice: Option<String>,
-    /// Uids inside are not uids outside.
-    remapped: bool,
-    rootless: bool,
-    /// What the newest container had that it was not asked to have.
-    deviated: Option<String>,
-    /// What it says it leaves out of every container.
-    left_out: Vec<&'static str>,
-    driver: Option<Driver>,
-    /// What all loges together may take; `None` where the engine takes no parent for them.
-    together: Option<Together>,
-    /// Why that could not be said to the kernel; `None` before the first start.
-    limited: Option<Result<(), String>>,
-}
-
-impl Seen {
-    fn isolation(&self) -> Vec<IsolationItem> {
-        // Without an engine there is nothing to say about its containers.
-        let made = self.version.as_ref().map(|_| docker_walls::made(self.deviated.as_deref()));
-        let together = self.version.as_ref().and_then(|_| docker_walls::together(self.together, self.limited.as_ref()));
-        self.isolation.iter().cloned().chain(made).chain(together).collect()
-    }
-}
-
-struct Stats {
-    latest: Arc<Mutex<Option<Usage>>>,
-    reading: JoinHandle<()>,
 }
 
 impl DockerRuntime {
@@ -192,7 +159,7 @@ impl DockerRuntime {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn stats(&self) -> MutexGuard<'_, HashMap<String, Stats>> {
+    fn stats(&self) -> MutexGuard<'_, HashMap<String, Reading>> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -271,22 +238,6 @@ impl DockerRuntime {
         let limited = self.group.limit(pid, parent, together).map_err(|e| e.to_string());
         self.seen().limited = Some(limited);
     }
-
-    fn read_stats(&self, docker: Docker, id: &str) {
-        let latest: Arc<Mutex<Option<Usage>>> = Arc::default();
-        let (out, of) = (latest.clone(), id.to_owned());
-        let reading = tokio::spawn(async move {
-            loop {
-                let mut answers = Box::pin(docker.stats(&of, Some(StatsOptionsBuilder::new().stream(true).build())));
-                while let Some(Ok(stats)) = answers.next().await {
-                    *out.lock().unwrap_or_else(PoisonError::into_inner) = docker_stats::usage(&stats);
-                }
-                *out.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
-        });
-        self.stats().insert(id.to_owned(), Stats { latest, reading });
-    }
 }
 
 #[async_trait]
@@ -345,7 +296,7 @@ impl Runtime for DockerRuntime {
             }
             return Err(e);
         }
-        self.read_stats(docker, &id);
+        self.stats().insert(id.clone(), Reading::begin(docker, &id));
         Ok(Running { id, image })
     }
 
@@ -364,9 +315,7 @@ impl Runtime for DockerRuntime {
 
     async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
         self.counters.forget(id);
-        if let Some(stats) = self.stats().remove(id) {
-            stats.reading.abort();
-        }
+        self.stats().remove(id);
         let docker = self.engine().await?;
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         // 409 says that a removal is under way already.
@@ -392,8 +341,7 @@ impl Runtime for DockerRuntime {
     }
 
     async fn usage(&self, id: &str) -> Option<Usage> {
-        let latest = self.stats().get(id)?.latest.clone();
-        *latest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stats().get(id)?.latest()
     }
 
     async fn cpu_time(&self, id: &str) -> Option<CpuTime> {
@@ -520,13 +468,5 @@ impl<'a> Starting<'a> {
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Drop for DockerRuntime {
-    fn drop(&mut self) {
-        for (_, stats) in self.stats().drain() {
-            stats.reading.abort();
-        }
     }
 }

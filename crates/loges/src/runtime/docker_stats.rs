@@ -1,7 +1,52 @@
-//! One stats answer of the engine as numbers a person can read, under cgroup v1 and v2.
+//! The engine's stats as numbers a person can read, under cgroup v1 and v2.
 
 use crate::words::Usage;
-use bollard::models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse};
+use bollard::{
+    Docker,
+    models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse},
+    query_parameters::StatsOptionsBuilder,
+};
+use futures_util::StreamExt;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// What a container uses, read on and on until this is dropped.
+pub struct Reading {
+    latest: Arc<Mutex<Option<Usage>>>,
+    task: JoinHandle<()>,
+}
+
+impl Reading {
+    pub fn begin(docker: Docker, id: &str) -> Self {
+        let latest: Arc<Mutex<Option<Usage>>> = Arc::default();
+        let (out, of) = (latest.clone(), id.to_owned());
+        let task = tokio::spawn(async move {
+            loop {
+                let mut answers = Box::pin(docker.stats(&of, Some(StatsOptionsBuilder::new().stream(true).build())));
+                while let Some(Ok(stats)) = answers.next().await {
+                    *out.lock().unwrap_or_else(PoisonError::into_inner) = usage(&stats);
+                }
+                *out.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        });
+        Self { latest, task }
+    }
+
+    /// `None` while the container does not run.
+    pub fn latest(&self) -> Option<Usage> {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// `None` for the empty answers an engine gives about a container that is not running.
 pub fn usage(stats: &ContainerStatsResponse) -> Option<Usage> {

@@ -14,6 +14,7 @@ mod docker_images;
 mod docker_line;
 pub mod docker_mounts;
 pub mod docker_parent;
+mod docker_seen;
 mod docker_stats;
 pub mod docker_vet;
 mod docker_walls;

@@ -214,8 +214,7 @@ impl Builder {
     }
 
     fn ticks(&self, pts_us: i64) -> u64 {
-        let since = pts_us.saturating_sub(self.zero_us).max(0) as u64;
-        (since * 9 + 50) / 100
+        ticks_since(self.zero_us, pts_us)
     }
 
     /// One line of `packet=pts_time,flags`. Lines without a time are passed over.
@@ -267,23 +266,62 @@ impl Builder {
         }
         self.keys.sort_unstable_by_key(|k| k.pts);
         self.keys.dedup_by_key(|k| k.pts);
-        let (Some(first), Some(last)) = (self.keys.first().copied(), self.frames.last().copied()) else {
+        let Some(last) = self.frames.last().copied().filter(|_| !self.keys.is_empty()) else {
             return Err(NoIndex::NoKeyframe);
         };
-        let mut steps: Vec<u64> = self.frames.windows(2).map(|w| w[1] - w[0]).collect();
-        steps.sort_unstable();
-        let frame = steps.get(steps.len() / 2).copied().unwrap_or(TICKS / 25).clamp(1, TICKS);
-        let mut points = vec![first];
-        let mut keys = self.keys.iter().skip(1).peekable();
-        for pts in self.frames.iter().copied().filter(|pts| *pts > first.pts) {
-            if keys.peek().is_some_and(|k| k.pts == pts) {
-                points.extend(keys.next());
-            } else if pts >= points[points.len() - 1].pts + MARK_EVERY {
-                points.push(Point { pts, first: pts, kind: PointKind::Frame });
-            }
-        }
+        let frame = median_step(self.frames.windows(2).map(|w| w[1] - w[0]).collect());
+        let points = among(&self.keys, &self.frames);
         Ok(KeyframeIndex { points, end: last + frame, frame: frame as u32, audio })
     }
+
+    /// With key frames that are known already: everything stays as it is said there, and ordinary
+    /// frames come in between. So whoever began with the key frames alone can go on with this.
+    pub fn finish_between(mut self, known: KeyframeIndex) -> KeyframeIndex {
+        self.frames.sort_unstable();
+        self.frames.retain(|pts| *pts < known.end);
+        KeyframeIndex { points: among(&known.points, &self.frames), ..known }
+    }
+}
+
+/// Key frames, and ordinary frames where the next key frame is far. Both are in order; there is at
+/// least one key frame.
+fn among(keys: &[Point], frames: &[u64]) -> Vec<Point> {
+    let first = keys[0];
+    let mut points = vec![first];
+    let mut keys = keys[1..].iter().peekable();
+    for pts in frames.iter().copied().filter(|pts| *pts > first.pts) {
+        while let Some(key) = keys.next_if(|key| key.pts <= pts) {
+            points.push(*key);
+        }
+        if pts >= points[points.len() - 1].pts + MARK_EVERY {
+            points.push(Point { pts, first: pts, kind: PointKind::Frame });
+        }
+    }
+    points.extend(keys);
+    points
+}
+
+/// The middle one of the frames' lengths, in ticks.
+pub(super) fn median_step(mut steps: Vec<u64>) -> u64 {
+    steps.sort_unstable();
+    steps.get(steps.len() / 2).copied().unwrap_or(TICKS / 25).clamp(1, TICKS)
+}
+
+/// Ticks from the film's start.
+pub(super) fn ticks_since(zero_us: i64, at_us: i64) -> u64 {
+    let since = at_us.saturating_sub(zero_us).max(0) as u64;
+    (since * 9 + 50) / 100
+}
+
+/// Matroska's muxers write a track's length as `01:02:03.400000000`.
+pub fn clock_micros(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !(0..100).contains(&hours) || !(0..60).contains(&minutes) {
+        return None;
+    }
+    Some((hours * 3600 + minutes * 60) * 1_000_000 + micros(seconds)?)
 }
 
 /// What `framecrc` prints of packets: the time of each, in microseconds.

@@ -10,6 +10,7 @@
 
 pub mod args;
 pub mod codecs;
+pub mod cues;
 pub mod fmp4;
 pub mod index;
 pub mod plan;

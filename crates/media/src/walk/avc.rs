@@ -26,6 +26,28 @@ pub(super) fn picture(record: &[u8]) -> Sure<Picture> {
     sequence(&unescaped(&nal[1..])).ok_or(BROKEN)?
 }
 
+/// More than the parameter sets before a first slice take.
+pub(super) const MAX_HEADERS: usize = 4 << 10;
+
+/// Reads the parameter set out of a stream with start codes.
+pub(super) fn annex_b(stream: &[u8]) -> Sure<Picture> {
+    let (mut rest, mut found) = (stream, None);
+    let start = |bytes: &[u8]| bytes.windows(3).position(|w| w == [0, 0, 1]);
+    while let Some(at) = start(rest) {
+        rest = &rest[at + 3..];
+        match rest.first().map(|b| b & 31) {
+            Some(7) if found.is_some() => return Err("several H.264 parameter sets"),
+            Some(7) => {
+                let nal = &rest[1..start(rest).unwrap_or(rest.len())];
+                found = Some(sequence(&unescaped(nal)).ok_or(BROKEN)??);
+            }
+            Some(1..=5) => break,
+            _ => {}
+        }
+    }
+    found.ok_or("H.264 without its configuration")
+}
+
 fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
     let mut b = Bits::new(bytes);
     let profile_idc = b.take(8)?;

@@ -1,9 +1,9 @@
 //! mp4, m4v and mov: `moov` and its tracks, sample tables skipped.
 
 use super::{
-    Reader, Sure, avc, be,
+    Reader, Sure, avc, be, chapters,
     describe::{Content, Film, Part, Picture, Sound, Track, reduced},
-    hevc, sound, web_video,
+    hevc, jpeg, mpeg4, sound, web_video,
 };
 
 const CUT: &str = "a box that does not end in its parent";
@@ -19,10 +19,10 @@ pub(super) fn begins(head: &[u8]) -> bool {
 
 /// A box by its place.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     kind: [u8; 4],
-    body: u64,
-    end: u64,
+    pub(super) body: u64,
+    pub(super) end: u64,
 }
 
 impl Place {
@@ -44,7 +44,7 @@ fn place<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, at: u64, parent_e
 }
 
 /// The children of a box. Eight bytes or fewer at the end are padding, which QuickTime writes.
-fn children<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, from: u64, end: u64) -> Sure<Vec<Place>> {
+pub(super) fn children<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, from: u64, end: u64) -> Sure<Vec<Place>> {
     let mut out = Vec::new();
     let mut at = from;
     while at + 8 <= end {
@@ -58,7 +58,7 @@ fn children<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, from: u64, end
     Ok(out)
 }
 
-fn one<'a>(list: &'a [Place], kind: &[u8; 4]) -> Option<&'a Place> {
+pub(super) fn one<'a>(list: &'a [Place], kind: &[u8; 4]) -> Option<&'a Place> {
     list.iter().find(|b| b.kind == *kind)
 }
 
@@ -86,17 +86,14 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
         Film { format: "mov,mp4,m4a,3gp,3g2,mj2", brand, duration_us: 0, tracks: Vec::new(), parts: Vec::new() };
     let header = *one(&list, b"mvhd").ok_or("no movie header")?;
     film.duration_us = movie_header(r, header)?;
-    let mut traks = 0;
+    let mut traks = Vec::new();
     for child in &list {
         match &child.kind {
             b"trak" => {
-                traks += 1;
-                if traks > MAX_TRACKS {
+                if traks.len() == MAX_TRACKS {
                     return Err("very many tracks");
                 }
-                if let Some(track) = track(r, *child)? {
-                    film.tracks.push(track);
-                }
+                traks.push((track_id(r, *child)?, *child));
             }
             b"udta" => film.parts = parts(r, *child)?,
             b"mvex" => return Err("fragmented"),
@@ -104,7 +101,47 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
             _ => return Err("a box of an unknown kind"),
         }
     }
+    let names_chapters = chapter_track(r, &traks)?;
+    for (id, trak) in &traks {
+        if names_chapters == Some(*id) {
+            let parts = chapters::parts(r, *trak)?;
+            // Both lists are numbered alike, and the track's goes before the other.
+            if !film.parts.is_empty() && film.parts.len() != parts.len() {
+                return Err("two lists of chapters");
+            }
+            film.parts = parts;
+        } else if let Some(track) = track(r, *trak)? {
+            film.tracks.push(track);
+        }
+    }
     Ok(film)
+}
+
+fn track_id<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place) -> Sure<u64> {
+    let list = children(r, trak.body, trak.end)?;
+    let header = one(&list, b"tkhd").ok_or("a track without its headers")?;
+    let b = r.get(header.body, 24).ok_or(CUT)?;
+    Ok(be(if b[0] == 1 { &b[20..24] } else { &b[12..16] }))
+}
+
+/// The track whose samples are names of chapters, if others point at one.
+fn chapter_track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, traks: &[(u64, Place)]) -> Sure<Option<u64>> {
+    let mut found = None;
+    for (_, trak) in traks {
+        let list = children(r, trak.body, trak.end)?;
+        let Some(references) = one(&list, b"tref") else { continue };
+        let list = children(r, references.body, references.end)?;
+        let Some(chap) = one(&list, b"chap") else { continue };
+        if chap.length() != 4 {
+            return Err("several lists of chapters");
+        }
+        let id = be(r.get(chap.body, 4).ok_or(CUT)?);
+        if found.is_some_and(|found| found != id) || traks.iter().filter(|(other, _)| *other == id).count() != 1 {
+            return Err("several lists of chapters");
+        }
+        found = Some(id);
+    }
+    Ok(found)
 }
 
 fn movie_header<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, header: Place) -> Sure<u64> {
@@ -170,12 +207,6 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place) -> S
     let info = children(r, info.body, info.end)?;
     let table = find(&info, b"stbl")?;
     let table = children(r, table.body, table.end)?;
-    if let Some(references) = one(&list, b"tref") {
-        // Names of chapters are samples of the track that is pointed at.
-        if children(r, references.body, references.end)?.iter().any(|c| c.kind == *b"chap") {
-            return Err("chapters in a track of their own");
-        }
-    }
     let stsd = find(&table, b"stsd")?;
     if be(r.get(stsd.body + 4, 4).ok_or(CUT)?) != 1 {
         return Err("several kinds of samples in one track");
@@ -272,6 +303,19 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, f
         b"avc1" => avc::picture(&record(b"avcC")?)?,
         b"hvc1" | b"hev1" => hevc::picture(&record(b"hvcC")?)?,
         b"av01" => web_video::av1(&record(b"av1C")?)?,
+        b"mp4v" => {
+            let descriptor = record(b"esds")?;
+            let (0x20, config) = decoder_config(&descriptor).ok_or("a picture configuration that cannot be read")?
+            else {
+                return Err("a picture codec that needs a decoder");
+            };
+            let frame = first.and_then(|at| r.up_to(at, mpeg4::MAX_HEADERS)).ok_or("a first picture out of reach")?;
+            mpeg4::picture(config, frame)?
+        }
+        b"jpeg" | b"mjpa" => {
+            let frame = first.and_then(|at| r.up_to(at, jpeg::MAX_HEADERS)).ok_or("a first picture out of reach")?;
+            jpeg::picture(frame)?
+        }
         b"vp09" => {
             let frame = first.and_then(|at| r.up_to(at, 64)).ok_or("a first picture out of reach")?;
             web_video::vp9(frame)?
@@ -333,6 +377,9 @@ fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, fir
         b".mp3" => sound::mp3(first.and_then(|at| r.get(at, 4)).ok_or("a first sound out of reach")?),
         b"sowt" if bits == 16 => sound::pcm("pcm_s16le", channels, rate),
         b"twos" if bits == 16 => sound::pcm("pcm_s16be", channels, rate),
+        b"raw " if bits == 8 => sound::pcm("pcm_u8", channels, rate),
+        b"ulaw" => sound::pcm("pcm_mulaw", channels, rate),
+        b"alaw" => sound::pcm("pcm_alaw", channels, rate),
         _ => Err("a sound codec that needs a decoder"),
     }
 }
@@ -364,7 +411,7 @@ fn decoder_config(esds: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Roles a track's tags give it: (default, forced). Its name is no title for ffprobe.
+/// Roles a track's tags give it: (default, forced). Its names (`name`, `titl`) are no title for ffprobe.
 fn roles<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> Sure<(bool, bool)> {
     let (mut default, mut forced) = (false, false);
     for child in children(r, udta.body, udta.end)? {
@@ -377,8 +424,8 @@ fn roles<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> S
                 default |= role == b"main";
                 forced |= role == b"forced-subtitle";
             }
-            // Either may hold a title.
-            b"meta" | b"titl" | [0xa9, b'n', b'a', b'm'] => return Err("a track with tags of a rare kind"),
+            // Either may hold a title or a picture.
+            b"meta" | [0xa9, b'n', b'a', b'm'] => return Err("a track with tags of a rare kind"),
             _ => {}
         }
     }

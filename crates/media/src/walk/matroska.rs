@@ -4,7 +4,7 @@ use super::{
     Reader, Sure, avc, be,
     describe::{Content, Film, Part, Picture, Sound, Track, reduced},
     ebml::{self, elements, float, id, text},
-    hevc, sound, web_video,
+    hevc, jpeg, mpeg2, mpeg4, sound, vfw, web_video,
 };
 
 const CUT: &str = "an element that does not end in its parent";
@@ -244,9 +244,44 @@ struct Entry<'a> {
     default: bool,
     forced: bool,
     frame_ns: u64,
-    encoded: bool,
+    encoding: Encoding<'a>,
     video: &'a [u8],
     audio: &'a [u8],
+}
+
+/// What was done to each frame before it was written.
+#[derive(Default, Clone, Copy)]
+enum Encoding<'a> {
+    #[default]
+    None,
+    /// The bytes that all frames begin with are kept here.
+    Stripped(&'a [u8]),
+    Packed,
+}
+
+impl<'a> Encoding<'a> {
+    fn read(list: &'a [u8]) -> Self {
+        let mut all = elements(list).filter(|(kind, _)| *kind == 0x6240);
+        let (Some((_, one)), None) = (all.next(), all.next()) else { return Self::Packed };
+        let (mut scope, mut kind, mut method, mut prefix) = (1, 0, 0, &[][..]);
+        for (id, value) in elements(one) {
+            match id {
+                0x5032 => scope = be(value),
+                0x5033 => kind = be(value),
+                0x5034 => {
+                    for (id, value) in elements(value) {
+                        match id {
+                            0x4254 => method = be(value),
+                            0x4255 => prefix = value,
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if (scope, kind, method) == (1, 0, 3) { Self::Stripped(prefix) } else { Self::Packed }
+    }
 }
 
 fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
@@ -263,7 +298,7 @@ fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
             0x88 => e.default = be(value) != 0,
             0x55aa => e.forced = be(value) != 0,
             0x23_e383 => e.frame_ns = be(value),
-            0x6d80 => e.encoded = true,
+            0x6d80 => e.encoding = Encoding::read(value),
             0xe0 => e.video = value,
             0xe1 => e.audio = value,
             _ => {}
@@ -334,6 +369,16 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, 
         "V_MPEG4/ISO/AVC" => avc::picture(e.private)?,
         "V_MPEGH/ISO/HEVC" => hevc::picture(e.private)?,
         "V_AV1" => web_video::av1(e.private)?,
+        "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => {
+            mpeg4::picture(e.private, &first(mpeg4::MAX_HEADERS)?)?
+        }
+        "V_MPEG4/MS/V3" => {
+            let side = |n: u64| u32::try_from(n).map_err(|_| CUT);
+            vfw::without_headers("msmpeg4v3", side(width)?, side(height)?)
+        }
+        "V_MPEG2" => mpeg2::picture(e.private, &first(mpeg2::MAX_HEADERS)?)?,
+        "V_MJPEG" => jpeg::picture(&first(jpeg::MAX_HEADERS)?)?,
+        "V_MS/VFW/FOURCC" => vfw::Header::read(e.private).ok_or(CUT)?.picture(first)?,
         "V_VP8" => web_video::vp8(&first(16)?)?,
         "V_VP9" => web_video::vp9(&first(64)?)?,
         _ => return Err("a picture codec that needs a decoder"),
@@ -356,6 +401,8 @@ fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cl
         "A_AAC" => sound::aac(e.private),
         "A_AC3" => sound::ac3(&first(64)?),
         "A_EAC3" => sound::eac3(&first(16 << 10)?),
+        "A_DTS" => sound::dts(&first(17 << 10)?),
+        "A_MPEG/L2" => sound::mp2(&first(16)?),
         "A_MPEG/L3" => sound::mp3(&first(16)?),
         "A_OPUS" => match e.private.strip_prefix(b"OpusHead") {
             Some([_, channels, ..]) => sound::opus(*channels),
@@ -364,8 +411,15 @@ fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cl
         "A_VORBIS" => sound::vorbis(e.private),
         "A_ALAC" => sound::alac(e.private),
         "A_FLAC" => sound::flac_file(e.private),
-        "A_PCM/INT/LIT" if bits == 16 && rate >= 1.0 && rate.fract() == 0.0 => {
-            sound::pcm("pcm_s16le", u32::try_from(channels).map_err(|_| CUT)?, rate as u32)
+        "A_PCM/INT/LIT" if rate >= 1.0 && rate.fract() == 0.0 => {
+            let codec = match bits {
+                8 => "pcm_u8",
+                16 => "pcm_s16le",
+                24 => "pcm_s24le",
+                32 => "pcm_s32le",
+                _ => return Err("plain sound of a rare depth"),
+            };
+            sound::pcm(codec, u32::try_from(channels).map_err(|_| CUT)?, rate as u32)
         }
         _ => Err("a sound codec that needs a decoder"),
     }
@@ -379,9 +433,11 @@ fn first_frame<R: FnMut(u64, &mut [u8]) -> usize>(
     length: usize,
 ) -> Sure<Vec<u8>> {
     const FAR: &str = "a first frame out of reach";
-    if e.encoded {
-        return Err("frames that are packed");
-    }
+    let prefix = match e.encoding {
+        Encoding::None => &[][..],
+        Encoding::Stripped(prefix) => prefix,
+        Encoding::Packed => return Err("frames that are packed"),
+    };
     let at = cluster.ok_or(FAR)?;
     let mut at = at + head(r, at)?.length;
     for _ in 0..MAX_BLOCKS {
@@ -400,7 +456,7 @@ fn first_frame<R: FnMut(u64, &mut [u8]) -> usize>(
                 let (number, _, flags, skip) = ebml::block(piece).ok_or(CUT)?;
                 if number == e.number {
                     let frames = piece.get(skip..).ok_or(CUT)?;
-                    return Ok(unlaced(frames, flags & 6).ok_or(CUT)?.to_vec());
+                    return Ok([prefix, unlaced(frames, flags & 6).ok_or(CUT)?].concat());
                 }
             }
             id::CLUSTER => return Err(FAR),

@@ -40,11 +40,21 @@ pub(super) fn aac(config: &[u8]) -> Sure<Sound> {
     Ok(Sound { profile: Some("LC"), ..sound("aac", channels, rate_hz) })
 }
 
-/// The header of an MPEG audio frame.
+/// The header of a frame of layer 3.
 pub(super) fn mp3(frame: &[u8]) -> Sure<Sound> {
+    mpeg(frame, 1, "mp3")
+}
+
+/// The header of a frame of layer 2.
+pub(super) fn mp2(frame: &[u8]) -> Sure<Sound> {
+    mpeg(frame, 2, "mp2")
+}
+
+fn mpeg(frame: &[u8], layer: u8, codec: &'static str) -> Sure<Sound> {
     let head = frame.get(..4).ok_or(BROKEN)?;
-    if head[0] != 0xff || head[1] & 0xe0 != 0xe0 || head[1] >> 1 & 3 != 1 {
-        return Err("MP3 that does not begin with a frame");
+    // A rate of 0 is free, one of 15 is forbidden.
+    if head[0] != 0xff || head[1] & 0xe0 != 0xe0 || head[1] >> 1 & 3 != layer || matches!(head[2] >> 4, 0 | 15) {
+        return Err("MPEG sound that does not begin with a frame");
     }
     let base = *[44_100, 48_000, 32_000].get(usize::from(head[2] >> 2 & 3)).ok_or(BROKEN)?;
     let rate_hz = match head[1] >> 3 & 3 {
@@ -53,7 +63,7 @@ pub(super) fn mp3(frame: &[u8]) -> Sure<Sound> {
         0 => base / 4,
         _ => return Err(BROKEN),
     };
-    Ok(sound("mp3", if head[3] >> 6 == 3 { 1 } else { 2 }, rate_hz))
+    Ok(sound(codec, if head[3] >> 6 == 3 { 1 } else { 2 }, rate_hz))
 }
 
 /// A frame of AC-3.
@@ -86,6 +96,34 @@ pub(super) fn eac3(frame: &[u8]) -> Sure<Sound> {
     }
     let rate = *DOLBY_RATES.get(rate as usize).ok_or("E-AC-3 at a rare rate")?;
     Ok(sound("eac3", DOLBY_CHANNELS[mode as usize] + u32::from(low), rate))
+}
+
+/// A frame of DTS without any extension, which would bring channels or a profile of its own.
+pub(super) fn dts(frame: &[u8]) -> Sure<Sound> {
+    const RATES: [u32; 16] =
+        [0, 8000, 16_000, 32_000, 0, 0, 11_025, 22_050, 44_100, 0, 0, 12_000, 24_000, 48_000, 96_000, 192_000];
+    const CHANNELS: [u32; 10] = [1, 2, 2, 2, 2, 3, 3, 4, 4, 5];
+    let mut b = Bits::new(frame.strip_prefix(&[0x7f, 0xfe, 0x80, 0x01]).ok_or("DTS that does not begin with a frame")?);
+    let parsed = (|| {
+        b.skip(14)?;
+        let size = b.take(14)? as usize + 1;
+        let (mode, rate) = (b.take(6)?, b.take(4)?);
+        b.skip(5)?;
+        let reserved = b.bit()?;
+        b.skip(4 + 3)?;
+        let extended = b.bit()?;
+        b.skip(1)?;
+        Some((size, mode, rate, reserved, extended, b.take(2)?))
+    })();
+    let (size, mode, rate, reserved, extended, low) = parsed.ok_or(BROKEN)?;
+    if extended || frame.len() > size.next_multiple_of(4) {
+        return Err("DTS with extensions");
+    }
+    let (rate, channels) = (RATES[rate as usize], CHANNELS.get(mode as usize).copied().ok_or("DTS of a rare kind")?);
+    if rate == 0 || reserved || low == 3 || frame.len() < size || size < 96 {
+        return Err("DTS of a rare kind");
+    }
+    Ok(Sound { profile: Some("DTS"), ..sound("dts", channels + u32::from(low != 0), rate) })
 }
 
 /// A `dac3` box.
