@@ -173,7 +173,7 @@ fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
                     gone.fetch_add(lost as u64, Ordering::Relaxed);
                 }
                 // Films she does not watch at the moment are not active.
-                let newest = hers.iter().filter(|p| number(p) == Some(after[n].asked)).cloned().next();
+                let newest = hers.iter().find(|p| number(p) == Some(after[n].asked)).cloned();
                 let track = newest.as_deref().and_then(Path::parent).map(Path::to_path_buf);
                 *known = hers.into_iter().filter(|p| track.as_deref() == p.parent()).collect();
                 *place = after[n].clone();

@@ -238,8 +238,7 @@ where
         let key = &mut keys[n];
         let mut blocks = Blocks::new(key.next, key.cluster_time, headers.end);
         let (mut leading, mut between) = (0, 0);
-        loop {
-            let Some(block) = blocks.next(film)? else { break };
+        while let Some(block) = blocks.next(film)? {
             between += 1;
             if between > MAX_BETWEEN {
                 return Err(Unsure("a picture out of reach"));

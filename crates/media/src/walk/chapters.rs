@@ -64,9 +64,8 @@ fn whole<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, edits: Place) -> 
 /// Where each text lies, and how long it is.
 fn samples<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, table: &[Place]) -> Sure<Vec<(u64, u64)>> {
     let sizes = *one(table, b"stsz").ok_or(CUT)?;
-    let (all, count) = match r.get(sizes.body, 12).ok_or(CUT)? {
-        b => (be(&b[4..8]), be(&b[8..12])),
-    };
+    let b = r.get(sizes.body, 12).ok_or(CUT)?;
+    let (all, count) = (be(&b[4..8]), be(&b[8..12]));
     if count == 0 || count > MAX_CHAPTERS {
         return Err("no chapters or very many");
     }

@@ -19,7 +19,7 @@ pub(super) fn picture(frame: &[u8]) -> Sure<Picture> {
             // Tables and the restart interval.
             0xc4 | 0xdb | 0xdd => {}
             // Notes of cameras and programs, but those that say something about colours.
-            0xe0..=0xef if body.len() >= 4 && !COLOURS.iter().any(|name| body.starts_with(*name)) => {
+            0xe0..=0xef if body.len() >= 4 && !COLOURS.iter().any(|name| body.starts_with(name)) => {
                 if body.get(4..8) == Some(b"mjpg") {
                     return Err("a JPEG of a rare kind");
                 }
