@@ -13,6 +13,7 @@ import { mustCapture, which } from "../scripts/lib/run.mjs";
 import { Refusal, say, warn } from "../scripts/lib/say.mjs";
 import { openTestHouse } from "../scripts/lib/test-house.mjs";
 import { median } from "./cpu.mjs";
+import { firstPlay } from "./first-play.mjs";
 import { openHouse, until } from "./house.mjs";
 import { line } from "./line.mjs";
 import { encodeSpeeds } from "./speeds.mjs";
@@ -26,7 +27,7 @@ const USUAL = ["The Lantern Room", "Night Ferry", "Second Curtain", "Northern Li
 const SAMPLE = 60;
 
 /** The parts, by the name that `--only` takes. */
-const PARTS = ["segment", "scan", "pictures", "storyboards", "encode_speeds"];
+const PARTS = ["segment", "first_play", "scan", "pictures", "storyboards", "encode_speeds"];
 
 export async function benchMedia({ rounds, runtime, json, only }) {
   if (only && !PARTS.includes(only)) throw new Refusal(`--only takes one of: ${PARTS.join(", ")}`);
@@ -42,6 +43,7 @@ export async function benchMedia({ rounds, runtime, json, only }) {
     const films = filmsOf(join(tests.env.LOGE_TEST_MEDIA, "films"));
     say(`runtime ${kind}; ${films.length} real films of ${new Set(films.map((f) => extname(f))).size} formats`);
     if (wanted("segment")) results.segment = await firstSegment(folder, kind, rounds);
+    if (wanted("first_play")) results.first_play = await firstPlay(folder, kind);
     if (wanted("scan")) {
       // What headers leave open goes to ffprobe, so a library's share of it decides how long a scan takes.
       const usual = films.filter((f) => USUAL.some((name) => f.includes(name)));
