@@ -1,11 +1,11 @@
 // The worker's container image, made on this machine without any registry: ffmpeg and ffprobe
-// with exactly the libraries they link to, plus our static worker and loge-frames, which links to
-// some of the same. No shell, no package manager, no setuid file. deploy/worker/README.md has the
+// with exactly the libraries they link to, the VA-API drivers that are installed, plus our static
+// worker and loge-frames, which links to some of the same. No shell, no package manager, no setuid file. deploy/worker/README.md has the
 // reasons and the figures.
 //
 //   node scripts/worker-image.mjs --worker PATH [--frames PATH] [--host unix://…]     prints the image's name
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,16 +56,27 @@ function ensureBase(frames) {
     if (!path) throw new Refusal(`the worker image needs ${name} (package: ffmpeg)`);
     return realpathSync(path);
   });
-  const { loader, libraries } = closure(frames ? [...programs, frames] : programs);
+  const drivers = chipDrivers();
+  const { loader, libraries } = closure([...programs, ...(frames ? [frames] : []), ...drivers]);
   const hash = createHash("sha256").update(RECIPE);
-  for (const path of [...programs, loader, ...libraries]) {
+  for (const path of [...programs, ...drivers, loader, ...libraries]) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${path} ${size} ${mtimeMs}\n`);
   }
   const digest = hash.digest("hex").slice(0, 16);
   const tar = join(cacheDir, `image-base-${digest}.tar`);
-  if (!existsSync(tar)) packBase({ programs, loader, libraries, tar });
+  if (!existsSync(tar)) packBase({ programs, drivers, loader, libraries, tar });
   return { tar, hash: digest };
+}
+
+/** Drivers for live encodes by a graphics chip, where they are installed: libva loads them by name when it is asked to. */
+const DRIVER = /^(i965|iHD)_drv_video\.so$/;
+export function chipDrivers(folder = join("/usr/lib", multiarch, "dri")) {
+  if (!multiarch || !existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => DRIVER.test(name))
+    .sort()
+    .map((name) => join(folder, name));
 }
 
 /** What the dynamic linker would load for these programs: their interpreter, and every library by the name it is asked for. */
@@ -85,7 +96,7 @@ function closure(programs) {
   return { loader, libraries: [...libraries].sort() };
 }
 
-function packBase({ programs, loader, libraries, tar }) {
+function packBase({ programs, drivers, loader, libraries, tar }) {
   const since = Date.now();
   mkdirSync(cacheDir, { recursive: true });
   const tree = mkdtempSync(join(tmpdir(), "loge-image-"));
@@ -100,6 +111,7 @@ function packBase({ programs, loader, libraries, tar }) {
     };
     for (const path of programs) put(path, join("usr/bin", basename(path)), 0o755);
     for (const path of libraries) put(path, join(libraryFolder, basename(path)), 0o644);
+    for (const path of drivers) put(path, join(libraryFolder, "dri", basename(path)), 0o644);
     put(loader, loader.slice(1), 0o755);
     mkdirSync(join(tree, "etc"));
     writeFileSync(join(tree, "etc/passwd"), `root:x:0:0::/:/nonexistent\nloge:x:${USER}:${USER}::/work:/nonexistent\n`);
@@ -116,7 +128,7 @@ function packBase({ programs, loader, libraries, tar }) {
   say(`base of the container image packed in ${took(since)} (${libraries.length} libraries, ${Math.round(statSync(tar).size / (1 << 20))} MiB)`);
 }
 
-/** The promise about what is inside, checked on the tar itself: the worker and three programs, nothing setuid, nothing that starts others. */
+/** The promise about what is inside, checked on the tar itself: the worker and three programs, no driver but those of live encodes, nothing setuid, nothing that starts others. */
 export function checkContents(tar) {
   const allowed = /^\.\/(loge-worker|usr\/bin\/(ffmpeg|ffprobe|loge-frames)|lib(64)?\/(\S+\/)?ld-linux\S*\.so\.\d+|usr\/lib\/\S+|etc\/(passwd|group))$/;
   for (const line of mustCapture("tar", ["--numeric-owner", "-tvf", tar]).trim().split("\n")) {
@@ -125,6 +137,7 @@ export function checkContents(tar) {
     if (/[sStT]/.test(mode.slice(1)) || /^[^-d]/.test(mode)) throw new Refusal(`the image would hold a special file: ${line}`);
     if (owner !== "0/0") throw new Refusal(`the image would hold a file of another owner: ${line}`);
     if (mode[0] === "d") continue;
+    if (path.includes("/dri/") && !DRIVER.test(basename(path))) throw new Refusal(`the image would hold another driver: ${path}`);
     if (!allowed.test(path)) throw new Refusal(`the image would hold what does not belong there: ${path}`);
     const program = !path.startsWith("./usr/lib/") && !path.startsWith("./etc/");
     if (mode[3] === "x" && !program) throw new Refusal(`the image would hold one program too many: ${path}`);

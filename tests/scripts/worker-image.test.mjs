@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { call, socketOf } from "../../scripts/lib/docker-api.mjs";
 import { mustCapture } from "../../scripts/lib/run.mjs";
-import { checkContents } from "../../scripts/worker-image.mjs";
+import { checkContents, chipDrivers } from "../../scripts/worker-image.mjs";
 
 const image = process.env.LOGE_WORKER_IMAGE;
 const socket = socketOf(process.env.DOCKER_HOST);
@@ -82,13 +82,16 @@ test("the list of contents refuses a shell, a setuid file and a program among th
     [(tree) => writeFileSync(join(tree, "usr/bin/sh"), "", { mode: 0o755 }), /does not belong/],
     [(tree) => chmodSync(join(tree, "usr/bin/ffmpeg"), 0o4755), /special file/],
     [(tree) => writeFileSync(join(tree, "usr/lib/tool"), "", { mode: 0o755 }), /one program too many/],
+    [(tree) => writeFileSync(join(tree, "usr/lib/x86_64-linux-gnu/dri/radeonsi_dri.so"), "", { mode: 0o644 }), /another driver/],
+    [(tree) => writeFileSync(join(tree, "usr/lib/x86_64-linux-gnu/dri/i965_drv_video.so"), "", { mode: 0o755 }), /one program too many/],
+    [(tree) => writeFileSync(join(tree, "usr/lib/x86_64-linux-gnu/dri/i965_drv_video.so"), "", { mode: 0o644 }), null],
     [() => {}, null],
   ];
   for (const [spoil, refusal] of cases) {
     const folder = mkdtempSync(join(tmpdir(), "image-test-"));
     try {
       const tree = join(folder, "tree");
-      for (const inside of ["usr/bin", "usr/lib"]) mkdirSync(join(tree, inside), { recursive: true });
+      for (const inside of ["usr/bin", "usr/lib/x86_64-linux-gnu/dri"]) mkdirSync(join(tree, inside), { recursive: true });
       writeFileSync(join(tree, "usr/bin/ffmpeg"), "", { mode: 0o755 });
       spoil(tree);
       const tar = join(folder, "image.tar");
@@ -98,5 +101,16 @@ test("the list of contents refuses a shell, a setuid file and a program among th
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+});
+
+test("drivers of live encodes are found by name, and nothing else beside them", () => {
+  const folder = mkdtempSync(join(tmpdir(), "drivers-test-"));
+  try {
+    assert.deepEqual(chipDrivers(join(folder, "nowhere")), []);
+    for (const name of ["iHD_drv_video.so", "i965_drv_video.so", "radeonsi_dri.so", "xi965_drv_video.so", "i965_drv_video.so.1"]) writeFileSync(join(folder, name), "");
+    assert.deepEqual(chipDrivers(folder), [join(folder, "i965_drv_video.so"), join(folder, "iHD_drv_video.so")]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });

@@ -1,5 +1,6 @@
 //! One request and one answer on a data connection.
 
+use domain::chip::VaDriver;
 use serde::{Deserialize, Serialize};
 
 /// A file as the gateway's database knows it. `path` is relative to the mount, in raw bytes
@@ -63,6 +64,27 @@ pub struct Rung {
     pub unhurried: bool,
     /// Brings the brightness of HDR down.
     pub tone_map: bool,
+    pub encoder: Encoder,
+}
+
+/// Who encodes a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Encoder {
+    Processor,
+    /// The graphics chip, over VA-API. `decodes`: it decodes the film too.
+    Chip {
+        #[serde(with = "VaDriverName")]
+        driver: VaDriver,
+        decodes: bool,
+    },
+}
+
+/// How a driver travels.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "VaDriver")]
+pub(crate) enum VaDriverName {
+    I965,
+    Ihd,
 }
 
 /// Which segment, and as much of the plan as a run from there on needs.
@@ -134,8 +156,9 @@ pub enum Job {
     /// Result: a subtitle file that lies beside a film, as WebVTT.
     SubtitleFile { file: FileRef },
     /// Result: what a film of the worker's own costs as these pictures, see [`crate::measure`].
-    /// `read`: a large file, of which a part is read for the speed of its disk.
-    Calibrate { rungs: Vec<Rung>, read: Option<FileRef> },
+    /// `read`: a large file, of which a part is read for the speed of its disk. `chip`: whether the
+    /// graphics chip is tested too.
+    Calibrate { rungs: Vec<Rung>, read: Option<FileRef>, chip: bool },
 }
 
 impl FileRef {
@@ -270,7 +293,9 @@ mod tests {
         let plan = PlanPart::Video { cuts, end: HOURS, is_last: false, frame: 90_000, back: HOURS };
         let file =
             FileRef { mount: "m".repeat(32), path: vec![b'p'; 4096], size: Some(u64::MAX), mtime_ns: Some(i64::MIN) };
-        let track = Track::VideoEncode { rung: Rung { height: 1080, kbps: 9000, unhurried: true, tone_map: true } };
+        let encoder = Encoder::Chip { driver: VaDriver::Ihd, decodes: true };
+        let rung = Rung { height: 1080, kbps: 9000, unhurried: true, tone_map: true, encoder };
+        let track = Track::VideoEncode { rung };
         let wanted = Wanted { number: u32::MAX, ahead: 99, plan };
         let body = RequestBody::Segment { file, track, wanted, max_bytes: u32::MAX };
         let request = Request { id: u64::MAX, body };

@@ -16,6 +16,12 @@ pub const FRAMES: &str = "LOGE_FRAMES";
 /// A private writable folder, empty at start.
 pub const WORK_DIR: &str = "LOGE_WORK_DIR";
 
+/// Absolute path of the graphics chip's render node inside the loge; not set where it has none.
+pub const RENDER_NODE: &str = "LOGE_RENDER_NODE";
+
+/// Folder of VA-API's drivers inside the loge; not set where they are at one of the usual places.
+pub const VA_DRIVERS: &str = "LOGE_VA_DRIVERS";
+
 /// Where the socket and the libraries are inside a container.
 pub const CONTAINER_SOCKET: &str = "/run/loge/gate.sock";
 pub const CONTAINER_MEDIA_ROOT: &str = "/media";

@@ -23,8 +23,10 @@ pub const MAX_ACTIVE_REQUESTS: u32 = 16;
 /// closed is gone only once the worker's thread has noticed, and the next one is dialled meanwhile.
 pub const MAX_DATA_CONNECTIONS: usize = 2 * MAX_ACTIVE_REQUESTS as usize;
 
-pub use data::{AnswerHead, FileRef, Job, PlanPart, PlannedCut, Request, RequestBody, Rung, Status, Track, Wanted};
+pub use data::{
+    AnswerHead, Encoder, FileRef, Job, PlanPart, PlannedCut, Request, RequestBody, Rung, Status, Track, Wanted,
+};
 pub use frame::{FrameError, FromWorker, Hello, MAX_FRAME_BYTES, Opening, PROTOCOL, ToWorker};
 pub use look::Looked;
-pub use measure::Measured;
+pub use measure::{ChipCost, ChipTest, Measured};
 pub use subtitle::Taken;

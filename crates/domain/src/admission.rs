@@ -16,6 +16,8 @@ pub struct Room {
     pub plays_per_person: u32,
     /// Processor time for live encodes, in thousandths of a core.
     pub encode_millis: u32,
+    /// Films that the graphics chip encodes at once; 0 where it encodes none.
+    pub chip_slots: u32,
     /// What the wire carries, in bits per second; `None` where nobody knows.
     pub wire_bps: Option<u64>,
 }
@@ -29,6 +31,8 @@ pub struct Running<'a> {
     pub bps: u64,
     /// Processor time that encoding its picture takes at the moment, in thousandths of a core.
     pub encode_millis: u32,
+    /// It holds a slot of the graphics chip.
+    pub on_chip: bool,
     /// Until its film ends; `None` while it is paused, and where nobody knows.
     pub left: Option<Duration>,
 }
@@ -38,8 +42,11 @@ pub struct Running<'a> {
 pub struct Wanted<'a> {
     pub user: &'a UserId,
     pub bps: u64,
-    /// 0 for a picture that is not encoded while it plays.
+    /// By the processor; 0 for a picture that is not encoded while it plays, and `u32::MAX` where
+    /// the processor cannot.
     pub encode_millis: u32,
+    /// Processor time beside the graphics chip; `None` where that does not encode this picture.
+    pub chip_millis: Option<u32>,
     /// Smaller pictures of the same film, with what they take from the wire.
     pub smaller: &'a [Smaller],
 }
@@ -49,6 +56,7 @@ pub struct Smaller {
     pub lines: u32,
     pub bps: u64,
     pub encode_millis: u32,
+    pub chip_millis: Option<u32>,
 }
 
 /// The answer. A smaller picture is offered where it is all that fits; a viewer who insists on the
@@ -56,6 +64,8 @@ pub struct Smaller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     Admit,
+    /// With a slot of the graphics chip.
+    AdmitOnChip,
     Lower {
         lines: u32,
         otherwise: Failure,
@@ -86,10 +96,22 @@ pub fn admit(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admis
         };
         return Admission::Refuse(Failure::new(Code::TooManyStreams, text));
     }
-    let fits = |bps: u64, millis: u32| has_wire(bps, running, room) && has_cpu(wanted.user, millis, running, room);
-    if fits(wanted.bps, wanted.encode_millis) {
-        return Admission::Admit;
+    let by_chip = |millis: Option<u32>| millis.is_some_and(|millis| has_chip(wanted.user, millis, running, room));
+    let by_processor = |millis: u32| has_cpu(wanted.user, millis, running, room);
+    if has_wire(wanted.bps, running, room) {
+        // The chip first: it leaves the processor to films that it does not take.
+        if by_chip(wanted.chip_millis) {
+            return Admission::AdmitOnChip;
+        }
+        if by_processor(wanted.encode_millis) {
+            return Admission::Admit;
+        }
     }
+    let fits = |s: &&Smaller| {
+        s.bps < wanted.bps
+            && has_wire(s.bps, running, room)
+            && (by_chip(s.chip_millis) || by_processor(s.encode_millis))
+    };
     let no = if has_wire(wanted.bps, running, room) {
         no_cpu(wanted, running, room)
     } else {
@@ -101,8 +123,7 @@ pub fn admit(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admis
         );
         turned_away(&what, running.iter())
     };
-    let largest =
-        wanted.smaller.iter().filter(|s| s.bps < wanted.bps && fits(s.bps, s.encode_millis)).max_by_key(|s| s.lines);
+    let largest = wanted.smaller.iter().filter(fits).max_by_key(|s| s.lines);
     match (largest, no) {
         (Some(smaller), Admission::Wait(otherwise) | Admission::Refuse(otherwise)) => {
             Admission::Lower { lines: smaller.lines, otherwise }
@@ -129,27 +150,61 @@ fn has_cpu(user: &UserId, millis: u32, running: &[Running<'_>], room: &Room) -> 
     millis == 0 || others_millis(user, running).saturating_add(millis) <= room.encode_millis
 }
 
+/// A slot, and the processor time beside it.
+fn has_chip(user: &UserId, millis: u32, running: &[Running<'_>], room: &Room) -> bool {
+    let taken = running.iter().filter(|p| p.on_chip && p.user != user).count();
+    taken < room.chip_slots as usize && has_cpu(user, millis, running, room)
+}
+
 /// Decides whether an encode may go on that nobody asked anything of for a while, so that its
 /// processor time may be somebody else's by now. `running` is without it.
-pub fn resume(user: &UserId, encode_millis: u32, running: &[Running<'_>], room: &Room) -> Result<(), Failure> {
-    if has_cpu(user, encode_millis, running, room) {
+///
+/// # Errors
+/// Who has it by now, and what helps.
+pub fn resume(
+    user: &UserId,
+    encode_millis: u32,
+    on_chip: bool,
+    running: &[Running<'_>],
+    room: &Room,
+) -> Result<(), Failure> {
+    let chip_millis = on_chip.then_some(encode_millis);
+    let goes_on = if on_chip {
+        has_chip(user, encode_millis, running, room)
+    } else {
+        has_cpu(user, encode_millis, running, room)
+    };
+    if goes_on {
         return Ok(());
     }
-    match no_cpu(&Wanted { user, bps: 0, encode_millis, smaller: &[] }, running, room) {
+    let encode_millis = if on_chip { u32::MAX } else { encode_millis };
+    match no_cpu(&Wanted { user, bps: 0, encode_millis, chip_millis, smaller: &[] }, running, room) {
         Admission::Wait(failure) | Admission::Refuse(failure) => Err(failure),
-        Admission::Admit | Admission::Lower { .. } => Ok(()),
+        Admission::Admit | Admission::AdmitOnChip | Admission::Lower { .. } => Ok(()),
     }
 }
 
 fn no_cpu(wanted: &Wanted<'_>, running: &[Running<'_>], room: &Room) -> Admission {
-    if wanted.encode_millis > room.encode_millis {
+    // What only the chip can do waits for the chip.
+    let only_chip = wanted.chip_millis.filter(|_| room.chip_slots > 0 && wanted.encode_millis > room.encode_millis);
+    let on_chip = || running.iter().filter(|p| p.on_chip && p.user != wanted.user);
+    if only_chip.is_some() && on_chip().count() >= room.chip_slots as usize {
+        let films = if room.chip_slots == 1 { "one film".into() } else { format!("{} films", room.chip_slots) };
+        let what = format!(
+            "This film has to be encoded while you watch. The graphics chip encodes {films} at once, and that many play ({}).",
+            names(&on_chip().copied().collect::<Vec<_>>()),
+        );
+        return turned_away(&what, on_chip());
+    }
+    let millis = only_chip.unwrap_or(wanted.encode_millis);
+    if millis > room.encode_millis {
         let text = "This film would have to be encoded while you watch, which this machine is not fast enough for.";
         return Admission::Refuse(Failure::new(Code::NeedsPreparing, text));
     }
     let encoding = || running.iter().filter(|p| p.encode_millis > 0 && p.user != wanted.user);
     let what = format!(
         "This film has to be encoded while you watch. That takes {} processor cores, and {} of {} are taken ({}).",
-        cores(wanted.encode_millis),
+        cores(millis),
         cores(others_millis(wanted.user, running)),
         cores(room.encode_millis),
         names(&encoding().copied().collect::<Vec<_>>()),

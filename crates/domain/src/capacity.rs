@@ -3,7 +3,11 @@
 //!
 //! A cost is seconds of processor time for each second of film.
 
-use crate::{facts::VideoFacts, lending::RESERVE};
+use crate::{
+    chip::{ChipEncode, ChipVerdict},
+    facts::VideoFacts,
+    lending::RESERVE,
+};
 
 /// What a calibration found. Its film is H.264 of 1920 × 1080 at 25 frames a second.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,7 @@ pub struct Capacity {
     /// From the disk of a library; `None` where there was nothing to read.
     pub disk_bytes_per_s: Option<u64>,
     pub memory_bytes: u64,
+    pub chip: ChipVerdict,
 }
 
 /// Lines of the pictures that are measured.
@@ -55,15 +60,34 @@ impl Capacity {
             && sane(self.remux_cost)
             && self.tone_map_cost.is_none_or(sane)
             && (1..=4096).contains(&self.cores);
-        all.then_some(self)
+        let chip = match self.chip {
+            ChipVerdict::Works(chip) => ChipVerdict::Works(chip.checked()?),
+            other => other,
+        };
+        all.then_some(Self { chip, ..self })
+    }
+
+    /// How the chip encodes this film with so many lines, where it passed its test.
+    pub fn by_chip(&self, video: &VideoFacts, lines: u32) -> Option<ChipEncode> {
+        let ChipVerdict::Works(chip) = &self.chip else { return None };
+        chip.encode(video, lines, self.decode(video))
+    }
+
+    /// Films that the chip encodes at once.
+    pub fn chip_slots(&self) -> u32 {
+        if let ChipVerdict::Works(chip) = &self.chip { chip.slots() } else { 0 }
+    }
+
+    fn decode(&self, video: &VideoFacts) -> f64 {
+        let pixels = f64::from(video.width) * f64::from(video.height) * frame_rate(video);
+        self.decode_cost * decoder(video) * pixels / FILM_PIXELS_PER_S
     }
 
     /// Of decoding this film and encoding it with so many lines. `None` where nothing of the kind
     /// was measured.
     pub fn cost(&self, video: &VideoFacts, lines: u32) -> Option<f64> {
         let rate = frame_rate(video);
-        let pixels = f64::from(video.width) * f64::from(video.height) * rate;
-        let decode = self.decode_cost * decoder(video) * pixels / FILM_PIXELS_PER_S;
+        let decode = self.decode(video);
         let encode = self.encode.iter().find(|(measured, _)| *measured >= lines)?.1;
         let tone_map = if video.is_hdr() {
             let of = f64::from(lines) / f64::from(TONE_MAP_LINES);
@@ -104,6 +128,12 @@ pub fn encode_millis(capacity: Option<&Capacity>, video: &VideoFacts, lines: u32
     cost.map_or(UNMEASURED_MILLIS, |cost| (cost * FASTER * 1000.0).ceil().min(f64::from(u32::MAX)) as u32)
 }
 
+/// The same by the chip; `None` where it does not encode this film with so many lines.
+pub fn chip_millis(capacity: Option<&Capacity>, video: &VideoFacts, lines: u32) -> Option<u32> {
+    let encode = capacity?.by_chip(video, lines)?;
+    Some((encode.cost * FASTER * 1000.0).ceil().min(f64::from(u32::MAX)) as u32)
+}
+
 /// Thousandths of a core that a loge may count on: its own, and its part of what those leave whose
 /// people do not watch (`idle`: what each of them has). `others`: how many others encode.
 pub fn reach_millis(own: u32, idle: impl IntoIterator<Item = u32>, others: u32) -> u32 {
@@ -111,18 +141,24 @@ pub fn reach_millis(own: u32, idle: impl IntoIterator<Item = u32>, others: u32) 
     own.saturating_add(spare / others.saturating_add(1))
 }
 
-/// Lines with which this film can be encoded while it is watched by somebody whose loge may use so
-/// many thousandths of a core; largest first.
+/// Lines with which this film can be encoded by the processor while it is watched by somebody
+/// whose loge may use so many thousandths of a core; largest first.
 pub fn live_lines(capacity: Option<&Capacity>, video: &VideoFacts, loge_millis: u32) -> Vec<u32> {
     let Some(capacity) = capacity else { return unmeasured(video) };
+    let millis = |lines| capacity.cost(video, lines).map(|_| encode_millis(Some(capacity), video, lines));
+    fitting(capacity, video, loge_millis, millis)
+}
+
+/// The same by the chip.
+pub fn chip_lines(capacity: Option<&Capacity>, video: &VideoFacts, loge_millis: u32) -> Vec<u32> {
+    let Some(capacity) = capacity else { return vec![] };
+    fitting(capacity, video, loge_millis, |lines| chip_millis(Some(capacity), video, lines))
+}
+
+fn fitting(capacity: &Capacity, video: &VideoFacts, loge_millis: u32, millis: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
     let own = video.height.min(1080) & !1;
     let most = loge_millis.min(capacity.room_millis());
-    let fits = |lines: &u32| {
-        *lines <= own
-            && *lines >= 144
-            && capacity.cost(video, *lines).is_some()
-            && encode_millis(Some(capacity), video, *lines) <= most
-    };
+    let fits = |lines: &u32| *lines <= own && *lines >= 144 && millis(*lines).is_some_and(|millis| millis <= most);
     let mut lines: Vec<u32> = [own, 1080, 720, 480, 360, 240].into_iter().filter(fits).collect();
     lines.dedup();
     lines
@@ -142,7 +178,7 @@ fn unmeasured(video: &VideoFacts) -> Vec<u32> {
     lines
 }
 
-fn frame_rate(video: &VideoFacts) -> f64 {
+pub(crate) fn frame_rate(video: &VideoFacts) -> f64 {
     video.frame_rate.filter(|rate| rate.is_finite()).unwrap_or(FILM_RATE).clamp(1.0, 240.0)
 }
 

@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod cache;
 pub mod capacity;
+pub mod chip;
 pub mod devices;
 pub mod episodes;
 pub mod facts;

@@ -121,6 +121,8 @@ pub enum Reason {
     KeyframesTooSparse,
     PreparedVersion,
     EncodedLive,
+    /// The same, by the graphics chip.
+    EncodedByChip,
     /// A smaller picture suits the screen or the connection.
     SmallerIsEnough,
     /// The quality that was asked for does not exist.
@@ -145,6 +147,7 @@ impl Reason {
             Self::KeyframesTooSparse => "keyframes_too_sparse",
             Self::PreparedVersion => "prepared_version",
             Self::EncodedLive => "encoded_live",
+            Self::EncodedByChip => "encoded_by_chip",
             Self::SmallerIsEnough => "smaller_is_enough",
             Self::QualityNotThere => "quality_not_there",
         }

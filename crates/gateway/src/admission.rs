@@ -1,12 +1,14 @@
 //! What [`domain::admission`] has to know, gathered: what the house may give, and what a play
 //! will take.
 
-use crate::{House, problem::Answer, timeline::live_rung};
+use crate::{House, chip, problem::Answer, timeline::live_rung};
+use contract::{Encoder, Rung, Track};
 use domain::{
     LogeState, Tenant, UserId,
     admission::{Room, Smaller},
-    capacity::{Capacity, encode_millis, live_lines, reach_millis, room_millis},
-    facts::FileFacts,
+    capacity::{Capacity, chip_lines, chip_millis, encode_millis, live_lines, reach_millis, room_millis},
+    chip::ChipEncode,
+    facts::{FileFacts, VideoFacts},
 };
 use store::{FileRow, Settings};
 
@@ -18,22 +20,43 @@ pub fn room(house: &House, settings: &Settings, capacity: Option<&Capacity>) -> 
         seats: settings.max_viewers,
         plays_per_person: settings.max_streams_per_person,
         encode_millis: room_millis(capacity),
+        chip_slots: capacity.map_or(0, Capacity::chip_slots),
         wire_bps: total_rate(house, settings).map(|rate| rate.saturating_mul(8)),
     }
 }
 
 /// What may be encoded live for one person, now.
-pub struct Live {
+pub struct Live<'a> {
+    house: &'a House,
     pub capacity: Option<Capacity>,
     loge_millis: u32,
+    /// A slot of the graphics chip is free for this person, and their loge has it.
+    chip_is_free: bool,
 }
 
-impl Live {
-    pub async fn of(house: &House, user: &UserId) -> Answer<Self> {
-        let capacity = house.store.capacity().await?;
+/// What encoding one picture takes, by either way.
+#[derive(Debug, Clone, Copy)]
+pub struct Ways {
+    /// `u32::MAX` where the processor cannot.
+    pub encode_millis: u32,
+    pub chip: Option<ByChip>,
+}
+
+/// An encode by the graphics chip, and the processor time beside it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ByChip {
+    pub encode: ChipEncode,
+    pub millis: u32,
+}
+
+impl<'a> Live<'a> {
+    pub async fn of(house: &'a House, user: &UserId) -> Answer<Self> {
+        let (_, capacity) = chip::asked(house).await?;
         let own = house.store.loge_limits(user).await?.cpu_millis;
+        let slots = capacity.as_ref().map_or(0, Capacity::chip_slots);
+        let chip_is_free = house.streams.on_chip(user) < slots && chip::is_in(house, &Tenant::User(user.clone()));
         if !house.loges.lends() {
-            return Ok(Self { capacity, loge_millis: own });
+            return Ok(Self { house, capacity, loge_millis: own, chip_is_free });
         }
         let watching = house.streams.people();
         let mut idle = house.loges.list();
@@ -43,27 +66,64 @@ impl Live {
         });
         let others = house.streams.encoding(user);
         let loge_millis = reach_millis(own, idle.into_iter().map(|loge| loge.limits.cpu_millis), others);
-        Ok(Self { capacity, loge_millis })
+        Ok(Self { house, capacity, loge_millis, chip_is_free })
     }
 
-    pub fn lines(&self, facts: Option<&FileFacts>) -> Vec<u32> {
-        let video = facts.and_then(|f| f.video.as_ref());
-        video.map_or_else(Vec::new, |video| live_lines(self.capacity.as_ref(), video, self.loge_millis))
+    /// Largest first.
+    pub fn lines(&self, file: &FileRow) -> Vec<u32> {
+        let Some(video) = video(file) else { return vec![] };
+        let mut lines = live_lines(self.capacity.as_ref(), video, self.loge_millis);
+        lines.extend(self.chip_lines(file, video));
+        lines.sort_unstable_by(|a, b| b.cmp(a));
+        lines.dedup();
+        lines
+    }
+
+    fn chip_lines(&self, file: &FileRow, video: &VideoFacts) -> Vec<u32> {
+        if !self.chip_is_free || self.house.chip_failures.holds(&file.id) {
+            return vec![];
+        }
+        chip_lines(self.capacity.as_ref(), video, self.loge_millis)
     }
 
     /// What encoding it with so many lines takes.
-    pub fn millis(&self, facts: Option<&FileFacts>, lines: u32) -> u32 {
-        let video = facts.and_then(|f| f.video.as_ref());
-        video.map_or(0, |video| encode_millis(self.capacity.as_ref(), video, lines))
+    pub fn ways(&self, file: &FileRow, lines: u32) -> Ways {
+        let Some(video) = video(file) else { return Ways { encode_millis: u32::MAX, chip: None } };
+        let capacity = self.capacity.as_ref();
+        let can = live_lines(capacity, video, self.loge_millis).contains(&lines);
+        let encode_millis = if can { encode_millis(capacity, video, lines) } else { u32::MAX };
+        let chip = self.chip_lines(file, video).contains(&lines).then(|| {
+            let encode = capacity?.by_chip(video, lines)?;
+            Some(ByChip { encode, millis: chip_millis(capacity, video, lines)? })
+        });
+        Ways { encode_millis, chip: chip.flatten() }
     }
 
     /// Smaller pictures that are there (`ready`) or can be encoded, as admission weighs them.
-    pub fn smaller(&self, facts: Option<&FileFacts>, ready: &[u32]) -> Vec<Smaller> {
-        let of = |lines: u32, encode_millis| Smaller { lines, bps: encoded_bps(lines), encode_millis };
-        let live = self.lines(facts).into_iter().filter(|lines| !ready.contains(lines));
-        let live = live.map(|lines| of(lines, self.millis(facts, lines)));
-        ready.iter().map(|lines| of(*lines, 0)).chain(live).collect()
+    pub fn smaller(&self, file: &FileRow, ready: &[u32]) -> Vec<Smaller> {
+        let live = self.lines(file).into_iter().filter(|lines| !ready.contains(lines)).map(|lines| {
+            let Ways { encode_millis, chip } = self.ways(file, lines);
+            Smaller { lines, bps: encoded_bps(lines), encode_millis, chip_millis: chip.map(|chip| chip.millis) }
+        });
+        let there =
+            |lines: &u32| Smaller { lines: *lines, bps: encoded_bps(*lines), encode_millis: 0, chip_millis: None };
+        ready.iter().map(there).chain(live).collect()
     }
+}
+
+/// The track as this play gets it: encoded by the graphics chip where that was admitted.
+pub fn by(track: Track, chip: Option<ByChip>) -> Track {
+    match (track, chip) {
+        (Track::VideoEncode { rung }, Some(ByChip { encode, .. })) => {
+            let encoder = Encoder::Chip { driver: encode.driver, decodes: encode.decodes };
+            Track::VideoEncode { rung: Rung { encoder, ..rung } }
+        }
+        (track, _) => track,
+    }
+}
+
+fn video(file: &FileRow) -> Option<&VideoFacts> {
+    file.facts.as_ref()?.video.as_ref()
 }
 
 /// Bytes per second for all viewers together: what the owner set, else four fifths of the link;

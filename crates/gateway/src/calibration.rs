@@ -1,14 +1,16 @@
 //! Measuring the machine, one at a time and only while nobody watches. What comes back from the
 //! worker is checked before it is kept, and holds from the next play on.
 
-use crate::{rooms::LogeRoom, streams::Streams, timeline::live_rung};
+use crate::{chip::ChipFailures, rooms::LogeRoom, streams::Streams, timeline::live_rung};
 use base::Clock;
-use contract::{Job, measure};
+use contract::{ChipTest, Job, measure};
 use domain::{
     Code, Failure, Tenant,
     capacity::{Capacity, MEASURED_LINES, TONE_MAP_LINES},
+    chip::{Chip, ChipRung, ChipVerdict},
 };
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +20,8 @@ use vitals::Vitals;
 
 /// A machine that needs longer is not fit for live encodes.
 const TIME: Duration = Duration::from_secs(45);
+/// On top, where the graphics chip is tested too.
+const CHIP_TIME: Duration = Duration::from_secs(45);
 /// How often it looks whether somebody came to watch.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -31,6 +35,9 @@ struct Inner {
     streams: Streams,
     vitals: Vitals,
     clock: Arc<dyn Clock>,
+    chip_failures: ChipFailures,
+    /// Folder of the machine's render nodes.
+    render_nodes: PathBuf,
     state: Mutex<State>,
 }
 
@@ -57,8 +64,11 @@ impl Calibration {
         streams: Streams,
         vitals: Vitals,
         clock: Arc<dyn Clock>,
+        chip_failures: ChipFailures,
+        render_nodes: PathBuf,
     ) -> Self {
-        Self(Arc::new(Inner { store, loges, streams, vitals, clock, state: Mutex::default() }))
+        let state = Mutex::default();
+        Self(Arc::new(Inner { store, loges, streams, vitals, clock, chip_failures, render_nodes, state }))
     }
 
     pub fn is_running(&self) -> bool {
@@ -119,8 +129,13 @@ impl Inner {
         let plain = MEASURED_LINES.map(|lines| live_rung(lines, false));
         let rungs = [plain.as_slice(), &[live_rung(TONE_MAP_LINES, true)]].concat();
         let count = rungs.len();
-        let job = Job::Calibrate { rungs, read };
-        let bytes = self.loges.job(&Tenant::House, job, measure::MAX_BYTES, TIME).await.map_err(|failure| {
+        let with_chip = self.store.settings().await.map_err(stored)?.hardware_encoding;
+        if with_chip && loges::chip::find(&self.render_nodes).is_some() {
+            self.with_chip().await?;
+        }
+        let time = if with_chip { TIME + CHIP_TIME } else { TIME };
+        let job = Job::Calibrate { rungs, read, chip: with_chip };
+        let bytes = self.loges.job(&Tenant::House, job, measure::MAX_BYTES, time).await.map_err(|failure| {
             // Its film is its own: no file of the house is to blame.
             match failure.code {
                 Code::FileBroken => {
@@ -131,7 +146,6 @@ impl Inner {
         })?;
         let nonsense = || Failure::new(Code::LogeBroke, "What the worker measured makes no sense.");
         let measured = measure::decode(&bytes, count).map_err(|_| nonsense())?;
-        let seconds = |us: u32| f64::from(us) / 1e6;
         let of = |lines: u32| MEASURED_LINES.iter().position(|l| *l == lines).and_then(|n| measured.encode_us[n]);
         let encode = MEASURED_LINES.iter().filter_map(|lines| Some((*lines, seconds(of(*lines)?))));
         let tone_map = measured.encode_us[count - 1].zip(of(TONE_MAP_LINES));
@@ -145,10 +159,23 @@ impl Inner {
             remux_cost: seconds(measured.remux_us),
             disk_bytes_per_s: measured.read_bytes_per_s,
             memory_bytes: self.vitals.now().map_or(0, |sample| sample.memory.total_bytes),
+            chip: verdict(measured.chip, with_chip).ok_or_else(nonsense)?,
         };
         let found = found.checked().ok_or_else(nonsense)?;
         self.store.set_capacity(&found).await.map_err(stored)?;
+        self.chip_failures.forget();
         Ok(found)
+    }
+
+    /// A house loge from before the owner switched the chip on is made anew: nothing else could
+    /// test it. What it does begins again.
+    async fn with_chip(&self) -> Result<(), Failure> {
+        self.loges.ensure(&Tenant::House).await?;
+        let house = self.loges.list().into_iter().find(|loge| loge.tenant == Tenant::House);
+        if house.is_some_and(|loge| !loge.has_chip) {
+            self.loges.restart(&Tenant::House).await?;
+        }
+        Ok(())
     }
 
     async fn somebody_watches(&self) {
@@ -156,4 +183,30 @@ impl Inner {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// `None` for an answer that does not fit what was asked.
+fn verdict(test: Option<ChipTest>, asked: bool) -> Option<ChipVerdict> {
+    Some(match test {
+        None if asked => return None,
+        None => ChipVerdict::Untested,
+        Some(_) if !asked => return None,
+        Some(ChipTest::Failed(problem)) => ChipVerdict::Failed(problem),
+        Some(ChipTest::Works { driver, rungs }) => {
+            let rungs = MEASURED_LINES.iter().zip(rungs).filter_map(|(lines, cost)| {
+                let cost = cost?;
+                Some(ChipRung {
+                    lines: *lines,
+                    upload_cost: cost.upload_us.map(seconds),
+                    whole_cost: cost.whole_us.map(seconds),
+                    fps: f64::from(cost.fps),
+                })
+            });
+            ChipVerdict::Works(Chip { driver, rungs: rungs.collect() })
+        }
+    })
+}
+
+fn seconds(us: u32) -> f64 {
+    f64::from(us) / 1e6
 }

@@ -11,6 +11,7 @@
 mod admission;
 pub mod api;
 pub mod calibration;
+mod chip;
 mod cookies;
 pub mod edge;
 mod input;
@@ -40,6 +41,7 @@ pub use streams::Streams;
 use accounts::{Accounts, Peer, Principal};
 use axum::{Router, middleware};
 use base::{Bus, Clock, Lifecycle};
+use chip::ChipFailures;
 use domain::{Code, Tenant};
 use library::Libraries;
 use problem::Problem;
@@ -70,6 +72,9 @@ pub struct House {
     pub document: String,
     pub turns: subtitles::Turns,
     pub calibration: Calibration,
+    pub chip_failures: ChipFailures,
+    /// Folder of the machine's render nodes.
+    pub render_nodes: PathBuf,
 }
 
 impl House {
@@ -119,6 +124,8 @@ pub struct GatewayConfig {
     pub clock: Arc<dyn Clock>,
     pub scrape_token: Option<String>,
     pub log_file: Option<PathBuf>,
+    /// Folder of the machine's render nodes.
+    pub render_nodes: PathBuf,
 }
 
 /// A gateway that listens.
@@ -155,12 +162,15 @@ impl Gateway {
         let listener = tokio::net::TcpListener::from_std(config.listener)?;
         let address = listener.local_addr()?;
         let (router, document, _) = api::all().split();
+        let chip_failures = ChipFailures::default();
         let calibration = Calibration::new(
             config.store.clone(),
             config.loges.clone(),
             config.streams.clone(),
             config.vitals.clone(),
             config.clock.clone(),
+            chip_failures.clone(),
+            config.render_nodes.clone(),
         );
         let house = Arc::new(House {
             store: config.store,
@@ -181,6 +191,8 @@ impl Gateway {
             document: openapi::to_json(&document),
             turns: subtitles::Turns::default(),
             calibration: calibration.clone(),
+            chip_failures,
+            render_nodes: config.render_nodes,
         });
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));

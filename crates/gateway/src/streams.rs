@@ -5,6 +5,7 @@
 //! ticket asks for. Locks are held for lookups and never across an await.
 
 use crate::{
+    admission::ByChip,
     stream::{Meter, Pace, Wire},
     watched::{Version, Watched},
 };
@@ -62,6 +63,8 @@ pub struct NewPlay {
     pub bits_per_s: u64,
     /// Thousandths of a core that encoding its picture takes; 0 where it is not encoded.
     pub encode_millis: u32,
+    /// The graphics chip encodes its picture; before it begins: it may.
+    pub chip: Option<ByChip>,
     pub duration_ms: u64,
     pub position_ms: u64,
     pub address: IpAddr,
@@ -196,8 +199,12 @@ impl Play {
 
     /// Processor time that is held for its encode.
     fn encode_millis(&self, now: Instant) -> u32 {
-        let holds = now.duration_since(lock(&self.moving).encoded) <= LEASE;
-        if holds { self.about.encode_millis } else { 0 }
+        if self.holds(now) { self.about.encode_millis } else { 0 }
+    }
+
+    /// What was admitted for its encode is still its own.
+    fn holds(&self, now: Instant) -> bool {
+        now.duration_since(lock(&self.moving).encoded) <= LEASE
     }
 
     fn running(&self, now: Instant) -> Running<'_> {
@@ -206,6 +213,7 @@ impl Play {
             username: &self.about.username,
             bps: self.bits_per_s(),
             encode_millis: self.encode_millis(now),
+            on_chip: self.about.chip.is_some() && self.holds(now),
             left: self.left(),
         }
     }
@@ -254,16 +262,24 @@ impl Streams {
     ///
     /// # Errors
     /// Who is in the way and what helps, or a smaller picture that would fit.
-    pub fn begin(&self, new: NewPlay, smaller: &[Smaller], room: &Room) -> Result<Arc<Play>, TurnedAway> {
+    pub fn begin(&self, mut new: NewPlay, smaller: &[Smaller], room: &Room) -> Result<Arc<Play>, TurnedAway> {
         let entry = {
             let mut plays = lock(&self.0.plays);
             forget(&mut plays);
             let now = Instant::now();
             let running = plays.values().map(|play| play.running(now));
-            let encode_millis = new.encode_millis;
-            let wanted = Wanted { user: &new.user, bps: new.bits_per_s, encode_millis, smaller };
+            let (encode_millis, chip_millis) = (new.encode_millis, new.chip.map(|chip| chip.millis));
+            let wanted = Wanted { user: &new.user, bps: new.bits_per_s, encode_millis, chip_millis, smaller };
             let (answer, told) = match admit(&wanted, &running.collect::<Vec<_>>(), room) {
-                Admission::Admit => (Ok(self.insert(&mut plays, new)), "admitted"),
+                Admission::Admit => {
+                    new.chip = None;
+                    (Ok(self.insert(&mut plays, new)), "admitted")
+                }
+                Admission::AdmitOnChip => {
+                    new.encode_millis = chip_millis.unwrap_or(0);
+                    by_chip(&mut new.reasons);
+                    (Ok(self.insert(&mut plays, new)), "chip")
+                }
                 Admission::Lower { lines, otherwise } => (Err(TurnedAway::Lower { lines, otherwise }), "lower"),
                 Admission::Wait(failure) => (Err(TurnedAway::Refused(failure)), "wait"),
                 Admission::Refuse(failure) => (Err(TurnedAway::Refused(failure)), "refused"),
@@ -295,7 +311,8 @@ impl Streams {
         let plays = lock(&self.0.plays);
         let now = Instant::now();
         let others = plays.values().filter(|p| p.about.play != play.about.play).map(|p| p.running(now));
-        resume(&play.about.user, play.about.encode_millis, &others.collect::<Vec<_>>(), room)?;
+        let on_chip = play.about.chip.is_some();
+        resume(&play.about.user, play.about.encode_millis, on_chip, &others.collect::<Vec<_>>(), room)?;
         lock(&play.moving).encoded = now;
         Ok(())
     }
@@ -424,6 +441,19 @@ impl Streams {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// Slots of the graphics chip that other people's plays hold.
+    pub fn on_chip(&self, but: &UserId) -> u32 {
+        let now = Instant::now();
+        let plays = lock(&self.0.plays);
+        let holds = |p: &&Arc<Play>| p.about.chip.is_some() && p.holds(now) && p.about.user != *but;
+        u32::try_from(plays.values().filter(holds).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes back a play that never began to be sent: nobody is told, since nobody knows of it.
+    pub fn take_back(&self, play: &PlayId) {
+        lock(&self.0.plays).remove(play);
+    }
+
     /// Who is watching.
     pub fn people(&self) -> HashSet<UserId> {
         let mut plays = lock(&self.0.plays);
@@ -486,6 +516,13 @@ impl Streams {
         pace.set_rate(paces.rate);
         paces.of.insert(user.clone(), pace.clone());
         pace
+    }
+}
+
+/// The receipt of a play that the graphics chip encodes says so.
+pub fn by_chip(reasons: &mut [Reason]) {
+    for reason in reasons.iter_mut().filter(|reason| **reason == Reason::EncodedLive) {
+        *reason = Reason::EncodedByChip;
     }
 }
 

@@ -268,6 +268,7 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::KeyframesTooSparse => "Its key frames are too far apart to send it in parts.",
         Reason::PreparedVersion => "A version made ahead of time is played.",
         Reason::EncodedLive => "The picture is encoded for you while you watch.",
+        Reason::EncodedByChip => "The picture is encoded for you by the graphics chip while you watch.",
         Reason::SmallerIsEnough => "A smaller picture suits your screen or your connection.",
         Reason::QualityNotThere => "The quality you chose does not exist for this film.",
     }

@@ -24,6 +24,7 @@ async fn begin(house: &TestHouse, who: &Login, title: &domain::TitleId) -> Strin
         remux_cost: 0.01,
         disk_bytes_per_s: None,
         memory_bytes: 1 << 30,
+        chip: domain::chip::ChipVerdict::Untested,
     };
     house.store.set_capacity(&capacity).await.unwrap();
     let play = house.play(who, title).await;

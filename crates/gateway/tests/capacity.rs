@@ -4,7 +4,7 @@ mod common;
 
 use common::house::{Login, Shelf, TestHouse};
 use contract::{Measured, measure};
-use domain::{capacity::Capacity, facts::Container};
+use domain::{capacity::Capacity, chip::ChipVerdict, facts::Container};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,8 @@ const CALIBRATE: &str = "/api/v1/admin/capacity/calibrate";
 /// 360, 480, 720 and 1080 lines, and 480 of HDR, each at so many milliseconds a second.
 fn found(encode_ms: [u32; 5]) -> Vec<u8> {
     let encode_us = encode_ms.map(|ms| Some(ms * 1000)).to_vec();
-    let measured = Measured { decode_us: 50_000, remux_us: 2000, encode_us, read_bytes_per_s: Some(90_000_000) };
+    let measured =
+        Measured { decode_us: 50_000, remux_us: 2000, encode_us, read_bytes_per_s: Some(90_000_000), chip: None };
     measure::encode(&measured).unwrap()
 }
 
@@ -129,6 +130,7 @@ async fn encodes_hold_what_they_cost_and_whoever_has_it_is_named() {
         remux_cost: 0.01,
         disk_bytes_per_s: None,
         memory_bytes: 1 << 30,
+        chip: ChipVerdict::Untested,
     };
     house.store.set_capacity(&capacity).await.unwrap();
     let shelf = house.shelf("reels", Container::Avi, "mpeg4").await;

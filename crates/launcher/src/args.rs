@@ -11,6 +11,8 @@ pub struct Args {
     pub read: Vec<PathBuf>,
     /// Programs and folders of libraries: to read and to run.
     pub execute: Vec<PathBuf>,
+    /// The graphics chip: the one device a loge may have.
+    pub render_node: Option<PathBuf>,
     /// A private folder that exists; the only place to write.
     pub work: PathBuf,
     pub memory_bytes: u64,
@@ -54,12 +56,13 @@ impl Args {
     pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Self, ArgsError> {
         let (mut socket, mut work, mut memory_bytes, mut cpu_millis, mut pids) = (None, None, None, None, None);
         let (mut read, mut execute, mut cgroup_root) = (Vec::new(), Vec::new(), CgroupRoot::Auto);
-        let (mut report_fd, mut allow_reduced) = (None, false);
+        let (mut report_fd, mut allow_reduced, mut render_node) = (None, false, None);
         while let Some(arg) = args.next() {
             match arg.to_str() {
                 Some("--socket") => socket = Some(path("--socket", args.next())?),
                 Some("--ro") => read.push(path("--ro", args.next())?),
                 Some("--exec-ro") => execute.push(path("--exec-ro", args.next())?),
+                Some("--render-node") => render_node = Some(path("--render-node", args.next())?),
                 Some("--work") => work = Some(path("--work", args.next())?),
                 Some("--memory") => memory_bytes = Some(number("--memory", args.next())?),
                 Some("--cpu-millis") => cpu_millis = Some(number("--cpu-millis", args.next())?),
@@ -85,6 +88,7 @@ impl Args {
             socket: socket.ok_or(ArgsError::Missing("--socket"))?,
             read,
             execute,
+            render_node,
             work: work.ok_or(ArgsError::Missing("--work"))?,
             memory_bytes: memory_bytes.ok_or(ArgsError::Missing("--memory"))?,
             cpu_millis: cpu_millis.ok_or(ArgsError::Missing("--cpu-millis"))?,
@@ -123,11 +127,14 @@ mod tests {
         let args = parse(&format!("{base} --ro /a --ro /b --exec-ro /bin/x --report-fd 1 -- /worker --ro")).unwrap();
         assert_eq!((args.read.len(), args.execute.len(), args.report_fd), (2, 1, Some(1)));
         assert_eq!(args.worker_args, ["--ro"]);
-        assert_eq!(args.cgroup_root, CgroupRoot::Auto);
+        assert_eq!((args.cgroup_root, args.render_node), (CgroupRoot::Auto, None));
+        let args = parse(&format!("{base} --render-node /dev/dri/renderD128 -- /worker")).unwrap();
+        assert_eq!(args.render_node, Some("/dev/dri/renderD128".into()));
         for (text, error) in [
             ("--socket /s -- /w", ArgsError::Missing("--work")),
             ("--socket s", ArgsError::Value("--socket")),
             ("--ro /a/../b", ArgsError::Value("--ro")),
+            ("--render-node renderD128", ArgsError::Value("--render-node")),
             ("--memory -1", ArgsError::Value("--memory")),
             ("--pids", ArgsError::Value("--pids")),
             ("--what", ArgsError::Unknown("--what".into())),

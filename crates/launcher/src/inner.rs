@@ -39,6 +39,13 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         _ => return NOT_STARTED,
     }
     report_namespaces(&mut report, namespaces, refused);
+    if args.render_node.is_some() {
+        report.add(
+            "graphics_chip",
+            false,
+            "given to loges, as set: the kernel's driver for it can be reached from inside",
+        );
+    }
 
     if namespaces.contains(UnshareFlags::NEWNS) {
         report.step("view", view::build(&args), "only what this loge needs");
@@ -65,7 +72,11 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
     // After the last change of rights, which clears it.
     let tied = set_parent_process_death_signal(Some(Signal::KILL));
     report.step("dies_with_server", tied, "ends when the server does");
-    report.step("seccomp", syscalls::filter(), "no network, no new namespaces, no way into other processes");
+    report.step(
+        "seccomp",
+        syscalls::filter(args.render_node.is_some()),
+        "no network, no new namespaces, no way into other processes",
+    );
 
     let missing = missing(abi, |name| report.has(name));
     if !missing.is_empty() && !args.allow_reduced {

@@ -45,6 +45,10 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    if let Some(node) = args.render_node.as_deref().filter(|node| !walls::is_render_node(node)) {
+        eprintln!("loge-launch: {} is no render node", node.display());
+        return ExitCode::from(USAGE);
+    }
     // Before anything else: whatever the server had open is none of a loge's business.
     let parent = match raw::close_all_but(args.report_fd).and_then(|()| watch::Parent::note()) {
         Ok(parent) => parent,

@@ -153,16 +153,21 @@ const OWN_ONLY: [i64; 5] = [
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 
-/// Installs the filter for this process and all that come from it.
-pub fn filter() -> Result<(), String> {
+/// Requests to graphics devices: all have this letter in their second byte.
+const DRM: u64 = 0x6400;
+const LETTER: u64 = 0xff00;
+
+/// Installs the filter for this process and all that come from it. `has_chip`: requests to a
+/// graphics device pass.
+pub fn filter(has_chip: bool) -> Result<(), String> {
     let words = |error: Error| error.to_string();
-    for program in programs().map_err(words)? {
+    for program in programs(has_chip).map_err(words)? {
         apply_filter(&program).map_err(words)?;
     }
     Ok(())
 }
 
-fn programs() -> Result<Vec<BpfProgram>, Error> {
+fn programs(has_chip: bool) -> Result<Vec<BpfProgram>, Error> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let build = |rules, errno: i32| -> Result<BpfProgram, Error> {
         let refuse = SeccompAction::Errno(errno.unsigned_abs());
@@ -187,7 +192,8 @@ fn programs() -> Result<Vec<BpfProgram>, Error> {
     // Neither another process nor all of a group or user.
     refused.insert(libc::SYS_setpriority, vec![rule(0, SeccompCmpOp::Ne, 0)?, rule(1, SeccompCmpOp::Ne, 0)?]);
     let terminal = [TIOCSTI, TIOCLINUX].into_iter().map(|request| rule(1, SeccompCmpOp::Eq, request));
-    refused.insert(libc::SYS_ioctl, terminal.collect::<Result<_, _>>()?);
+    let graphics = (!has_chip).then(|| rule(1, SeccompCmpOp::MaskedEq(LETTER), DRM));
+    refused.insert(libc::SYS_ioctl, terminal.chain(graphics).collect::<Result<_, _>>()?);
 
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let mut programs = vec![build(refused, libc::EPERM)?, build(unknown, libc::ENOSYS)?];
@@ -223,7 +229,10 @@ mod tests {
 
     #[test]
     fn the_filters_compile() {
-        let programs = programs().unwrap();
-        assert!(programs.iter().all(|p| !p.is_empty() && p.len() < 4096));
+        for has_chip in [false, true] {
+            let programs = programs(has_chip).unwrap();
+            assert!(programs.iter().all(|p| !p.is_empty() && p.len() < 4096));
+        }
+        assert_ne!(programs(false).unwrap()[0].len(), programs(true).unwrap()[0].len());
     }
 }

@@ -59,6 +59,10 @@ pub fn build(args: &Args) -> Result<(), ViewError> {
     paths.extend(args.execute.iter().chain([&args.worker]).map(|path| (path.as_path(), PLAIN)));
     paths.extend(args.read.iter().chain([&args.socket]).map(|p| (p.as_path(), PLAIN | MountFlags::NOEXEC)));
     paths.extend(DEVICES.map(|path| (Path::new(path), MountFlags::NOSUID | MountFlags::NOEXEC)));
+    if let Some(node) = &args.render_node {
+        paths.push((node, MountFlags::NOSUID | MountFlags::NOEXEC));
+        name_as_graphics(root, node)?;
+    }
     // Outer folders first, so that an inner one lands on top.
     paths.sort_by_key(|(path, _)| path.components().count());
     for (path, flags) in paths {
@@ -81,6 +85,16 @@ pub fn build(args: &Args) -> Result<(), ViewError> {
     pivot_root(".", ".").map_err(at("change the root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(at("leave the old root"))?;
     chdir("/").map_err(at("enter the new root"))
+}
+
+/// libdrm takes a device for a graphics chip where this folder is, and looks no further. An empty
+/// one does: what the kernel shows there is none of a loge's business.
+fn name_as_graphics(root: &Path, node: &Path) -> Result<(), ViewError> {
+    let step = || format!("show {} as what it is", node.display());
+    let device = fs::metadata(node).map_err(at(step()))?.rdev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let folder = root.join(format!("sys/dev/char/{major}:{minor}/device/drm"));
+    fs::create_dir_all(folder).map_err(at(step()))
 }
 
 fn tmpfs(target: &Path, flags: MountFlags, options: &CStr) -> rustix::io::Result<()> {

@@ -72,6 +72,9 @@ pub fn landlock(args: &Args) -> Result<i32, String> {
     }
     rules = open(rules, Path::new("/dev/null"), device)?;
     rules = open(rules, Path::new("/dev/urandom"), AccessFs::ReadFile.into())?;
+    if let Some(node) = &args.render_node {
+        rules = open(rules, node, device | AccessFs::IoctlDev)?;
+    }
     rules = open(rules, &args.socket, AccessFs::ResolveUnix.into())?;
     rules = open(rules, &args.work, write)?;
 
@@ -81,6 +84,19 @@ pub fn landlock(args: &Args) -> Result<i32, String> {
         (_, LandlockStatus::Available { effective_abi, .. }) => Ok(effective_abi as i32),
         _ => Err("not enforced".into()),
     }
+}
+
+/// Nothing but a render node passes for one: whoever starts this may have been told wrong.
+pub fn is_render_node(path: &Path) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    const GRAPHICS: u32 = 226;
+    const FIRST: u32 = 128;
+    std::fs::symlink_metadata(path).is_ok_and(|there| {
+        let device = there.rdev();
+        there.file_type().is_char_device()
+            && rustix::fs::major(device) == GRAPHICS
+            && rustix::fs::minor(device) >= FIRST
+    })
 }
 
 /// What starts a program that has shared libraries.

@@ -20,6 +20,7 @@ const EROFS: i32 = libc::EROFS;
 struct Site {
     home: tempfile::TempDir,
     listener: UnixListener,
+    render_node: Option<String>,
 }
 
 /// Who starts the launcher, and under which circumstances.
@@ -59,7 +60,7 @@ impl Site {
         if who == Who::Nobody {
             std::os::unix::fs::chown(home.path().join("work"), Some(65534), Some(65534)).unwrap();
         }
-        Self { home, listener }
+        Self { home, listener, render_node: None }
     }
 
     fn path(&self, name: &str) -> String {
@@ -86,6 +87,7 @@ impl Site {
             .args(["--socket", &self.path("gate.sock"), "--ro", &self.path("films"), "--work", &self.path("work")])
             .args(["--exec-ro", "/usr/bin/ffprobe", "--exec-ro", "/usr/bin/ffmpeg"])
             .args(["--memory", "134217728", "--cpu-millis", "500", "--pids", "64", "--report-fd", "1"])
+            .args(self.render_node.iter().flat_map(|node| ["--render-node", node]))
             .args(["--", worker])
             .args(args)
             .env("LOGE_NONCE", "00")
@@ -162,6 +164,7 @@ fn everything_but_the_loge_is_denied() {
             ("keyctl", "", &[EPERM]),
             ("perf", "", &[EPERM]),
             ("memfd", "", &[EPERM]),
+            ("graphics", "", &[EPERM]),
             ("mknod", "", &[EPERM]),
             ("handle", "", &[EPERM]),
             ("x32", "", &[libc::ENOSYS]),
@@ -206,6 +209,70 @@ fn everything_but_the_loge_is_denied() {
             assert_eq!(verdicts[&format!("connect {other}")], ENOENT, "another loge's socket");
             assert_eq!((verdicts["pid "], verdicts[&format!("seen {}", site.path("work"))]), (1, 0));
         }
+    }
+}
+
+/// A device file of a graphics chip, whether or not there is one behind it. Making it takes root.
+fn render_node(site: &Site) -> Option<String> {
+    use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+    let path = site.path("renderD128");
+    let mode = Mode::from_raw_mode(0o666);
+    mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(226, 128)).ok()?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    Some(path)
+}
+
+#[test]
+fn the_graphics_chip_is_reached_only_by_a_loge_that_was_given_it() {
+    for who in everyone() {
+        let mut site = Site::new(who);
+        let Some(node) = render_node(&site) else {
+            eprintln!("skipped: this user may not make device files");
+            return;
+        };
+        // What the kernel says where no wall stands in between: mostly that there is no chip.
+        let open = std::fs::OpenOptions::new().read(true).write(true).open(&node);
+        let plain = open.map_or_else(|error| error.raw_os_error().unwrap(), |_| 0);
+        let tries: &[(&str, &str)] = &[("use", &node), ("graphics", ""), ("seems-graphics", ""), ("use", "/dev/zero")];
+        let of = |verdicts: &HashMap<String, i32>| {
+            [verdicts[&format!("use {node}")], verdicts["graphics "], verdicts["use /dev/zero"]]
+        };
+
+        let (report, without) = site.attempt(who, tries);
+        let [used, asked, other] = of(&without);
+        assert!([EACCES, ENOENT].contains(&used) && [EACCES, ENOENT].contains(&other), "{who:?}: {without:?}");
+        assert_eq!(asked, EPERM, "{who:?}");
+        assert!(!report.to_string().contains("graphics_chip"), "{report}");
+
+        site.render_node = Some(node.clone());
+        let (report, with) = site.attempt(who, tries);
+        let [used, asked, other] = of(&with);
+        // In a user namespace of others device files do not open at all.
+        let expected = if who == Who::NoNamespaces { vec![plain, EACCES] } else { vec![plain] };
+        assert!(expected.contains(&used), "{who:?}: {with:?}, outside it is {plain}; {report}");
+        assert_eq!(asked, libc::ENOTTY, "{who:?}: the request passes the filter");
+        assert!([EACCES, ENOENT].contains(&other), "{who:?}: and no other device opens");
+        if reached(&report, "view") {
+            assert_eq!((without["seems-graphics "], with["seems-graphics "]), (ENOENT, 0), "{who:?}");
+        }
+        let item = report["isolation"].as_array().unwrap().iter().find(|item| item["name"] == "graphics_chip");
+        assert!(item.is_some_and(|item| item["reached"] == false), "{report}");
+        for wall in ["no_new_privs", "limits", "landlock", "seccomp", "capabilities", "signals"] {
+            assert!(reached(&report, wall), "{who:?}: {wall} in {report}");
+        }
+    }
+}
+
+#[test]
+fn nothing_but_a_render_node_passes_for_one() {
+    let mut site = Site::new(Who::Me);
+    let link = site.path("renderD129");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    for node in ["/dev/null", "/dev/zero", "/nowhere", &site.path("outside"), &link] {
+        site.render_node = Some(node.into());
+        let output = site.command(Who::Me, &site.path("inside"), &["pid", ""]).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{node}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is no render node"), "{node}");
     }
 }
 

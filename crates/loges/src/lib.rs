@@ -9,6 +9,7 @@
 //! parsing of media, or a descriptor that came from a worker.
 //! Costs: a cold start takes 0.2 to 2 s; [`Loges::list`] and [`Loges::view`] never wait.
 
+pub mod chip;
 mod circuit;
 mod house;
 mod images;
@@ -23,6 +24,7 @@ mod supervisor;
 mod sweep;
 mod words;
 
+pub use chip::RenderNode;
 pub use circuit::CircuitState;
 pub use images::Image;
 pub use link::{RangeLease, RangeStream};

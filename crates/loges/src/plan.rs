@@ -1,8 +1,7 @@
 //! What to do next about one loge, decided without doing it. Level-triggered: the same
 //! observation gives the same step however often it is asked, and a step done twice is harmless.
 
-use crate::words::Mount;
-use domain::LogeLimits;
+use crate::words::LogeSpec;
 use std::time::Duration;
 
 /// What is wanted of a loge.
@@ -88,12 +87,13 @@ pub fn plan(desired: Desired, observed: Observed, idle_stop: Duration) -> Step {
 }
 
 /// How a loge that runs with `old` becomes one with `new`. `limits_live` says that limits can be
-/// changed without a restart.
-pub fn replacement(old: (&[Mount], LogeLimits), new: (&[Mount], LogeLimits), limits_live: bool) -> Replace {
-    let taken_away = old.0.iter().any(|mount| !new.0.contains(mount));
-    let added = new.0.iter().any(|mount| !old.0.contains(mount));
-    let limits = old.1 != new.1 && !limits_live;
-    match (taken_away, added || limits) {
+/// changed without a restart. The graphics chip comes and goes in a quiet moment: whoever watches a
+/// film that it encodes keeps both to the end.
+pub fn replacement(old: &LogeSpec, new: &LogeSpec, limits_live: bool) -> Replace {
+    let taken_away = old.mounts.iter().any(|mount| !new.mounts.contains(mount));
+    let added = new.mounts.iter().any(|mount| !old.mounts.contains(mount));
+    let limits = old.limits != new.limits && !limits_live;
+    match (taken_away, added || limits || old.chip != new.chip) {
         (true, _) => Replace::Now,
         (false, true) => Replace::WhenQuiet,
         (false, false) => Replace::No,
@@ -121,7 +121,8 @@ pub fn strays(found: &[Found], current: &[(String, u64)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::FolderId;
+    use crate::{chip::RenderNode, words::Mount};
+    use domain::{FolderId, LogeLimits};
 
     const IDLE: Duration = Duration::from_secs(900);
 
@@ -173,13 +174,23 @@ mod tests {
     #[test]
     fn a_right_taken_away_acts_at_once_and_a_right_given_waits() {
         let mount = |n: u8| Mount { id: FolderId::from_random([n; 16]), path: format!("/films/{n}").into() };
-        let (one, two) = ([mount(1)], [mount(1), mount(2)]);
-        let (old, more) = (LogeLimits::DEFAULT, LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT });
-        assert_eq!(replacement((&one, old), (&one, old), false), Replace::No);
-        assert_eq!(replacement((&one, old), (&two, old), false), Replace::WhenQuiet);
-        assert_eq!(replacement((&two, old), (&one, old), false), Replace::Now);
-        assert_eq!(replacement((&one, old), (&one, more), false), Replace::WhenQuiet);
-        assert_eq!(replacement((&one, old), (&one, more), true), Replace::No);
+        let spec = |mounts: &[u8], cpu_millis, chip: bool| LogeSpec {
+            limits: LogeLimits { cpu_millis, ..LogeLimits::DEFAULT },
+            mounts: mounts.iter().map(|n| mount(*n)).collect(),
+            chip: chip.then(|| RenderNode { path: "/dev/dri/renderD128".into(), group: Some(104) }),
+        };
+        let (old, more) = (LogeLimits::DEFAULT.cpu_millis, 900);
+        let one = spec(&[1], old, false);
+        assert_eq!(replacement(&one, &one, false), Replace::No);
+        assert_eq!(replacement(&one, &spec(&[1, 2], old, false), false), Replace::WhenQuiet);
+        assert_eq!(replacement(&spec(&[1, 2], old, false), &one, false), Replace::Now);
+        assert_eq!(replacement(&one, &spec(&[1], more, false), false), Replace::WhenQuiet);
+        assert_eq!(replacement(&one, &spec(&[1], more, false), true), Replace::No);
+        let with = spec(&[1], old, true);
+        assert_eq!(replacement(&with, &with, true), Replace::No);
+        assert_eq!(replacement(&one, &with, true), Replace::WhenQuiet);
+        assert_eq!(replacement(&with, &one, true), Replace::WhenQuiet);
+        assert_eq!(replacement(&spec(&[1, 2], old, true), &one, true), Replace::Now);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     house::House,
     link::{Gate, GateError, Link},
     runtime::{Running, RuntimeError, StartSpec},
-    words::{LogeSpec, Mount},
+    words::LogeSpec,
 };
 use base::UnixMs;
 use contract::env::to_hex;
@@ -23,8 +23,10 @@ pub struct Alive {
     pub running: Running,
     pub link: Arc<Link>,
     pub gate: Gate,
-    pub mounts: Vec<Mount>,
-    pub limits: LogeLimits,
+    /// What it was made as; its limits are those that hold now.
+    pub spec: LogeSpec,
+    /// It got the graphics chip, if its specification has one.
+    pub has_chip: bool,
     /// On top of the limits, for as long as this generation lives.
     pub lent_millis: u32,
     pub started_at: UnixMs,
@@ -86,12 +88,22 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         spec_hash: spec_hash(&spec),
         limits: spec.limits,
         mounts: spec.mounts.clone(),
+        chip: spec.chip.clone(),
         socket: gate.socket(),
         nonce,
         slot,
         peer: gate.peer(),
     };
-    let running = match house.runtime.start(asked).await {
+    let wants_chip = spec.chip.is_some();
+    let (started, has_chip) = match house.runtime.start(asked.clone()).await {
+        // Films matter more than the chip, which may be what is in the way.
+        Err(e) if wants_chip && !matches!(e, RuntimeError::NotAsAsked { .. }) => {
+            tracing::warn!(loge.tenant = %tenant, "the loge of {tenant} does not start with the graphics chip: {e}");
+            (house.runtime.start(StartSpec { chip: None, ..asked }).await, false)
+        }
+        started => (started, wants_chip),
+    };
+    let running = match started {
         Ok(running) => running,
         Err(e) => {
             if matches!(e, RuntimeError::NotAsAsked { .. }) {
@@ -104,7 +116,7 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         link = timeout(DIAL_IN, gate.link()) => match link {
             Ok(link) => {
                 let started_at = house.clock.now();
-                return Ok(Alive { running, link, gate, mounts: spec.mounts, limits: spec.limits, lent_millis: 0, started_at });
+                return Ok(Alive { running, link, gate, spec, has_chip, lent_millis: 0, started_at });
             }
             Err(_) => None,
         },
@@ -133,12 +145,18 @@ pub fn spec_hash(spec: &LogeSpec) -> String {
         hash.update((mount.path.as_os_str().len() as u64).to_le_bytes());
         hash.update(mount.path.as_os_str().as_bytes());
     }
+    if let Some(chip) = &spec.chip {
+        hash.update(b"chip");
+        hash.update(chip.group.unwrap_or(0).to_le_bytes());
+        hash.update(chip.path.as_os_str().as_bytes());
+    }
     to_hex(&hash.finalize()[..16])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{chip::RenderNode, words::Mount};
     use domain::FolderId;
 
     #[test]
@@ -146,11 +164,18 @@ mod tests {
         let spec = |path: &str, memory_bytes| LogeSpec {
             limits: LogeLimits { memory_bytes, ..LogeLimits::DEFAULT },
             mounts: vec![Mount { id: FolderId::from_random([1; 16]), path: path.into() }],
+            chip: None,
         };
         let hash = spec_hash(&spec("/films", 1 << 29));
         assert_eq!(hash, spec_hash(&spec("/films", 1 << 29)));
         assert_ne!(hash, spec_hash(&spec("/films2", 1 << 29)));
         assert_ne!(hash, spec_hash(&spec("/films", 1 << 30)));
         assert_eq!(hash.len(), 32);
+        let with = |group| {
+            let chip = Some(RenderNode { path: "/dev/dri/renderD128".into(), group });
+            spec_hash(&LogeSpec { chip, ..spec("/films", 1 << 29) })
+        };
+        assert_ne!(hash, with(None));
+        assert_ne!(with(Some(104)), with(None));
     }
 }

@@ -1,6 +1,6 @@
 //! What is asked of this room and what it shows: configuration, specifications, views.
 
-use crate::{circuit::CircuitState, runtime::RuntimeError};
+use crate::{chip::RenderNode, circuit::CircuitState, runtime::RuntimeError};
 use async_trait::async_trait;
 use base::UnixMs;
 use contract::FileRef;
@@ -19,6 +19,8 @@ pub struct Mount {
 pub struct LogeSpec {
     pub limits: LogeLimits,
     pub mounts: Vec<Mount>,
+    /// The graphics chip, where the owner lets loges have it.
+    pub chip: Option<RenderNode>,
 }
 
 /// Where the desired state comes from. Implemented by the composition root over the store.
@@ -106,6 +108,8 @@ pub struct LogeView {
     pub image: String,
     /// What the worker in it says about itself; untrusted and short.
     pub image_version: Option<String>,
+    /// It was started with the graphics chip.
+    pub has_chip: bool,
     /// Without what is lent.
     pub limits: LogeLimits,
     pub lent_millis: u32,

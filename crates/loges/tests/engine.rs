@@ -43,7 +43,7 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
 
 async fn open(config: LogesConfig, dir: &Path) -> Result<(Loges, Lifecycle), OpenLogesError> {
     let mounts = vec![Mount { id: FolderId::from_random([7; 16]), path: dir.into() }];
-    let tenants = Arc::new(FixedTenants::new(LogeSpec { limits: LogeLimits::DEFAULT, mounts }));
+    let tenants = Arc::new(FixedTenants::new(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip: None }));
     let lifecycle = Lifecycle::new();
     let loges = Box::pin(Loges::open(config, tenants, Arc::new(SystemClock), Bus::new(), lifecycle.clone())).await?;
     Ok((loges, lifecycle))

@@ -84,6 +84,7 @@ impl House {
         let tenants = Arc::new(FixedTenants::new(LogeSpec {
             limits: LogeLimits::DEFAULT,
             mounts: vec![Mount { id: folder(), path: films.clone() }],
+            chip: None,
         }));
         let lifecycle = Lifecycle::new();
         let config = LogesConfig { run_dir: dir.path().join("r"), ..config };
@@ -285,7 +286,7 @@ fn kill_worker(house: &House, id: &str) {
 async fn a_folder_taken_away_is_gone(runtime: RuntimeChoice) {
     let Some(house) = House::open(runtime).await else { return };
     house.read(file(b"film.bin", FILM_BYTES), 0, 10).await.unwrap();
-    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![] }));
+    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None }));
     house.loges.remount(&tenant()).await;
     eventually("it refuses the folder", SOON, async || {
         matches!(house.read(file(b"film.bin", FILM_BYTES), 0, 10).await, Err(RangeError::Refused))

@@ -1,6 +1,6 @@
 //! Where a film's segments begin, and how a worker is asked for one.
 
-use contract::{PlanPart, PlannedCut, Rung, Track};
+use contract::{Encoder, PlanPart, PlannedCut, Rung, Track};
 use domain::{
     facts::{FileFacts, VideoFacts},
     playback::CopyVerdict,
@@ -65,7 +65,7 @@ impl Timeline {
 /// An encoded picture of so many lines. `unhurried`: nobody waits for it.
 pub const fn rung(lines: u32, tone_map: bool, unhurried: bool) -> Rung {
     let height = if lines > 2160 { 2160 } else { lines as u16 };
-    Rung { height, kbps: most_kbps(lines), unhurried, tone_map }
+    Rung { height, kbps: most_kbps(lines), unhurried, tone_map, encoder: Encoder::Processor }
 }
 
 pub fn is_hdr(video: &VideoFacts) -> bool {

@@ -59,6 +59,8 @@ pub struct Config {
     pub segments_dir: Option<PathBuf>,
     /// Without it pictures are made by ffmpeg.
     pub frames_binary: PathBuf,
+    /// Folder of the graphics chips' render nodes.
+    pub render_nodes: PathBuf,
     /// Filter in the syntax of `LOGE_LOG`.
     pub log: String,
     /// Lets a scraper read `/metrics` without being an admin.
@@ -101,6 +103,7 @@ struct File {
     launcher_binary: Option<PathBuf>,
     segments_dir: Option<PathBuf>,
     frames_binary: Option<PathBuf>,
+    render_nodes: Option<PathBuf>,
     log: Option<String>,
     metrics_token: Option<String>,
     names: Option<Vec<String>>,
@@ -148,6 +151,10 @@ impl Config {
             launcher_binary: path("LOGE_LAUNCHER", file.launcher_binary, "loge-launch"),
             segments_dir: env("LOGE_SEGMENTS_DIR").map(PathBuf::from).or(file.segments_dir),
             frames_binary: path("LOGE_FRAMES", file.frames_binary, "loge-frames"),
+            render_nodes: env("LOGE_RENDER_NODES")
+                .map(PathBuf::from)
+                .or(file.render_nodes)
+                .unwrap_or_else(|| loges::chip::RENDER_NODES.into()),
             log: env("LOGE_LOG").or(file.log).unwrap_or_else(|| "info".into()),
             metrics_token: env("LOGE_METRICS_TOKEN").or(file.metrics_token),
             names: file.names.unwrap_or_default(),

@@ -106,7 +106,11 @@ impl Server {
             docker_host: config.docker_host.clone(),
             logs_dir: Some(dirs.logs().join("containers")),
         };
-        let tenants = Arc::new(StoreTenants { store: store.clone(), bus: bus.clone() });
+        let tenants = Arc::new(StoreTenants {
+            store: store.clone(),
+            bus: bus.clone(),
+            render_nodes: config.render_nodes.clone(),
+        });
         let loges = Loges::open(loges_config, tenants, clock.clone(), bus.clone(), lifecycle.clone()).await?;
         keep_image(&loges, settings.worker_image.as_ref()).await;
         let sandbox_user = match loges.runtime().kind {
@@ -172,6 +176,7 @@ impl Server {
             clock,
             scrape_token: config.metrics_token.clone(),
             log_file: Some(dirs.logs().join(telemetry::LOG_FILE)),
+            render_nodes: config.render_nodes.clone(),
         };
         let gateway =
             Gateway::start(gateway_config, &open).map_err(|source| StartError::Listen { addr: address, source })?;

@@ -5,11 +5,14 @@ use base::{Bus, Event};
 use contract::FileRef;
 use domain::{Code, Failure, FolderId, LogeLimits, Tenant, UserId};
 use loges::{LogeSpec, Mount, Tenants};
+use std::path::PathBuf;
 use store::{AuditEntry, Store};
 
 pub(crate) struct StoreTenants {
     pub(crate) store: Store,
     pub(crate) bus: Bus,
+    /// Folder of the graphics chips' render nodes.
+    pub(crate) render_nodes: PathBuf,
 }
 
 #[async_trait]
@@ -27,7 +30,9 @@ impl Tenants for StoreTenants {
         // A disk that is away has nothing to mount; when it is back, the loge is made anew.
         let mounts =
             folders.into_iter().filter(|f| f.path.is_dir()).map(|f| Mount { id: f.id, path: f.path }).collect();
-        Ok(LogeSpec { limits, mounts })
+        let wants_chip = self.store.settings().await.map_err(failed)?.hardware_encoding;
+        let chip = wants_chip.then(|| loges::chip::find(&self.render_nodes)).flatten();
+        Ok(LogeSpec { limits, mounts, chip })
     }
 
     async fn set_aside(&self, file: &FileRef) {
@@ -83,7 +88,7 @@ mod tests {
         let clock = Arc::new(FakeClock::new(UnixMs(1_800_000_000_000), 7));
         let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock).await.unwrap();
         let user = UserId::from_random([1; 16]);
-        StoreTenants { store: store.clone(), bus: Bus::new() }
+        StoreTenants { store: store.clone(), bus: Bus::new(), render_nodes: dir.path().into() }
             .misbehaved(&Tenant::User(user.clone()), "it broke the rules 3 times")
             .await;
         let page = store.audit(10, None).await.unwrap();

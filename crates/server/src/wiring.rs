@@ -7,7 +7,10 @@ use crate::{
 };
 use accounts::Accounts;
 use base::{Bus, Event, Lifecycle};
-use domain::{FolderState, LogeState, RuntimeKind, Tenant};
+use domain::{
+    FolderState, LogeState, RuntimeKind, Tenant,
+    chip::{ChipProblem, ChipVerdict},
+};
 use gateway::{Calibration, Streams};
 use library::Libraries;
 use loges::{Loges, RuntimeInfo};
@@ -135,7 +138,7 @@ impl Rooms {
         let runtime = self.loges.runtime();
         let house = House {
             viewers_now: self.streams.viewers(),
-            viewers_max: settings.map_or(before.viewers_max, |s| s.max_viewers),
+            viewers_max: settings.as_ref().map_or(before.viewers_max, |s| s.max_viewers),
             loges_failed,
             set_aside,
             libraries_offline: libraries
@@ -147,6 +150,7 @@ impl Rooms {
             reduced_isolation: is_reduced(&runtime),
             engine_away: is_away(&runtime),
             cache_pause: self.segments.pause(),
+            chip_off: settings.as_ref().is_some_and(|s| s.hardware_encoding) && self.chip_kept_failing().await,
             setup_required,
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
@@ -170,6 +174,11 @@ impl Rooms {
             }
             differs
         });
+    }
+
+    async fn chip_kept_failing(&self) -> bool {
+        let capacity = self.store.capacity().await.ok().flatten();
+        capacity.is_some_and(|c| c.chip == ChipVerdict::Failed(ChipProblem::KeptFailing))
     }
 
     async fn name_of(&self, tenant: &Tenant) -> String {

@@ -29,6 +29,8 @@ pub struct Settings {
     /// Bytes of encoded segments that may be kept for one person, and for everyone together.
     pub cache_each_bytes: u64,
     pub cache_total_bytes: u64,
+    /// Live encodes by the graphics chip, which every loge is given for that.
+    pub hardware_encoding: bool,
     /// Another worker image than the one the server came with.
     pub worker_image: Option<PinnedImage>,
 }
@@ -60,6 +62,7 @@ impl Default for Settings {
             allow_reduced_isolation: true,
             cache_each_bytes: Quota::default().each,
             cache_total_bytes: Quota::default().total,
+            hardware_encoding: false,
             worker_image: None,
         }
     }

@@ -38,6 +38,7 @@ pub enum AlertCode {
     ReducedIsolation,
     EngineAway,
     CachePaused,
+    ChipOff,
 }
 
 impl AlertCode {
@@ -53,6 +54,7 @@ impl AlertCode {
             Self::ReducedIsolation => "reduced_isolation",
             Self::EngineAway => "engine_away",
             Self::CachePaused => "cache_paused",
+            Self::ChipOff => "chip_off",
         }
     }
 
@@ -67,7 +69,8 @@ impl AlertCode {
             | Self::LogeFailed(_)
             | Self::SetAside(_)
             | Self::ReducedIsolation
-            | Self::CachePaused => 0,
+            | Self::CachePaused
+            | Self::ChipOff => 0,
         }
     }
 
@@ -75,6 +78,7 @@ impl AlertCode {
     pub const fn href(&self) -> &'static str {
         match self {
             Self::LibraryOffline(_) => "/admin/libraries",
+            Self::ChipOff => "/admin/settings",
             Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
             Self::CachePaused => "/admin/settings",
             Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
@@ -186,6 +190,10 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
     if let Some(pause) = house.cache_pause {
         out.push((AlertCode::CachePaused, Level::Attention, pause.sentence().into()));
     }
+    if house.chip_off {
+        let text = "The graphics chip failed on several films and is switched off until it is measured again.".into();
+        out.push((AlertCode::ChipOff, Level::Attention, text));
+    }
     out
 }
 
@@ -229,6 +237,20 @@ mod tests {
         assert_eq!((raised[0].code.as_str(), raised[0].level), ("cache_paused", Level::Attention));
         assert!(raised[0].text.contains("plays on"), "{}", raised[0].text);
         assert!(alerts.judge(&sample(2, 0.0, 50), &House::default()));
+        assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn a_chip_that_was_switched_off_is_told_until_it_is_tested() {
+        let mut alerts = Alerts::default();
+        let off = House { chip_off: true, ..House::default() };
+        assert!(alerts.judge(&sample(0, 0.0, 50), &off));
+        let told = &alerts.raised()[0];
+        assert_eq!(
+            (&told.code, told.code.as_str(), told.code.href()),
+            (&AlertCode::ChipOff, "chip_off", "/admin/settings")
+        );
+        assert!(alerts.judge(&sample(1, 0.0, 50), &House::default()));
         assert!(alerts.raised().is_empty());
     }
 

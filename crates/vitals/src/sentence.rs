@@ -22,6 +22,8 @@ pub struct House {
     pub engine_away: bool,
     /// Why what is encoded is not kept, if that is so.
     pub cache_pause: Option<Pause>,
+    /// The graphics chip failed again and again and was switched off.
+    pub chip_off: bool,
     pub setup_required: bool,
 }
 

@@ -3,6 +3,7 @@
 //! it does not matter what else runs meanwhile.
 
 use crate::{
+    chip,
     heads::track::{self, ENCODE_THREADS, Part},
     job::{JobLimits, Outcome, timed},
     scratch::Scratch,
@@ -21,9 +22,9 @@ use std::{
 /// two seconds of film is of no use for live encodes.
 const STEP: Duration = Duration::from_secs(15);
 /// Less than a millisecond drowns in what starting a program takes.
-const LEAST_US: u32 = 1000;
+pub const LEAST_US: u32 = 1000;
 /// What one picture's encode may write.
-const MAX_ENCODED_BYTES: usize = 16 << 20;
+pub const MAX_ENCODED_BYTES: usize = 16 << 20;
 const READ_TIME: Duration = Duration::from_secs(2);
 const READ_BYTES: u64 = 256 << 20;
 /// Reading less than this says nothing about a disk.
@@ -35,13 +36,14 @@ pub fn run(
     gateway: &UnixStream,
     rungs: &[Rung],
     read: Option<OpenFile>,
+    with_chip: bool,
     limits: JobLimits,
 ) -> Outcome {
     if rungs.len() > measure::MAX_RUNGS {
         return Outcome::Ended(Status::Refused);
     }
     let bench = Bench { settings, gateway, until: Instant::now() + limits.time };
-    match bench.measure(rungs, read.as_ref()) {
+    match bench.measure(rungs, read.as_ref(), with_chip) {
         Ok(measured) => match measure::encode(&measured) {
             Ok(bytes) if bytes.len() <= limits.max_bytes => Outcome::Done(bytes),
             _ => Outcome::Ended(Status::Limit),
@@ -50,14 +52,14 @@ pub fn run(
     }
 }
 
-struct Bench<'a> {
-    settings: &'a Settings,
+pub struct Bench<'a> {
+    pub settings: &'a Settings,
     gateway: &'a UnixStream,
     until: Instant,
 }
 
 impl Bench<'_> {
-    fn measure(&self, rungs: &[Rung], read: Option<&OpenFile>) -> Result<Measured, Outcome> {
+    fn measure(&self, rungs: &[Rung], read: Option<&OpenFile>, with_chip: bool) -> Result<Measured, Outcome> {
         let nothing = Scratch::new(self.settings);
         let (film, _) = self.step(&trial::film(), &opened(&nothing, &[])?, trial::MAX_BYTES)?;
         let scratch = Scratch::new(self.settings);
@@ -66,34 +68,37 @@ impl Bench<'_> {
         let part = Part::Video(trial::window());
         let copied = Track::VideoCopy { hevc: false };
         // What starting ffmpeg and looking into the film take is no cost of a second of film.
-        let (_, start) = self.step(track::init_command(&copied).args(), &film, MAX_ENCODED_BYTES)?;
+        let init = track::init_command(&copied, None).ok_or(Outcome::Ended(Status::Refused))?;
+        let (_, start) = self.step(init.args(), &film, MAX_ENCODED_BYTES)?;
         let cost = |used: Duration, before: Duration| {
             let us = used.saturating_sub(before).as_micros() / u128::from(trial::SECONDS);
             u32::try_from(us).unwrap_or(u32::MAX).max(LEAST_US)
         };
         let (_, decoded) = self.step(&trial::decode(ENCODE_THREADS), &film, 0)?;
-        let command = track::command(&copied, &part, 0, false).ok_or(Outcome::Ended(Status::Refused))?;
+        let command = track::command(&copied, &part, 0, false, None).ok_or(Outcome::Ended(Status::Refused))?;
         let (_, wrapped) = self.step(command.args(), &film, MAX_ENCODED_BYTES)?;
         let mut encode_us = Vec::with_capacity(rungs.len());
         for rung in rungs {
             let encoded = Track::VideoEncode { rung: *rung };
-            let command = track::command(&encoded, &part, 0, false).ok_or(Outcome::Ended(Status::Refused))?;
+            let command = track::command(&encoded, &part, 0, false, None).ok_or(Outcome::Ended(Status::Refused))?;
             encode_us.push(match self.step(command.args(), &film, MAX_ENCODED_BYTES) {
                 Ok((_, used)) => Some(cost(used, decoded)),
                 Err(Outcome::Cancelled) => return Err(Outcome::Cancelled),
                 Err(_) => None,
             });
         }
+        let chip = if with_chip { Some(chip::test(self, rungs, &film, start)?) } else { None };
         Ok(Measured {
             decode_us: cost(decoded, start),
             remux_us: cost(wrapped, start),
             encode_us,
             read_bytes_per_s: read.and_then(speed),
+            chip,
         })
     }
 
     /// One program's output and its processor time.
-    fn step(&self, args: &[String], film: &OpenFile, max_bytes: usize) -> Result<(Vec<u8>, Duration), Outcome> {
+    pub fn step(&self, args: &[String], film: &OpenFile, max_bytes: usize) -> Result<(Vec<u8>, Duration), Outcome> {
         let limits = JobLimits { max_bytes, time: STEP };
         match timed(self.settings, self.gateway, args, film, limits, self.until) {
             (Outcome::Done(bytes), used) => Ok((bytes, used)),
@@ -102,7 +107,7 @@ impl Bench<'_> {
     }
 }
 
-fn opened(scratch: &Scratch, bytes: &[u8]) -> Result<OpenFile, Outcome> {
+pub fn opened(scratch: &Scratch, bytes: &[u8]) -> Result<OpenFile, Outcome> {
     let file = scratch.write(bytes).map_err(|_| Outcome::Ended(Status::Io))?;
     Ok(OpenFile { fd: file.into(), size_bytes: bytes.len() as u64, mtime_ns: 0, inode: 0 })
 }

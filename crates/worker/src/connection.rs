@@ -101,10 +101,10 @@ fn answer(
         RequestBody::Job { job, max_bytes, time_limit_ms } => {
             let limits = job::JobLimits::new(max_bytes, time_limit_ms);
             let outcome = match &job {
-                Job::Calibrate { rungs, read } => {
+                Job::Calibrate { rungs, read, chip } => {
                     // Its disk may be away; everything else can be measured all the same.
                     let read = read.as_ref().and_then(|file| open(settings, file).ok());
-                    calibrate::run(settings, stream, rungs, read, limits)
+                    calibrate::run(settings, stream, rungs, read, *chip, limits)
                 }
                 Job::Glance { files } => glance::run(stream, files, limits, |file| open(settings, file)),
                 Job::Rest { file, track } => match open(settings, file) {

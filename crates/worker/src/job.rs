@@ -139,6 +139,7 @@ pub fn limited_command(
     let mut command = Command::new(&settings.programs.worker);
     command.arg(limited::FLAG).arg(std::process::id().to_string()).arg(cpu_s.to_string()).arg(niceness.to_string());
     command.arg(program).args(args).env_clear().current_dir(&settings.work_dir).process_group(0);
+    command.envs(settings.va_drivers.iter().map(|folder| (limited::VA_DRIVERS, folder)));
     command.stdin(Stdio::from(stdin)).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

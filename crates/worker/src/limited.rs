@@ -10,6 +10,9 @@ use std::{ffi::OsString, os::unix::process::CommandExt, process::ExitCode};
 
 pub const FLAG: &str = "--run-limited";
 
+/// The one variable besides the language that a media program gets: libva's own.
+pub const VA_DRIVERS: &str = "LIBVA_DRIVERS_PATH";
+
 /// It could not be started; a media program never ends with this.
 pub const NOT_STARTED: u8 = 125;
 
@@ -31,7 +34,10 @@ pub fn run(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(NOT_STARTED);
     }
     #[expect(clippy::disallowed_methods, reason = "the worker is the one that starts media programs")]
-    let error = std::process::Command::new(program).args(args).env_clear().env("LC_ALL", "C").exec();
+    let mut command = std::process::Command::new(program);
+    command.args(args).env_clear().env("LC_ALL", "C");
+    command.envs(std::env::var_os(VA_DRIVERS).map(|folder| (VA_DRIVERS, folder)));
+    let error = command.exec();
     log::line(&format!("start a media program: {error}"));
     ExitCode::from(NOT_STARTED)
 }

@@ -8,6 +8,7 @@
 //! It ends with the control connection: 0 when told to shut down, 1 when the gateway is gone.
 
 mod calibrate;
+mod chip;
 mod connection;
 mod control;
 mod frames;

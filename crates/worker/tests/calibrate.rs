@@ -3,13 +3,13 @@
 mod common;
 
 use common::{House, job, put};
-use contract::{Job, Measured, RequestBody, Rung, Status, measure};
+use contract::{Encoder, Job, Measured, RequestBody, Rung, Status, measure};
 use std::time::Duration;
 
 const TIME_MS: u32 = 120_000;
 
 fn rungs() -> Vec<Rung> {
-    let rung = |height, tone_map| Rung { height, kbps: 5000, unhurried: false, tone_map };
+    let rung = |height, tone_map| Rung { height, kbps: 5000, unhurried: false, tone_map, encoder: Encoder::Processor };
     vec![rung(360, false), rung(1080, false), rung(480, false), rung(480, true)]
 }
 
@@ -17,7 +17,8 @@ fn calibrate(house: &mut House, file: Option<&str>) -> Measured {
     let read = file.map(|name| house.file(name.as_bytes(), None));
     let mut data = house.dial(1);
     data.set_read_timeout(Some(Duration::from_millis(u64::from(TIME_MS)))).unwrap();
-    let (status, bytes) = job(&mut data, 1, Job::Calibrate { rungs: rungs(), read }, measure::MAX_BYTES, TIME_MS);
+    let (status, bytes) =
+        job(&mut data, 1, Job::Calibrate { rungs: rungs(), read, chip: false }, measure::MAX_BYTES, TIME_MS);
     assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&bytes));
     measure::decode(&bytes, rungs().len()).unwrap()
 }
@@ -42,9 +43,9 @@ fn too_many_pictures_are_refused_and_a_small_file_tells_no_speed() {
     house.write("small.mkv", &[7; 4096]);
     let mut data = house.dial(1);
     data.set_read_timeout(Some(Duration::from_millis(u64::from(TIME_MS)))).unwrap();
-    let many = Job::Calibrate { rungs: vec![rungs()[0]; measure::MAX_RUNGS + 1], read: None };
+    let many = Job::Calibrate { rungs: vec![rungs()[0]; measure::MAX_RUNGS + 1], read: None, chip: false };
     assert_eq!(job(&mut data, 1, many, measure::MAX_BYTES, TIME_MS).0, Status::Refused);
-    let none = Job::Calibrate { rungs: vec![], read: Some(house.file(b"small.mkv", None)) };
+    let none = Job::Calibrate { rungs: vec![], read: Some(house.file(b"small.mkv", None)), chip: false };
     let (status, bytes) = job(&mut data, 2, none, measure::MAX_BYTES, TIME_MS);
     assert_eq!(status, Status::Ok);
     assert_eq!(measure::decode(&bytes, 0).unwrap().read_bytes_per_s, None);
@@ -54,7 +55,7 @@ fn too_many_pictures_are_refused_and_a_small_file_tells_no_speed() {
 fn leaving_ends_it() {
     let mut house = House::open();
     let mut data = house.dial(1);
-    let job = Job::Calibrate { rungs: rungs(), read: None };
+    let job = Job::Calibrate { rungs: rungs(), read: None, chip: false };
     put(&mut data, 1, RequestBody::Job { job, max_bytes: measure::MAX_BYTES, time_limit_ms: TIME_MS });
     common::eventually("it works", || house.ping(1) == 1);
     drop(data);

@@ -60,3 +60,5 @@ holds<Same<Page.NightShift, Wire.NightShift>>();
 holds<Same<Page.SegmentCache, Wire.SegmentCache>>();
 holds<Same<Page.CacheShare, Wire.CacheShare>>();
 holds<Same<Page.Capacity, Wire.Capacity>>();
+holds<Same<Page.GraphicsChip, Wire.GraphicsChip>>();
+holds<Same<Page.ChipSpeed, Wire.ChipSpeed>>();

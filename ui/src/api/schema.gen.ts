@@ -52,6 +52,7 @@ export interface CapabilitiesForm {
 /** Everything measured is null or empty before the first calibration. */
 export interface Capacity {
   calibrated_at?: string | null;
+  chip: GraphicsChip;
   cores: number;
   /** Of the disk of a library, in megabytes per second. */
   disk_mbps?: number | null;
@@ -77,6 +78,15 @@ export interface ChapterView {
   end_s: number;
   start_s: number;
   title?: string | null;
+}
+/** Of an H.264 film of 1920 × 1080 at 25 frames a second. */
+export interface ChipSpeed {
+  /** Thousandths of a core beside it; null where the chip does not decode. */
+  cpu_millis?: number | null;
+  /** `480p` */
+  quality: string;
+  /** How many times faster than the film the chip makes it. */
+  x: number;
 }
 export interface Container {
   /** `closed`; `open` after many failures, when it is tried only now and then; `half_open` while such a try has to prove itself. */
@@ -199,6 +209,21 @@ export interface FolderView {
 }
 export interface Grants {
   libraries: string[];
+}
+/** The graphics chip: what was found, and what its self-test said. */
+export interface GraphicsChip {
+  /** Films at once. */
+  at_once: number;
+  /** Name of the driver it works with. */
+  driver?: string | null;
+  /** Pictures that passed. */
+  encode: ChipSpeed[];
+  /** Whether this machine has one, or seems to, wanted or not. */
+  found: boolean;
+  /** Why it failed. */
+  reason?: string | null;
+  /** `off`, `absent`, `untested`, `failed` or `works`. */
+  state: string;
 }
 export interface History {
   points: Point[];
@@ -737,6 +762,8 @@ export interface Settings {
   cache_each_bytes: number;
   /** For everyone together; 0 keeps nothing. */
   cache_total_bytes: number;
+  /** Live encodes by the graphics chip, which every container is given for that. */
+  hardware_encoding: boolean;
   idle_stop_minutes: number;
   /** Films one person may watch at once. */
   max_streams_per_person: number;
@@ -754,6 +781,8 @@ export interface SettingsChange {
   allow_reduced_isolation?: boolean | null;
   cache_each_bytes?: number | null;
   cache_total_bytes?: number | null;
+  /** Switched on, it is tested at once where nobody watches. */
+  hardware_encoding?: boolean | null;
   idle_stop_minutes?: number | null;
   max_streams_per_person?: number | null;
   max_viewers?: number | null;

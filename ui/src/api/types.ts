@@ -444,6 +444,21 @@ export interface Capacity {
   tone_map: boolean | null;
   live_millis: number;
   max_live: number | null;
+  chip: GraphicsChip;
+}
+export interface ChipSpeed {
+  quality: string;
+  x: number;
+  cpu_millis: number | null;
+}
+/** Live encodes by the graphics chip: what was found, and what its test said. */
+export interface GraphicsChip {
+  state: "off" | "absent" | "untested" | "failed" | "works";
+  found: boolean;
+  reason: string | null;
+  driver: string | null;
+  at_once: number;
+  encode: ChipSpeed[];
 }
 export interface Alert {
   id: string;
@@ -475,4 +490,5 @@ export interface Settings {
   allow_reduced_isolation: boolean;
   cache_each_bytes: number;
   cache_total_bytes: number;
+  hardware_encoding: boolean;
 }

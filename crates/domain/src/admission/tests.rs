@@ -1,6 +1,7 @@
 use super::*;
 
-const ROOM: Room = Room { seats: 2, plays_per_person: 2, encode_millis: 500, wire_bps: Some(100_000_000) };
+const ROOM: Room =
+    Room { seats: 2, plays_per_person: 2, encode_millis: 500, chip_slots: 0, wire_bps: Some(100_000_000) };
 
 fn user(n: u8) -> UserId {
     UserId::from_random([n; 16])
@@ -26,10 +27,12 @@ fn ask(who: u8, mbit: u64, encoded: bool, smaller: &[Smaller], seats: &[Seat], r
             username,
             bps: mbit * 1_000_000,
             encode_millis: millis(*encoded),
+            on_chip: false,
             left: left.map(Duration::from_secs),
         })
         .collect();
-    let wanted = Wanted { user: &user(who), bps: mbit * 1_000_000, encode_millis: millis(encoded), smaller };
+    let wanted =
+        Wanted { user: &user(who), bps: mbit * 1_000_000, encode_millis: millis(encoded), chip_millis: None, smaller };
     admit(&wanted, &running, &room)
 }
 
@@ -103,7 +106,12 @@ fn the_wire_is_not_promised_twice() {
 #[test]
 fn a_smaller_picture_goes_before_a_refusal() {
     let fat = [seat(1, "Ana", 80)];
-    let rung = |lines, mbit: u64, encoded| Smaller { lines, bps: mbit * 1_000_000, encode_millis: millis(encoded) };
+    let rung = |lines, mbit: u64, encoded| Smaller {
+        lines,
+        bps: mbit * 1_000_000,
+        encode_millis: millis(encoded),
+        chip_millis: None,
+    };
     let ladder = [rung(480, 2, true), rung(720, 3, false), rung(1080, 30, false)];
     let lower = |answer| match answer {
         Admission::Lower { lines, otherwise } => (lines, otherwise.code),
@@ -138,11 +146,11 @@ fn a_cheaper_encode_goes_before_a_refusal() {
     let encoding = [Seat(user(1), "Ana", 1, true, Some(600))];
     let running: Vec<Running<'_>> = encoding
         .iter()
-        .map(|s| Running { user: &s.0, username: s.1, bps: 1, encode_millis: 500, left: None })
+        .map(|s| Running { user: &s.0, username: s.1, bps: 1, encode_millis: 500, on_chip: false, left: None })
         .collect();
-    let rung = |lines, encode_millis| Smaller { lines, bps: u64::from(lines), encode_millis };
+    let rung = |lines, encode_millis| Smaller { lines, bps: u64::from(lines), encode_millis, chip_millis: None };
     let ladder = [rung(480, 300), rung(360, 200), rung(240, 150)];
-    let wanted = Wanted { user: &user(2), bps: 720, encode_millis: 400, smaller: &ladder };
+    let wanted = Wanted { user: &user(2), bps: 720, encode_millis: 400, chip_millis: None, smaller: &ladder };
     let room = Room { encode_millis: 700, ..ROOM };
     assert!(matches!(admit(&wanted, &running, &room), Admission::Lower { lines: 360, .. }));
     assert!(matches!(admit(&Wanted { smaller: &[], ..wanted }, &running, &room), Admission::Refuse(_)));
@@ -151,12 +159,77 @@ fn a_cheaper_encode_goes_before_a_refusal() {
 #[test]
 fn an_encode_that_rested_goes_on_where_there_is_still_room() {
     let other = user(1);
-    let running = [Running { user: &other, username: "Ana", bps: 1, encode_millis: 500, left: None }];
+    let running = [Running { user: &other, username: "Ana", bps: 1, encode_millis: 500, on_chip: false, left: None }];
     let room = Room { encode_millis: 900, ..ROOM };
-    assert_eq!(resume(&user(2), 400, &running, &room), Ok(()));
-    assert_eq!(resume(&user(2), 500, &[], &room), Ok(()));
-    let refused = resume(&user(2), 401, &running, &room).unwrap_err();
+    assert_eq!(resume(&user(2), 400, false, &running, &room), Ok(()));
+    assert_eq!(resume(&user(2), 500, false, &[], &room), Ok(()));
+    let refused = resume(&user(2), 401, false, &running, &room).unwrap_err();
     assert!(refused.code == Code::HouseFull && refused.message.contains("(Ana)"), "{refused}");
+}
+
+/// A machine with one slot and half a core for encodes; the processor needs all of that, the chip a tenth.
+#[test]
+fn the_chip_goes_first_then_the_processor_then_nothing() {
+    let (ana, ben) = (user(1), user(2));
+    let on = |user, encode_millis, on_chip| Running {
+        user,
+        username: "Ana",
+        bps: 1,
+        encode_millis,
+        on_chip,
+        left: Some(Duration::from_secs(600)),
+    };
+    let (chip, processor, copy) = (on(&ana, 50, true), on(&ana, 450, false), on(&ana, 0, false));
+    let room = Room { chip_slots: 1, encode_millis: 500, seats: 9, ..ROOM };
+    let wanted = Wanted { user: &ben, bps: 9, encode_millis: 450, chip_millis: Some(50), smaller: &[] };
+    let check = |running: &[Running<'_>], wanted: Wanted<'_>, room: Room, expected: &str| {
+        let said = match admit(&wanted, running, &room) {
+            Admission::Admit => "processor".to_string(),
+            Admission::AdmitOnChip => "chip".into(),
+            Admission::Lower { lines, .. } => format!("{lines}"),
+            Admission::Wait(failure) | Admission::Refuse(failure) => failure.message,
+        };
+        assert!(said.starts_with(expected), "{said}, not {expected}; {wanted:?} beside {running:?}");
+    };
+    check(&[], wanted, room, "chip");
+    check(&[copy], wanted, room, "chip");
+    check(&[], wanted, Room { chip_slots: 0, ..room }, "processor");
+    check(&[], Wanted { chip_millis: None, ..wanted }, room, "processor");
+    check(&[chip], wanted, room, "processor");
+    check(&[chip], wanted, Room { chip_slots: 2, ..room }, "chip");
+    check(&[processor], wanted, room, "chip");
+    check(&[chip, processor], wanted, room, "This film has to be encoded while you watch. That takes 0.5 processor");
+    check(&[chip], Wanted { user: &ana, ..wanted }, room, "chip"); // her own makes place
+    // The chip needs the processor too.
+    let full = on(&ana, 480, false);
+    let only = Wanted { encode_millis: u32::MAX, ..wanted };
+    check(&[full], only, room, "This film has to be encoded while you watch. That takes 0.1 processor cores");
+    check(
+        &[chip],
+        only,
+        room,
+        "This film has to be encoded while you watch. The graphics chip encodes one film at once",
+    );
+    check(&[], only, Room { chip_slots: 0, ..room }, "This film would have to be encoded");
+    // A smaller picture by either.
+    let small = |encode_millis, chip_millis| [Smaller { lines: 240, bps: 1, encode_millis, chip_millis }];
+    let taken = [chip, on(&ana, 300, false)];
+    check(&taken, Wanted { smaller: &small(150, Some(10)), ..wanted }, room, "240");
+    check(&taken, Wanted { smaller: &small(u32::MAX, Some(10)), ..wanted }, room, "This film");
+    let fast = Room { chip_slots: 2, ..room };
+    check(&[chip, full], Wanted { smaller: &small(u32::MAX, Some(10)), ..only }, fast, "This film");
+    check(&[], Wanted { encode_millis: 0, chip_millis: None, ..wanted }, room, "processor");
+}
+
+#[test]
+fn a_rested_encode_takes_its_slot_back_only_where_it_is_free() {
+    let ana = user(1);
+    let on_chip = Running { user: &ana, username: "Ana", bps: 1, encode_millis: 50, on_chip: true, left: None };
+    let room = Room { chip_slots: 1, ..ROOM };
+    assert_eq!(resume(&user(2), 50, true, &[], &room), Ok(()));
+    let refused = resume(&user(2), 50, true, &[on_chip], &room).unwrap_err();
+    assert_eq!(refused.code, Code::HouseFull, "{refused}");
+    assert_eq!(resume(&user(2), 50, true, &[on_chip], &Room { chip_slots: 2, ..room }), Ok(()));
 }
 
 /// Whatever comes and goes, what was let in fits, and whoever was turned away did not.
@@ -169,7 +242,7 @@ fn nothing_is_promised_that_is_not_there() {
         chance ^= chance << 17;
         chance % below
     };
-    let room = Room { seats: 4, plays_per_person: 2, encode_millis: 1000, wire_bps: Some(60_000_000) };
+    let room = Room { seats: 4, plays_per_person: 2, encode_millis: 1000, chip_slots: 0, wire_bps: Some(60_000_000) };
     let (mut seats, mut let_in, mut turned_away): (Vec<Seat>, u32, u32) = (Vec::new(), 0, 0);
     for _ in 0..20_000 {
         if roll(3) == 0 && !seats.is_empty() {
@@ -189,7 +262,7 @@ fn nothing_is_promised_that_is_not_there() {
                 assert!(alone || seats.iter().map(|s| s.2).sum::<u64>() <= 60);
                 assert!(seats.iter().filter(|s| s.0 == user(who)).count() <= 2);
             }
-            Admission::Lower { .. } => panic!("nothing smaller was named"),
+            Admission::Lower { .. } | Admission::AdmitOnChip => panic!("nothing smaller and no chip was named"),
             Admission::Wait(failure) | Admission::Refuse(failure) => {
                 turned_away += 1;
                 assert!(failure.message.ends_with('.'));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::chip::{Chip, ChipProblem, ChipRung, VaDriver};
 
 /// A ten-year-old machine with four cores.
 fn old_pc() -> Capacity {
@@ -11,6 +12,7 @@ fn old_pc() -> Capacity {
         remux_cost: 0.01,
         disk_bytes_per_s: Some(120_000_000),
         memory_bytes: 8 << 30,
+        chip: ChipVerdict::Untested,
     }
 }
 
@@ -117,4 +119,27 @@ fn numbers_that_no_machine_has_are_refused() {
     ] {
         assert!(bad.clone().checked().is_none(), "{bad:?}");
     }
+}
+
+#[test]
+fn the_chip_offers_what_it_was_tested_for_and_only_where_it_passed() {
+    let rung = |lines, fps| ChipRung { lines, upload_cost: Some(0.10), whole_cost: Some(0.05), fps };
+    let chip = Chip { driver: VaDriver::I965, rungs: vec![rung(480, 200.0), rung(720, 90.0)] };
+    let able = Capacity { chip: ChipVerdict::Works(chip.clone()), ..old_pc() };
+    let cinema = VideoFacts { pixel_format: Some("yuv420p".into()), ..film("h264", 1920, 1080, 24.0) };
+    assert_eq!(chip_lines(Some(&able), &cinema, 200), [720, 480, 360, 240]);
+    assert_eq!(chip_millis(Some(&able), &cinema, 720), Some(53), "decoded there too: 0.048 × 1.1");
+    assert_eq!(chip_millis(Some(&able), &cinema, 1080), None);
+    let television = VideoFacts { frame_rate: Some(25.0), ..cinema.clone() };
+    assert_eq!(chip_lines(Some(&able), &television, 210), [0; 0], "decoding alone takes 0.1");
+    assert_eq!(chip_lines(Some(&able), &television, 221), [720, 480, 360, 240]);
+    assert_eq!((able.chip_slots(), old_pc().chip_slots()), (3, 0));
+    for chip in [ChipVerdict::Untested, ChipVerdict::Failed(ChipProblem::TooSlow)] {
+        let without = Capacity { chip, ..old_pc() };
+        assert_eq!(chip_lines(Some(&without), &cinema, 4000), [0; 0]);
+        assert_eq!(without.chip_slots(), 0);
+    }
+    assert_eq!(chip_lines(None, &cinema, 4000), [0; 0]);
+    let mad = Chip { rungs: vec![rung(480, f64::INFINITY)], ..chip };
+    assert!(Capacity { chip: ChipVerdict::Works(mad), ..old_pc() }.checked().is_none());
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     House,
+    admission::{ByChip, by},
     streams::Film,
     timeline::{Rendition, request},
     watched,
@@ -15,8 +16,14 @@ use std::sync::Arc;
 use store::FileRow;
 
 /// What a play from here on asks its loge for first: nothing of what lies prepared, and no more
-/// than one picture and one sound.
-pub fn first(film: &Film, picture: &Rendition, sound: usize, position_ms: u64) -> Vec<(Track, Wanted)> {
+/// than one picture and one sound. `chip`: what encodes it, where that is the graphics chip.
+pub fn first(
+    film: &Film,
+    picture: &Rendition,
+    sound: usize,
+    position_ms: u64,
+    chip: Option<ByChip>,
+) -> Vec<(Track, Wanted)> {
     let ticks = position_ms.saturating_mul(TICKS) / 1000;
     let plans = &film.timeline;
     let is_made = match picture {
@@ -32,6 +39,7 @@ pub fn first(film: &Film, picture: &Rendition, sound: usize, position_ms: u64) -
     let sound = Rendition::Sound(sound);
     let lies = film.stored.iter().any(|stored| stored.has(&sound.name()));
     let sound = (!lies).then(|| request(plans, &film.facts, &sound, plans.audio.at(ticks))).flatten();
+    let picture = picture.map(|(track, wanted)| (by(track, chip), wanted));
     picture.into_iter().chain(sound).collect()
 }
 

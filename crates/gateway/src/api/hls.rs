@@ -2,8 +2,10 @@
 //! Which segments there are, and every header, is ours; the worker adds content and its length.
 
 use crate::{
-    House, admission,
+    House,
+    admission::{self, by},
     api::stream::{Seated, facts_of, join, look_up},
+    chip,
     policy::{Admitted, Caller, Policy},
     problem::{Answer, Problem},
     rooms::OpenRange,
@@ -20,8 +22,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use contract::{FileRef, Track, Wanted};
-use domain::{Code, JobId, Tenant, playback};
+use contract::{Encoder, FileRef, Track, Wanted};
+use domain::{Code, Failure, JobId, Tenant, playback};
 use media::hls::{
     codecs,
     playlist::{self, AudioVariant, VideoVariant},
@@ -34,7 +36,7 @@ use std::sync::Arc;
 use utoipa_axum::routes;
 
 /// No init segment is larger.
-const INIT_BYTES: u32 = 1 << 20;
+pub const INIT_BYTES: u32 = 1 << 20;
 /// No segment is larger: 20 s of the fattest film there is.
 const SEGMENT_BYTES: u32 = 96 << 20;
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -283,7 +285,7 @@ async fn part(
     // What is there already costs nobody processor time, so none has to be held for it.
     let is_encoded = matches!(content, Content::Made { track: Track::VideoEncode { .. }, .. }) && found.is_none();
     if is_encoded && !house.streams.encodes(play) {
-        let (settings, capacity) = (house.store.settings().await?, house.store.capacity().await?);
+        let (settings, capacity) = chip::asked(&house).await?;
         let room = crate::admission::room(&house, &settings, capacity.as_ref());
         house.streams.encodes_again(play, &room)?;
     }
@@ -346,8 +348,10 @@ async fn made(
     let tenant = Tenant::User(claims.user.clone());
     // Segments of one version only, whatever happened to the file since.
     let file = FileRef { mtime_ns: Some(served.mtime_ns), ..served.file.clone() };
+    let is_by_chip = matches!(&track, Track::VideoEncode { rung } if rung.encoder != Encoder::Processor);
     let Some(wanted) = wanted else {
-        let range = house.loges.init(&tenant, file, track.clone(), INIT_BYTES).await?;
+        let range = house.loges.init(&tenant, file, track.clone(), INIT_BYTES).await;
+        let range = or_anew(house, claims, is_by_chip, range).await?;
         if !is_kept(play, &track) {
             return Ok(range);
         }
@@ -361,13 +365,30 @@ async fn made(
             play.watched.begins(&rendition, &timeline, key);
         });
     };
-    let range = house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await?;
+    let range = house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await;
+    let range = or_anew(house, claims, is_by_chip, range).await?;
     match place {
         Some((key, number)) if range.length <= u64::from(MOST_BYTES) => {
             let segments = house.segments.clone();
             range.copied(move |bytes| segments.keep(key, number, bytes))
         }
         _ => Ok(range),
+    }
+}
+
+/// What the graphics chip failed on, the player asks for anew, and gets by the processor.
+async fn or_anew(
+    house: &House,
+    claims: &TicketClaims,
+    is_by_chip: bool,
+    range: Result<OpenRange, Failure>,
+) -> Answer<OpenRange> {
+    match range {
+        Ok(range) => Ok(range),
+        Err(failure) => {
+            let goes_on = is_by_chip && chip::failed(house, &claims.file, &failure).await;
+            Err(if goes_on { chip::asks_anew() } else { failure }.into())
+        }
     }
 }
 
@@ -389,11 +410,12 @@ fn content(sitting: &Sitting, rendition: &Rendition, number: Option<u32>) -> Opt
         return version.slice(&name, number).map(|slice| Content::Stored { id: version.id.clone(), slice });
     }
     let Film { timeline, facts, .. } = film;
+    let chip = sitting.play.about.chip;
     Some(match number {
-        None => Content::Made { track: track(timeline, facts, rendition)?, wanted: None },
+        None => Content::Made { track: by(track(timeline, facts, rendition)?, chip), wanted: None },
         Some(number) => {
             let (track, wanted) = request(timeline, facts, rendition, number)?;
-            Content::Made { track, wanted: Some(wanted) }
+            Content::Made { track: by(track, chip), wanted: Some(wanted) }
         }
     })
 }

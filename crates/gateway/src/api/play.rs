@@ -2,11 +2,12 @@
 
 use crate::{
     House,
-    admission::{self, Live},
+    admission::{self, ByChip, Live, Ways},
     api::{
         ahead,
         next::{NextView, next_of},
     },
+    chip,
     input::{Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
@@ -20,7 +21,7 @@ use crate::{
 use accounts::TicketClaims;
 use axum::{Json, extract::State};
 use domain::{
-    Code, FolderState, PlayId, Tenant, TitleId, UserId,
+    Code, Failure, FolderState, PlayId, Tenant, TitleId, UserId,
     devices::Device,
     facts::{Container, Defect},
     playback::{
@@ -132,6 +133,7 @@ async fn play(
     if wish.audio_track.is_some_and(|n| files.iter().all(|f| f.facts.as_ref().is_none_or(|f| n >= f.audio.len()))) {
         return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
+    let tenant = Tenant::User(who.user.clone());
     let live = Live::of(&house, &who.user).await?;
     let mut chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
     in_place(&house, &row, chosen.file).await?;
@@ -145,6 +147,10 @@ async fn play(
     house.streams.stop_where(|p| p.session == who.session && p.title == id);
     let entry = loop {
         let Chosen { file, method, lines, ref ladder, ref reasons, ref ready, .. } = chosen;
+        let Ways { encode_millis, chip } = match (method, lines) {
+            (Method::Transcode, Some(lines)) => live.ways(file, lines),
+            _ => Ways { encode_millis: 0, chip: None },
+        };
         let new = NewPlay {
             play: play.clone(),
             user: who.user.clone(),
@@ -161,21 +167,26 @@ async fn play(
             reasons: reasons.clone(),
             audio_track: wish.audio_track,
             bits_per_s: admission::bits_per_s(file, lines),
-            encode_millis: match (method, lines) {
-                (Method::Transcode, Some(lines)) => live.millis(file.facts.as_ref(), lines),
-                _ => 0,
-            },
+            encode_millis,
+            chip,
             duration_ms: file.facts.as_ref().map_or(row.best.duration_ms, |f| f.duration_ms),
             position_ms: resume_ms,
             address: peer.address,
         };
         // Only who did not choose a picture gets a smaller one, and only once.
         let smaller = match wish.quality {
-            Quality::Auto if lines.is_none() || method == Method::Transcode => live.smaller(file.facts.as_ref(), ready),
+            Quality::Auto if lines.is_none() || method == Method::Transcode => live.smaller(file, ready),
             _ => vec![],
         };
         match house.streams.begin(new, &smaller, &room) {
-            Ok(entry) => break entry,
+            Ok(entry) => {
+                let Err(failure) = chip_begins(&house, &tenant, &chosen, entry.about.chip).await else { break entry };
+                house.streams.take_back(&play);
+                if !chip::failed(&house, &chosen.file.id, &failure).await {
+                    return Err(failure.into());
+                }
+                chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
+            }
             Err(TurnedAway::Refused(failure)) => return Err(failure.into()),
             Err(TurnedAway::Lower { lines, otherwise }) => {
                 let wish = Wish { quality: Quality::AtMost(lines), ..wish };
@@ -188,7 +199,10 @@ async fn play(
             }
         }
     };
-    let Chosen { file, method, lines, ladder, reasons, timeline, ready, stored } = chosen;
+    let Chosen { file, method, lines, ladder, mut reasons, timeline, ready, stored } = chosen;
+    if entry.about.chip.is_some() {
+        crate::streams::by_chip(&mut reasons);
+    }
     let facts = file.facts.as_ref();
     let duration_ms = entry.about.duration_ms;
     for version in &stored {
@@ -197,16 +211,16 @@ async fn play(
     if let (Some(timeline), Some(facts)) = (timeline, facts) {
         entry.set_film(Film { timeline, facts: facts.clone(), stored });
     }
-    if let Err(failure) = house.loges.ensure(&Tenant::User(who.user.clone())).await {
+    if let Err(failure) = house.loges.ensure(&tenant).await {
         house.streams.stop(&play);
         return Err(failure.into());
     }
     let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
     if let (false, Some(film)) = (method == Method::Direct, entry.film()) {
         let picture = lines.map_or(Rendition::Original, Rendition::Live);
-        let mut wishes = ahead::first(&film, &picture, sound, resume_ms);
+        let mut wishes = ahead::first(&film, &picture, sound, resume_ms, entry.about.chip);
         wishes.retain(|wish| !ahead::is_kept(&house, &who.user, file, &film, wish));
-        ahead::begin(&house, &Tenant::User(who.user.clone()), &file_ref(file), wishes);
+        ahead::begin(&house, &tenant, &file_ref(file), wishes);
     }
     let preferences = house.store.preferences(&who.user).await?;
     let next = next_of(&house, &who.user, who.role, file).await?;
@@ -249,6 +263,18 @@ async fn play(
     }))
 }
 
+/// Before anybody is told that the chip encodes: it makes the first frame, which the player asks for
+/// next. Nothing to do for a play that it does not encode.
+async fn chip_begins(house: &House, tenant: &Tenant, chosen: &Chosen<'_>, chip: Option<ByChip>) -> Result<(), Failure> {
+    let (Some(_), Some(lines)) = (chip, chosen.lines) else { return Ok(()) };
+    let (Some(timeline), Some(facts)) = (&chosen.timeline, &chosen.file.facts) else { return Ok(()) };
+    let rendition = Rendition::Live(lines);
+    let Some(track) = crate::timeline::track(timeline, facts, &rendition) else { return Ok(()) };
+    house.loges.ensure(tenant).await?;
+    let track = admission::by(track, chip);
+    chip::begin(house, tenant, file_ref(chosen.file), track, crate::api::hls::INIT_BYTES).await
+}
+
 fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     let sane =
         |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
@@ -278,7 +304,7 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
 }
 
 /// The original, what was prepared, and what may be encoded right now.
-fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder, live: &Live) -> Vec<QualityView> {
+fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder, live: &Live<'_>) -> Vec<QualityView> {
     let original = QualityView {
         id: "original".into(),
         label: format!("Original ({height}p)"),
@@ -296,7 +322,7 @@ fn qualities(height: u32, file: &FileRow, ready: &[u32], ladder: &Ladder, live: 
         in_playlist: ladder.holds(Some(lines)),
     };
     let prepared = ready.iter().map(|lines| encoded(*lines, "rendition", "prepared"));
-    let live = live.lines(file.facts.as_ref()).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
+    let live = live.lines(file).into_iter().filter(|lines| *lines < height && !ready.contains(lines));
     let live = live.map(|lines| encoded(lines, "live", "encoded while you watch"));
     let mut smaller: Vec<QualityView> = prepared.chain(live).collect();
     smaller.sort_by_key(|quality| std::cmp::Reverse(quality.height));
@@ -324,12 +350,12 @@ async fn choose<'a>(
     files: &'a [FileRow],
     capabilities: &Capabilities,
     wish: Wish,
-    offered: &Live,
+    offered: &Live<'_>,
 ) -> Answer<Chosen<'a>> {
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
-        let live = offered.lines(file.facts.as_ref());
+        let live = offered.lines(file);
         let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
             Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };

@@ -99,7 +99,7 @@ async fn playability(
     for (n, file) in files.iter().enumerate() {
         // What nobody has looked into yet is not looked into for a question.
         let known = crate::timeline::known(&house, file).await?;
-        let live = offered.lines(file.facts.as_ref());
+        let live = offered.lines(file);
         let ready = house.renditions.lines_of(file).await?;
         versions.extend(house.renditions.of_file(file).await?.into_iter().map(RenditionBrief::from));
         let candidate = Candidate {

@@ -166,6 +166,7 @@ pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answ
         audio_track: None,
         bits_per_s: files.iter().find(|f| f.id == claims.file).map_or(0, |f| crate::admission::bits_per_s(f, None)),
         encode_millis: 0,
+        chip: None,
         duration_ms: row.best.duration_ms,
         position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
         address,

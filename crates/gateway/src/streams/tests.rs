@@ -19,6 +19,7 @@ fn play(n: u8, user: u8) -> NewPlay {
         audio_track: None,
         bits_per_s: 1_000_000,
         encode_millis: 0,
+        chip: None,
         duration_ms: 1000,
         position_ms: 0,
         address: IpAddr::from([127, 0, 0, 1]),
@@ -30,7 +31,7 @@ fn streams() -> Streams {
 }
 
 fn begin(streams: &Streams, new: NewPlay, seats: u32) -> Result<Arc<Play>, Failure> {
-    let room = Room { seats, plays_per_person: 2, encode_millis: 500, wire_bps: Some(4_500_000) };
+    let room = Room { seats, plays_per_person: 2, encode_millis: 500, chip_slots: 0, wire_bps: Some(4_500_000) };
     streams.begin(new, &[], &room).map_err(|turned| match turned {
         TurnedAway::Refused(failure) | TurnedAway::Lower { otherwise: failure, .. } => failure,
     })
@@ -121,7 +122,7 @@ async fn the_picture_that_plays_now_is_what_counts() {
 async fn an_encode_that_rests_gives_its_processor_time_back() {
     let streams = streams();
     let encoded = |n| NewPlay { method: Method::Transcode, encode_millis: 500, ..play(n, n) };
-    let room = Room { seats: 9, plays_per_person: 2, encode_millis: 500, wire_bps: None };
+    let room = Room { seats: 9, plays_per_person: 2, encode_millis: 500, chip_slots: 0, wire_bps: None };
     let first = begin(&streams, encoded(1), 9).unwrap();
     let (one, two) = (UserId::from_random([1; 16]), UserId::from_random([2; 16]));
     for _ in 0..3 {
@@ -140,4 +141,39 @@ async fn an_encode_that_rests_gives_its_processor_time_back() {
     assert!(streams.stop(&second.about.play));
     streams.encodes_again(&first, &room).unwrap();
     assert!(streams.encodes(&first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_of_the_chip_are_held_like_processor_time_and_the_next_play_gets_the_processor() {
+    use crate::admission::ByChip;
+    use domain::chip::{ChipEncode, VaDriver};
+    let streams = streams();
+    let room = Room { seats: 9, plays_per_person: 2, encode_millis: 1000, chip_slots: 1, wire_bps: None };
+    let encode = ChipEncode { driver: VaDriver::I965, decodes: true, cost: 0.05 };
+    let encoded = |n| NewPlay {
+        method: Method::Transcode,
+        encode_millis: 500,
+        chip: Some(ByChip { encode, millis: 60 }),
+        reasons: vec![Reason::VideoCodecNotPlayable, Reason::EncodedLive],
+        ..play(n, n)
+    };
+    let first = streams.begin(encoded(1), &[], &room).unwrap();
+    assert_eq!((first.about.encode_millis, first.about.chip.is_some()), (60, true));
+    assert_eq!(first.about.reasons, [Reason::VideoCodecNotPlayable, Reason::EncodedByChip]);
+    assert_eq!((streams.on_chip(&UserId::from_random([2; 16])), streams.on_chip(&first.about.user)), (1, 0));
+    let second = streams.begin(encoded(2), &[], &room).unwrap();
+    assert_eq!((second.about.encode_millis, second.about.chip.is_some()), (500, false));
+    assert_eq!(second.about.reasons, [Reason::VideoCodecNotPlayable, Reason::EncodedLive]);
+    assert!(streams.begin(encoded(3), &[], &room).is_err(), "440 are left, and no slot");
+
+    // The first rests, and somebody else takes its slot.
+    tokio::time::advance(LEASE + Duration::from_millis(1)).await;
+    assert!(!streams.encodes(&first));
+    let third = streams.begin(encoded(3), &[], &room).unwrap();
+    assert!(third.about.chip.is_some());
+    let refused = streams.encodes_again(&first, &room).unwrap_err();
+    assert_eq!(refused.code, Code::HouseFull);
+    streams.take_back(&third.about.play);
+    assert_eq!(streams.encodes_again(&first, &room), Ok(()));
+    assert!(streams.join(&third.about.play).unwrap().is_none(), "taken back is not ended");
 }

@@ -38,6 +38,10 @@ pub struct FakeRooms {
     pub subtitle: Mutex<Vec<u8>>,
     /// What a calibration finds; while this is nothing it goes on and on.
     pub measured: Mutex<Option<Vec<u8>>>,
+    /// The house loge was started with the graphics chip.
+    pub has_chip: Mutex<bool>,
+    /// The graphics chip fails at beginnings (`init`) or at segments (`segment`).
+    pub chip_fails_at: Mutex<Option<&'static str>>,
 }
 
 impl FakeRooms {
@@ -51,6 +55,14 @@ impl FakeRooms {
             Job::SubtitleFile { .. } if text.is_empty() => Some(Err(Failure::of(domain::Code::FileBroken))),
             Job::SubtitleFile { .. } => Some(Ok(text)),
             _ => None,
+        }
+    }
+    /// A loge that was told that nothing can be made says what it says of a broken file.
+    fn by_chip(&self, what: &str, track: &Track) -> Result<(), Failure> {
+        let is_by_chip = matches!(track, Track::VideoEncode { rung } if rung.encoder != contract::Encoder::Processor);
+        match *self.chip_fails_at.lock().unwrap() {
+            Some(at) if at == what && is_by_chip => Err(Failure::of(domain::Code::FileBroken)),
+            _ => Ok(()),
         }
     }
     fn saw(&self, what: String) {
@@ -87,6 +99,7 @@ impl LogeRoom for FakeRooms {
     }
     async fn restart(&self, tenant: &Tenant) -> Result<(), Failure> {
         self.saw(format!("restart {tenant}"));
+        *self.has_chip.lock().unwrap() = true;
         Ok(())
     }
     async fn stop(&self, tenant: &Tenant) {
@@ -125,6 +138,7 @@ impl LogeRoom for FakeRooms {
     }
     async fn init(&self, tenant: &Tenant, _: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure> {
         self.saw(format!("init {tenant} {track:?}"));
+        self.by_chip("init", &track)?;
         let (stream, lease) = self.worker.range(0, u64::from(max_bytes.min(700))).await.unwrap();
         Ok(OpenRange { stream, length: u64::from(max_bytes.min(700)), lease })
     }
@@ -141,6 +155,7 @@ impl LogeRoom for FakeRooms {
         max_bytes: u32,
     ) -> Result<OpenRange, Failure> {
         self.saw(format!("segment {tenant} {track:?} {}", wanted.number));
+        self.by_chip("segment", &track)?;
         let length = u64::from(max_bytes.min(5000));
         let (stream, lease) = self.worker.range(u64::from(wanted.number), length).await.unwrap();
         Ok(OpenRange { stream, length, lease })
@@ -168,6 +183,7 @@ impl LogeRoom for FakeRooms {
             container_id: None,
             image: "worker".into(),
             image_version: Some("1.2.3".into()),
+            has_chip: *self.has_chip.lock().unwrap(),
             limits: LogeLimits::HOUSE,
             lent_millis: 250,
             usage: Some(loges::Usage {
@@ -346,6 +362,8 @@ impl TestHouse {
             asked: Mutex::default(),
             failing: Mutex::default(),
             measured: Mutex::default(),
+            has_chip: Mutex::default(),
+            chip_fails_at: Mutex::default(),
             subtitle: Mutex::new(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHello\n".to_vec()),
         });
         let posters = dir.path().join("posters");
@@ -412,6 +430,7 @@ impl TestHouse {
             clock,
             scrape_token: Some("scrape-me".into()),
             log_file: None,
+            render_nodes: dir.path().join("dri"),
         };
         let gateway = Gateway::start(config, &lifecycle).unwrap();
         Self { address: gateway.address(), gateway, rooms, store, accounts, bus, lifecycle, posters, looks, dir }

@@ -282,6 +282,7 @@ impl Runtime for DockerRuntime {
             (docker_parent::name(seen.driver, &spec.install), seen.together)
         };
         spec.limits = docker_parent::within(spec.limits, together);
+        self.seen().has_chip = spec.chip.is_some();
         let asked = docker_body::body(&spec, &nested, &image, parent.as_deref());
         let mounts = asked.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
         let meant = docker_mounts::meant(mounts).await;

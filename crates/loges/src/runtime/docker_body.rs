@@ -2,9 +2,10 @@
 //! holds every value: nothing in here follows from a viewer's words.
 
 use super::{StartSpec, docker_mounts::Nested};
+use crate::chip::RenderNode;
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
-    MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits, RestartPolicy,
+    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
 };
 use contract::env;
@@ -67,15 +68,7 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&st
         cmd: Some(vec![]),
         working_dir: Some(env::CONTAINER_WORK_DIR.into()),
         hostname: Some("loge".into()),
-        env: Some(vec![
-            format!("{}={}", env::SOCKET, env::CONTAINER_SOCKET),
-            format!("{}={}", env::NONCE, env::to_hex(&spec.nonce)),
-            format!("{}={}", env::MOUNTS, env::encode_mounts(&points)),
-            format!("{}=/usr/bin/ffmpeg", env::FFMPEG),
-            format!("{}=/usr/bin/ffprobe", env::FFPROBE),
-            format!("{}=/usr/bin/loge-frames", env::FRAMES),
-            format!("{}={}", env::WORK_DIR, env::CONTAINER_WORK_DIR),
-        ]),
+        env: Some(environment(spec, &points)),
         labels: Some(labels(spec)),
         network_disabled: Some(true),
         attach_stdin: Some(false),
@@ -88,6 +81,26 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&st
         host_config: Some(HostConfig { cgroup_parent: parent.map(Into::into), ..host_config(spec, uid, mounts) }),
         ..ContainerCreateBody::default()
     }
+}
+
+fn environment(spec: &StartSpec, points: &[env::MountPoint]) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}={}", env::SOCKET, env::CONTAINER_SOCKET),
+        format!("{}={}", env::NONCE, env::to_hex(&spec.nonce)),
+        format!("{}={}", env::MOUNTS, env::encode_mounts(points)),
+        format!("{}=/usr/bin/ffmpeg", env::FFMPEG),
+        format!("{}=/usr/bin/ffprobe", env::FFPROBE),
+        format!("{}=/usr/bin/loge-frames", env::FRAMES),
+        format!("{}={}", env::WORK_DIR, env::CONTAINER_WORK_DIR),
+    ];
+    lines.extend(spec.chip.iter().map(|chip| format!("{}={}", env::RENDER_NODE, chip.path.display())));
+    lines
+}
+
+/// The graphics chip and nothing else, to use and not to make anew.
+fn device(chip: &RenderNode) -> DeviceMapping {
+    let path = Some(chip.path.display().to_string());
+    DeviceMapping { path_on_host: path.clone(), path_in_container: path, cgroup_permissions: Some("rw".into()) }
 }
 
 fn host_config(spec: &StartSpec, uid: u32, mounts: Vec<Mount>) -> HostConfig {
@@ -128,10 +141,10 @@ fn host_config(spec: &StartSpec, uid: u32, mounts: Vec<Mount>) -> HostConfig {
         uts_mode: Some(String::new()),
         userns_mode: Some(String::new()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
-        devices: Some(vec![]),
+        devices: Some(spec.chip.iter().map(device).collect()),
         device_requests: Some(vec![]),
         device_cgroup_rules: Some(vec![]),
-        group_add: Some(vec![]),
+        group_add: Some(spec.chip.iter().filter_map(|chip| chip.group).map(|gid| gid.to_string()).collect()),
         sysctls: Some(HashMap::new()),
         extra_hosts: Some(vec![]),
         init: Some(true),
@@ -177,6 +190,7 @@ mod tests {
             spec_hash: "feed".into(),
             limits: LogeLimits::DEFAULT,
             mounts: vec![words::Mount { id: FolderId::from_random([0x33; 16]), path: "/films".into() }],
+            chip: None,
             socket: "/run/l/gate.sock".into(),
             nonce: [0x44; 32],
             slot: 3,
@@ -196,6 +210,27 @@ mod tests {
         let golden: serde_json::Value = serde_json::from_str(include_str!("docker_body.golden.json")).unwrap();
         let text = serde_json::to_string_pretty(&body).unwrap();
         assert_eq!(body, golden, "the create body changed:\n{text}");
+    }
+
+    #[test]
+    fn a_chip_adds_its_device_its_group_and_its_name_and_nothing_else() {
+        let with = |group| {
+            let chip = Some(RenderNode { path: "/dev/dri/renderD128".into(), group });
+            serde_json::to_value(body(&StartSpec { chip, ..spec() }, &[], "sha256:abc", None)).unwrap()
+        };
+        let mut given = with(Some(104));
+        let host = &mut given["HostConfig"];
+        let device = serde_json::json!({
+            "PathOnHost": "/dev/dri/renderD128",
+            "PathInContainer": "/dev/dri/renderD128",
+            "CgroupPermissions": "rw",
+        });
+        assert_eq!(host["Devices"].take(), serde_json::json!([device]));
+        assert_eq!(host["GroupAdd"].take(), serde_json::json!(["104"]));
+        (host["Devices"], host["GroupAdd"]) = (serde_json::json!([]), serde_json::json!([]));
+        assert_eq!(given["Env"].as_array_mut().unwrap().pop().unwrap(), "LOGE_RENDER_NODE=/dev/dri/renderD128");
+        assert_eq!(given, serde_json::to_value(body(&spec(), &[], "sha256:abc", None)).unwrap());
+        assert_eq!(with(None)["HostConfig"]["GroupAdd"], serde_json::json!([]));
     }
 
     #[test]

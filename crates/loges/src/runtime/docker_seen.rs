@@ -25,6 +25,8 @@ pub(super) struct Seen {
     pub(super) together: Option<Together>,
     /// Why that could not be said to the kernel; `None` before the first start.
     pub(super) limited: Option<Result<(), String>>,
+    /// The newest container has the graphics chip.
+    pub(super) has_chip: bool,
 }
 
 impl Seen {
@@ -32,6 +34,6 @@ impl Seen {
         // Without an engine there is nothing to say about its containers.
         let made = self.version.as_ref().map(|_| docker_walls::made(self.deviated.as_deref()));
         let together = self.version.as_ref().and_then(|_| docker_walls::together(self.together, self.limited.as_ref()));
-        self.isolation.iter().cloned().chain(made).chain(together).collect()
+        self.isolation.iter().cloned().chain(made).chain(together).chain(docker_walls::chip(self.has_chip)).collect()
     }
 }

@@ -6,18 +6,10 @@ use bollard::models::{ContainerCreateBody, ContainerInspectResponse, SystemInfo}
 use serde_json::Value;
 
 /// Fields of the host configuration that open a hole when they hold anything, asked for or not.
-const EMPTY: [&str; 10] = [
-    "Binds",
-    "VolumesFrom",
-    "PortBindings",
-    "Links",
-    "Devices",
-    "DeviceRequests",
-    "DeviceCgroupRules",
-    "CapAdd",
-    "GroupAdd",
-    "Sysctls",
-];
+const EMPTY: [&str; 8] =
+    ["Binds", "VolumesFrom", "PortBindings", "Links", "DeviceRequests", "DeviceCgroupRules", "CapAdd", "Sysctls"];
+/// The same, unless they hold exactly what was asked for: the graphics chip and its group.
+const AS_ASKED: [&str; 2] = ["Devices", "GroupAdd"];
 
 /// What an engine leaves out because its kernel cannot do it, and says so: on a Raspberry Pi the
 /// memory limit, with older control groups the one for swap. Such a container is no lie; that the
@@ -54,6 +46,8 @@ pub fn differences(
         }
     }
     found.extend(EMPTY.iter().filter(|name| !is_empty(&made_host[**name])).map(|name| (*name).to_owned()));
+    let unasked = |name: &&str| is_empty(&host[*name]) && !is_empty(&made_host[*name]);
+    found.extend(AS_ASKED.iter().filter(|name| unasked(name)).map(|name| (*name).to_owned()));
     let config = &made["Config"];
     for name in ["User", "Entrypoint", "Cmd", "WorkingDir"] {
         if !same(&asked[name], &config[name]) {
@@ -202,6 +196,56 @@ mod tests {
             let mut made = made();
             host(&mut made, change);
             assert_eq!(differences(&asked(), &made, &[]), [name]);
+        }
+    }
+
+    #[test]
+    fn the_chip_passes_when_it_was_asked_for_and_no_other_device_ever_does() {
+        use bollard::models::DeviceMapping;
+        let device = |path: &str, rights: &str| DeviceMapping {
+            path_on_host: Some(path.into()),
+            path_in_container: Some(path.into()),
+            cgroup_permissions: Some(rights.into()),
+        };
+        let chip = || vec![device("/dev/dri/renderD128", "rw")];
+        let groups = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        let with_asked = |devices: Vec<DeviceMapping>, ids: &[&str]| ContainerCreateBody {
+            host_config: Some(HostConfig {
+                devices: Some(devices),
+                group_add: groups(ids),
+                ..asked().host_config.unwrap()
+            }),
+            ..asked()
+        };
+        let with_made = |devices: Vec<DeviceMapping>, ids: &[&str]| {
+            let mut made = made();
+            let host = made.host_config.as_mut().unwrap();
+            (host.devices, host.group_add) = (Some(devices), groups(ids));
+            made
+        };
+        let check = |asked: &ContainerCreateBody, made: &ContainerInspectResponse, expected: &[&str]| {
+            assert_eq!(differences(asked, made, &[]), expected, "{made:?}");
+        };
+        let given = with_asked(chip(), &["104"]);
+        check(&given, &with_made(chip(), &["104"]), &[]);
+        check(&with_asked(chip(), &[]), &with_made(chip(), &[]), &[]);
+        for other in [
+            vec![],
+            vec![device("/dev/dri/card0", "rw")],
+            vec![device("/dev/dri/renderD128", "rwm")],
+            vec![device("/dev/dri/renderD128", "rw"), device("/dev/sda", "rw")],
+            vec![DeviceMapping { path_on_host: Some("/dev/sda".into()), ..device("/dev/dri/renderD128", "rw") }],
+        ] {
+            check(&given, &with_made(other, &["104"]), &["Devices"]);
+        }
+        for ids in [&["0"][..], &["104", "0"], &[]] {
+            check(&given, &with_made(chip(), ids), &["GroupAdd"]);
+        }
+        // Nobody asked: said to be none, or not spoken of.
+        for silent in [with_asked(vec![], &[]), asked()] {
+            check(&silent, &with_made(vec![], &[]), &[]);
+            check(&silent, &with_made(chip(), &[]), &["Devices"]);
+            check(&silent, &with_made(vec![], &["104"]), &["GroupAdd"]);
         }
     }
 

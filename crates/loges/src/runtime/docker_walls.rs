@@ -40,6 +40,12 @@ pub fn made(deviated: Option<&str>) -> IsolationItem {
     IsolationItem { name: "made as asked".into(), reached: deviated.is_none(), detail }
 }
 
+/// A wall that the owner lowered; not spoken of where it stands.
+pub fn chip(given: bool) -> Option<IsolationItem> {
+    let detail = "given to loges, as set: the kernel's driver for it can be reached from inside";
+    given.then(|| IsolationItem { name: "graphics chip".into(), reached: false, detail: detail.into() })
+}
+
 /// `limited` is whether the kernel was told, once a loge was started.
 pub fn together(together: Option<Together>, limited: Option<&Result<(), String>>) -> Option<IsolationItem> {
     let (reached, detail) = match (together, limited) {

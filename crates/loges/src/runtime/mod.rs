@@ -23,6 +23,7 @@ pub mod process;
 mod process_usage;
 
 use crate::{
+    chip::RenderNode,
     images::Image,
     link::PeerSlot,
     plan::Found,
@@ -46,6 +47,7 @@ pub struct StartSpec {
     pub spec_hash: String,
     pub limits: LogeLimits,
     pub mounts: Vec<Mount>,
+    pub chip: Option<RenderNode>,
     /// The gateway's socket on the host.
     pub socket: PathBuf,
     pub nonce: [u8; 32],

@@ -102,6 +102,9 @@ impl ProcessRuntime {
         for path in [&self.worker, &self.ffmpeg, &self.ffprobe].into_iter().chain(&self.frames) {
             put("--exec-ro", path.clone().into());
         }
+        if let Some(chip) = &spec.chip {
+            put("--render-node", chip.path.clone().into());
+        }
         put("--work", work.into());
         put("--memory", spec.limits.memory_bytes.to_string().into());
         put("--cpu-millis", spec.limits.cpu_millis.to_string().into());
@@ -131,6 +134,7 @@ impl ProcessRuntime {
             .env(env::FFMPEG, &self.ffmpeg)
             .env(env::FFPROBE, &self.ffprobe)
             .env(env::WORK_DIR, work)
+            .envs(spec.chip.iter().map(|chip| (env::RENDER_NODE, &chip.path)))
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,10 +1,7 @@
 //! Changes to a loge that runs: other limits, time lent by the house, another specification.
 
 use super::{Command, Phase, Supervisor};
-use crate::{
-    plan::{Replace, replacement},
-    words::Mount,
-};
+use crate::plan::{Replace, replacement};
 use domain::{Failure, LogeLimits};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
@@ -19,13 +16,12 @@ impl Supervisor {
     pub(super) fn respec(&self) {
         let Phase::Ready { alive, .. } = &self.phase else { return };
         let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
-        let (mounts, limits): (Vec<Mount>, LogeLimits) = (alive.mounts.clone(), alive.limits);
-        let image = alive.running.image.clone();
+        let (made, image) = (alive.spec.clone(), alive.running.image.clone());
         self.beside(async move {
             let replace = match crate::start::present_spec(&house, &tenant).await {
                 Ok(spec) => {
                     let live = house.runtime.has_live_limits();
-                    replacement((&mounts, limits), (&spec.mounts, spec.limits), live)
+                    replacement(&made, &spec, live)
                 }
                 // Nobody can say what this tenant may see: the next start asks again.
                 Err(_) => Replace::Now,
@@ -70,9 +66,9 @@ impl Supervisor {
         self.changes.under_way = true;
         let (limits, lent) = match &change {
             Change::Limits(limits, _) => (*limits, alive.lent_millis),
-            Change::Lent(lent, _) => (alive.limits, *lent),
+            Change::Lent(lent, _) => (alive.spec.limits, *lent),
         };
-        let same = (limits, lent) == (alive.limits, alive.lent_millis);
+        let same = (limits, lent) == (alive.spec.limits, alive.lent_millis);
         let (runtime, id) = (self.house.runtime.clone(), alive.running.id.clone());
         let (me, generation) = (self.me.clone(), self.generation);
         tokio::spawn(async move {
@@ -92,9 +88,9 @@ impl Supervisor {
     pub(super) fn limited(&mut self, now: Option<(LogeLimits, u32)>) {
         self.changes.under_way = false;
         if let (Some((limits, lent)), Phase::Ready { alive, .. }) = (now, &mut self.phase)
-            && (alive.limits, alive.lent_millis) != (limits, lent)
+            && (alive.spec.limits, alive.lent_millis) != (limits, lent)
         {
-            (alive.limits, alive.lent_millis) = (limits, lent);
+            (alive.spec.limits, alive.lent_millis) = (limits, lent);
             self.publish(true);
         }
         self.next_change();

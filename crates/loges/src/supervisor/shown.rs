@@ -23,6 +23,7 @@ impl Snapshot {
             container_id: None,
             image: String::new(),
             image_version: None,
+            has_chip: false,
             limits: if *tenant == Tenant::House { LogeLimits::HOUSE } else { LogeLimits::DEFAULT },
             lent_millis: 0,
             usage: None,
@@ -59,7 +60,8 @@ impl Supervisor {
                     seen.view.container_id = Some(id.clone());
                     seen.view.image.clone_from(image);
                     seen.view.image_version = Some(alive.link.version().to_owned());
-                    seen.view.limits = alive.limits;
+                    seen.view.has_chip = alive.has_chip;
+                    seen.view.limits = alive.spec.limits;
                     seen.view.lent_millis = alive.lent_millis;
                     seen.view.started_at = Some(alive.started_at);
                     seen.link = Some(alive.link.clone());

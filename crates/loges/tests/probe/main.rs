@@ -54,6 +54,7 @@ fn spec(site: &Site, n: u8, films: &Path, socket: &Path) -> StartSpec {
         spec_hash: "probe".into(),
         limits: LogeLimits::DEFAULT,
         mounts: vec![Mount { id: site::folder(n), path: films.into() }],
+        chip: None,
         socket: socket.into(),
         nonce: [n; 32],
         slot: n.into(),

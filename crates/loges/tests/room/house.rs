@@ -55,6 +55,7 @@ impl House {
         let tenants = Arc::new(FixedTenants::new(LogeSpec {
             limits: LogeLimits::DEFAULT,
             mounts: vec![Mount { id: folder(1), path: dir.path().into() }],
+            chip: None,
         }));
         let config = LogesConfig {
             install: InstallId::from_random([1; 16]),

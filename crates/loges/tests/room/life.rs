@@ -2,7 +2,7 @@
 
 use crate::house::{House, IDLE, ana, bo, file, film, folder, runtime};
 use domain::{Code, LogeLimits, LogeState, Tenant};
-use loges::{CircuitState, LogeSpec, Mount, plan::Found};
+use loges::{CircuitState, LogeSpec, Mount, RenderNode, plan::Found};
 use std::time::Duration;
 use testkit::{Manner, eventually, runtime::Start};
 use tokio::time::Instant;
@@ -156,7 +156,7 @@ async fn signing_out_removes_and_the_next_request_starts_again() {
 async fn a_right_taken_away_cuts_and_a_right_given_waits_for_the_end_of_the_film() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     let mount = |n| Mount { id: folder(n), path: house.dir.path().into() };
-    let spec = |mounts| Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts });
+    let spec = |mounts| Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip: None });
     let watching = house.loges.range(&ana(), file(), 0, 1000).await.unwrap();
     house.tenants.set(spec(vec![mount(1), mount(2)]));
     house.loges.remount(&ana()).await;
@@ -184,11 +184,48 @@ async fn a_right_taken_away_cuts_and_a_right_given_waits_for_the_end_of_the_film
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_chip_comes_and_goes_between_films_and_no_loge_is_lost_for_it() {
+    let house = House::open(Start::Worker(Manner::Good)).await;
+    let node = RenderNode { path: "/dev/dri/renderD128".into(), group: Some(104) };
+    let spec = |chip| {
+        let mounts = vec![Mount { id: folder(1), path: house.dir.path().into() }];
+        Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip })
+    };
+    let watching = house.loges.range(&ana(), file(), 0, 1000).await.unwrap();
+    house.tenants.set(spec(Some(node.clone())));
+    house.loges.remount(&ana()).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(house.runtime.starts().len(), 1, "the film goes on");
+    assert!(!house.loges.view(&ana()).unwrap().has_chip);
+    crate::house::take(watching).await.unwrap();
+    eventually("a new loge with the chip", SOON, async || house.loges.view(&ana()).unwrap().has_chip).await;
+    assert_eq!(house.runtime.starts()[1].chip, Some(node));
+
+    house.tenants.set(spec(None));
+    house.loges.remount(&ana()).await;
+    eventually("a new loge without it", SOON, async || house.runtime.starts().len() == 3).await;
+    eventually("it is ready", SOON, async || house.state(&ana()) == LogeState::Ready).await;
+    assert!(!house.loges.view(&ana()).unwrap().has_chip && house.runtime.starts()[2].chip.is_none());
+
+    // An engine that does not find the device makes a loge without it, and is not asked again and again.
+    house.tenants.set(spec(Some(RenderNode { path: "/dev/dri/renderD129".into(), group: None })));
+    house.runtime.next(Start::Refused);
+    house.loges.remount(&ana()).await;
+    eventually("two tries", SOON, async || house.runtime.starts().len() == 5).await;
+    eventually("it is ready", SOON, async || house.state(&ana()) == LogeState::Ready).await;
+    assert!(!house.loges.view(&ana()).unwrap().has_chip && house.runtime.starts()[4].chip.is_none());
+    house.loges.remount(&ana()).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(house.runtime.starts().len(), 5);
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_folder_that_is_not_there_is_left_out_and_limits_change_live() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     let gone = Mount { id: folder(9), path: house.dir.path().join("unplugged") };
     let here = Mount { id: folder(1), path: house.dir.path().into() };
-    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![gone, here.clone()] }));
+    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![gone, here.clone()], chip: None }));
     house.loges.ensure(&ana()).await.unwrap();
     assert_eq!(house.runtime.starts()[0].mounts, [here]);
 

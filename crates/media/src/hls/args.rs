@@ -71,7 +71,7 @@ pub(super) fn opening() -> Vec<String> {
     args
 }
 
-fn seconds(ticks: u64) -> String {
+pub(super) fn seconds(ticks: u64) -> String {
     let micros = (ticks * 100 + 4) / 9;
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
@@ -123,17 +123,22 @@ pub fn encode_video(window: &Window, rung: Rung, threads: u32, further_back: boo
     let (rate, buffer) = (format!("{}k", rung.kbps), format!("{}k", rung.kbps * 2));
     args.extend(list(&["-crf", "22", "-maxrate", &rate, "-bufsize", &buffer]));
     args.extend(["-threads".into(), threads.to_string()]);
-    args.extend(list(&["-sc_threshold", "0", "-g", "9999", "-forced-idr", "1", "-force_key_frames"]));
-    // The first frame at or after each of these becomes a key frame; half a frame of margin so
-    // that rounding cannot miss it.
-    let forced = window.cuts.iter().take(MOST_CUTS).map(|c| seconds(c.key.saturating_sub(half)));
-    args.push(forced.collect::<Vec<_>>().join(","));
+    args.extend(list(&["-sc_threshold", "0", "-g", "9999", "-forced-idr", "1"]));
+    args.extend(key_frames(window));
     args.extend(list(&["-video_track_timescale", "90000"]));
     finish(args)
 }
 
+/// The first frame at or after each of these becomes a key frame; half a frame of margin so that
+/// rounding cannot miss it.
+pub(super) fn key_frames(window: &Window) -> [String; 2] {
+    let half = u64::from(window.frame / 2);
+    let forced = window.cuts.iter().take(MOST_CUTS).map(|c| seconds(c.key.saturating_sub(half)));
+    ["-force_key_frames".into(), forced.collect::<Vec<_>>().join(",")]
+}
+
 /// Where the decoder begins. On a key frame of the source nothing before it has to be decoded.
-fn seek_to_decode(cut: Cut, half: u64, further_back: bool) -> Vec<String> {
+pub(super) fn seek_to_decode(cut: Cut, half: u64, further_back: bool) -> Vec<String> {
     if cut.on_key && !further_back {
         let middle = cut.key + (cut.after - cut.key) / 2;
         return vec!["-noaccurate_seek".into(), "-ss".into(), seconds(middle.min(cut.key + TICKS / 2))];
@@ -209,12 +214,12 @@ pub fn init_encode_audio(track: u8) -> TrackCommand {
     command
 }
 
-fn beginning() -> Window {
+pub(super) fn beginning() -> Window {
     let cut = Cut { start: 0, key: 0, before: 0, after: TICKS, on_key: true };
     Window { first: 0, cuts: vec![cut], end: TICKS, is_last: false, frame: 3000, back: 0 }
 }
 
-fn one_frame(command: TrackCommand) -> TrackCommand {
+pub(super) fn one_frame(command: TrackCommand) -> TrackCommand {
     limit(command, &["-frames:v", "1"])
 }
 fn short(command: TrackCommand) -> TrackCommand {
@@ -232,7 +237,7 @@ fn finish_audio(mut args: Vec<String>) -> TrackCommand {
     finish(args)
 }
 
-fn finish(mut args: Vec<String>) -> TrackCommand {
+pub(super) fn finish(mut args: Vec<String>) -> TrackCommand {
     args.extend(list(OUT));
     args.push("pipe:1".into());
     TrackCommand { args }

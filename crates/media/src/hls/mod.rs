@@ -9,6 +9,7 @@
 //! Never here: a process, a file, a clock.
 
 pub mod args;
+pub mod chip;
 pub mod codecs;
 pub mod cues;
 pub mod fmp4;

@@ -106,6 +106,9 @@ pub struct VideoSplitter {
     end: u64,
     is_last: bool,
     tolerance: u64,
+    /// Whether segments have to begin with an IDR picture of H.264, whatever the muxer calls a
+    /// key frame.
+    wants_idr: bool,
     /// Samples of segment `number`; empty until its first frame has come.
     current: Vec<Sample>,
     bytes: usize,
@@ -119,9 +122,15 @@ impl VideoSplitter {
             end: window.end,
             is_last: window.is_last,
             tolerance: u64::from(window.frame / 2).max(1),
+            wants_idr: false,
             current: Vec::new(),
             bytes: 0,
         }
+    }
+
+    /// Of H.264 from an encoder of ours.
+    pub fn of_encode(window: &Window) -> Self {
+        Self { wants_idr: true, ..Self::new(window) }
     }
 
     fn extend(&mut self, window: &Window) {
@@ -196,7 +205,7 @@ impl VideoSplitter {
         let Some(cut) = self.cuts.pop_front() else { return Ok(()) };
         let mut samples = std::mem::take(&mut self.current);
         self.bytes = 0;
-        if !samples.first().is_some_and(|s| s.sync) {
+        if !samples.first().is_some_and(|s| s.sync && (!self.wants_idr || is_idr(&s.data))) {
             return Err(SplitError::NotSync);
         }
         let mut shown: Vec<i64> = samples.iter().map(Sample::pts).collect();
@@ -219,6 +228,22 @@ impl VideoSplitter {
         self.number += 1;
         Ok(())
     }
+}
+
+/// Whether the first picture in a sample of H.264, as MP4 has them, is an IDR picture.
+fn is_idr(sample: &[u8]) -> bool {
+    const SLICES: std::ops::RangeInclusive<u8> = 1..=5;
+    const IDR: u8 = 5;
+    let mut rest = sample;
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let Some((unit, after)) = tail.split_at_checked(u32::from_be_bytes(*length) as usize) else { return false };
+        match unit.first().map(|byte| byte & 0x1f) {
+            None => return false,
+            Some(kind) if SLICES.contains(&kind) => return kind == IDR,
+            Some(_) => rest = after,
+        }
+    }
+    false
 }
 
 #[derive(Debug)]
@@ -354,6 +379,34 @@ mod tests {
         assert_eq!(late.push(all(5), &mut out), Err(SplitError::Overshoot));
         let mut missed = VideoSplitter::new(&window(&[0, 7 * 3600], 9 * 3600));
         assert_eq!(missed.push(all(0), &mut out), Err(SplitError::Missed));
+    }
+
+    #[test]
+    fn a_segment_of_an_encode_begins_with_an_idr_picture_whatever_the_muxer_says() {
+        let nal = |kind: u8| [&[0, 0, 0, 3][..], &[0x60 | kind, 1, 2]].concat();
+        let (idr, slice, set, info, delimiter) = (nal(5), nal(1), nal(7), nal(6), nal(9));
+        let check = |sample: Vec<u8>, expected: Result<(), SplitError>| {
+            let mut splitter = VideoSplitter::of_encode(&window(&[0], 3600));
+            let mut out = Vec::new();
+            splitter.push(vec![Sample { data: sample.clone(), ..frame(0, true) }], &mut out).unwrap();
+            assert_eq!(splitter.finish(&mut out), expected, "{sample:?}");
+            assert_eq!(out.len(), usize::from(expected.is_ok()));
+        };
+        check(idr.clone(), Ok(()));
+        check([&delimiter[..], &set, &info, &idr].concat(), Ok(()));
+        check([&idr[..], &slice].concat(), Ok(()));
+        for bad in [
+            slice.clone(),
+            [&set[..], &slice, &idr].concat(),
+            set,
+            vec![],
+            vec![0, 0, 0],
+            vec![0, 0, 0, 1],
+            vec![0xff; 40],
+            [&[0, 0, 0, 0][..], &idr].concat(),
+        ] {
+            check(bad, Err(SplitError::NotSync));
+        }
     }
 
     #[test]

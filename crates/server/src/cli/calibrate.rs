@@ -4,7 +4,7 @@
 use super::{say, upkeep};
 use accounts::{Accounts, Peer};
 use base::{Bus, Clock, Dirs, SystemClock};
-use domain::capacity::Capacity;
+use domain::{capacity::Capacity, chip::ChipVerdict};
 use serde_json::{Value, json};
 use server::{Config, Server, StartError};
 use std::{
@@ -88,6 +88,18 @@ async fn ask(address: SocketAddr, token: &str, method: &str, path: &str) -> anyh
     Ok((status, serde_json::from_str(body).unwrap_or_default()))
 }
 
+fn chip(verdict: &ChipVerdict) -> Value {
+    match verdict {
+        ChipVerdict::Untested => json!({ "state": "untested" }),
+        ChipVerdict::Failed(problem) => json!({ "state": "failed", "problem": problem.as_str() }),
+        ChipVerdict::Works(chip) => {
+            let rung = |rung: &domain::chip::ChipRung| json!({ "lines": rung.lines, "upload_cost": rung.upload_cost, "whole_cost": rung.whole_cost, "fps": rung.fps });
+            let rungs: Vec<Value> = chip.rungs.iter().map(rung).collect();
+            json!({ "state": "works", "driver": chip.driver.as_str(), "at_once": chip.slots(), "rungs": rungs })
+        }
+    }
+}
+
 fn tell(found: &Capacity, as_json: bool) {
     if as_json {
         let rung = |(lines, cost): &(u32, f64)| json!({ "lines": lines, "cost": cost, "x": found.speed(*lines), "at_once": found.most_live(*lines) });
@@ -95,7 +107,7 @@ fn tell(found: &Capacity, as_json: bool) {
         let all = json!({
             "measured_at_ms": found.measured_at_ms, "cores": found.cores, "memory_bytes": found.memory_bytes,
             "decode_cost": found.decode_cost, "remux_cost": found.remux_cost, "tone_map_cost": found.tone_map_cost,
-            "disk_bytes_per_s": found.disk_bytes_per_s, "encode": encode,
+            "disk_bytes_per_s": found.disk_bytes_per_s, "encode": encode, "chip": chip(&found.chip),
         });
         return say(&all.to_string());
     }
@@ -103,6 +115,15 @@ fn tell(found: &Capacity, as_json: bool) {
     for (lines, _) in &found.encode {
         let (x, at_once) = (found.speed(*lines).unwrap_or_default(), found.most_live(*lines));
         say(&format!("  {lines:>4}p at {x:.1} times its speed; {at_once} at once"));
+    }
+    match &found.chip {
+        ChipVerdict::Untested => {}
+        ChipVerdict::Failed(problem) => say(&format!("the graphics chip is not used. {}", problem.sentence())),
+        ChipVerdict::Works(chip) => {
+            let lines: Vec<String> = chip.rungs.iter().map(|rung| format!("{}p", rung.lines)).collect();
+            let (slots, driver) = (chip.slots(), chip.driver.as_str());
+            say(&format!("the graphics chip ({driver}) encodes {slots} films at once: {}", lines.join(", ")));
+        }
     }
     if let Some(bytes) = found.disk_bytes_per_s {
         say(&format!("the disk of the largest film reads {} MB a second", bytes / 1_000_000));

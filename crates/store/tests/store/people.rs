@@ -1,6 +1,10 @@
 use crate::house::{House, on_both};
 use base::UnixMs;
-use domain::{InviteId, LogeLimits, Role, capacity::Capacity};
+use domain::{
+    InviteId, LogeLimits, Role,
+    capacity::Capacity,
+    chip::{Chip, ChipProblem, ChipRung, ChipVerdict, VaDriver},
+};
 use store::{Change, NewInvite, Preferences, Settings, StoreError};
 
 on_both!(
@@ -118,7 +122,8 @@ async fn an_invitation_works_once(house: &House) {
 
 async fn the_house_remembers_its_settings(house: &House) {
     assert_eq!(house.store.settings().await.unwrap(), Settings::default());
-    let settings = Settings { max_viewers: 3, per_user_rate_bps: Some(u64::MAX), ..Settings::default() };
+    let settings =
+        Settings { max_viewers: 3, hardware_encoding: true, per_user_rate_bps: Some(u64::MAX), ..Settings::default() };
     house.store.set_settings(&settings).await.unwrap();
     assert_eq!(house.store.capacity().await.unwrap(), None);
     let capacity = Capacity {
@@ -130,9 +135,16 @@ async fn the_house_remembers_its_settings(house: &House) {
         remux_cost: 0.01,
         disk_bytes_per_s: Some(u64::MAX),
         memory_bytes: 8 << 30,
+        chip: ChipVerdict::Untested,
     };
     house.store.set_capacity(&Capacity { cores: 2, ..capacity.clone() }).await.unwrap();
-    house.store.set_capacity(&capacity).await.unwrap();
+    let rung = ChipRung { lines: 480, upload_cost: None, whole_cost: Some(0.05), fps: 90.5 };
+    let works = ChipVerdict::Works(Chip { driver: VaDriver::I965, rungs: vec![rung] });
+    for chip in [works, ChipVerdict::Failed(ChipProblem::KeptFailing), ChipVerdict::Untested] {
+        let with = Capacity { chip, ..capacity.clone() };
+        house.store.set_capacity(&with).await.unwrap();
+        assert_eq!(house.store.capacity().await.unwrap(), Some(with));
+    }
     let (a, b) = tokio::join!(house.store.install_id(), house.store.install_id());
     assert_eq!(a.unwrap(), b.unwrap(), "made once");
     let again = house.again().await;

@@ -155,7 +155,8 @@ pub fn run(stream: &Arc<Stream>, settings: &Settings, film: OwnedFd, generation:
         if !matches!(end, End::Overshoot) {
             break;
         }
-        let Some(command) = track::command(&stream.track, &part, number, further_back) else {
+        let node = settings.render_node.as_deref();
+        let Some(command) = track::command(&stream.track, &part, number, further_back, node) else {
             end = End::Failed(Status::Refused);
             break;
         };
@@ -397,7 +398,8 @@ pub fn init(
     open: &OpenFile,
     gateway: &UnixStream,
 ) -> Result<Vec<u8>, job::Outcome> {
-    let command = track::init_command(track);
+    let node = settings.render_node.as_deref();
+    let command = track::init_command(track, node).ok_or(job::Outcome::Ended(Status::Refused))?;
     let bytes = job::collect(settings, gateway, command.args(), open, INIT_BYTES, INIT_TIME)?;
     let mut parts = Vec::new();
     let unsupported = || job::Outcome::Ended(Status::Unsupported);

@@ -1,8 +1,9 @@
 //! What the gateway's request means for a run: its part of the plan and its command.
 
-use contract::{PlanPart, Track, Wanted};
+use contract::{Encoder, PlanPart, Track, Wanted};
 use media::hls::{
     args::{self, Preset, Rung, TrackCommand},
+    chip::{self, Chip},
     plan::{AudioPlan, Cut, Window},
     split::{AudioSplitter, Splitter, VideoSplitter},
 };
@@ -58,25 +59,44 @@ pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
 }
 
 /// The command of a run from `number` on. `further_back`: the run before began behind the cut.
-pub fn command(track: &Track, part: &Part, number: u32, further_back: bool) -> Option<TrackCommand> {
+/// `node`: the render node; `None` for an encode by a chip that this loge does not have.
+pub fn command(
+    track: &Track,
+    part: &Part,
+    number: u32,
+    further_back: bool,
+    node: Option<&str>,
+) -> Option<TrackCommand> {
     Some(match (track, part) {
         (Track::VideoCopy { hevc }, Part::Video(window)) => args::copy_video(window, *hevc, further_back),
-        (Track::VideoEncode { rung }, Part::Video(window)) => {
-            args::encode_video(window, rung_of(*rung), ENCODE_THREADS, further_back)
-        }
+        (Track::VideoEncode { rung }, Part::Video(window)) => match chip_of(rung.encoder, node)? {
+            None => args::encode_video(window, rung_of(*rung), ENCODE_THREADS, further_back),
+            Some(chip) => chip::encode_video(window, rung_of(*rung), chip, ENCODE_THREADS, further_back),
+        },
         (Track::AudioCopy { index, .. }, Part::Audio(_)) => args::copy_audio(*index, number),
         (Track::AudioEncode { index }, Part::Audio(plan)) => args::encode_audio(*index, number, *plan),
         _ => return None,
     })
 }
 
-/// The command that makes one frame and with it the init segment.
-pub fn init_command(track: &Track) -> TrackCommand {
-    match track {
+/// The command that makes one frame and with it the init segment; `None` as in [`command`].
+pub fn init_command(track: &Track, node: Option<&str>) -> Option<TrackCommand> {
+    Some(match track {
         Track::VideoCopy { hevc } => args::init_copy_video(*hevc),
-        Track::VideoEncode { rung } => args::init_encode_video(rung_of(*rung)),
+        Track::VideoEncode { rung } => match chip_of(rung.encoder, node)? {
+            None => args::init_encode_video(rung_of(*rung)),
+            Some(chip) => chip::init_encode_video(rung_of(*rung), chip),
+        },
         Track::AudioCopy { index, .. } => args::init_copy_audio(*index),
         Track::AudioEncode { index } => args::init_encode_audio(*index),
+    })
+}
+
+/// `Some(None)` for the processor.
+fn chip_of(encoder: Encoder, node: Option<&str>) -> Option<Option<Chip<'_>>> {
+    match encoder {
+        Encoder::Processor => Some(None),
+        Encoder::Chip { driver, decodes } => Some(Some(Chip { node: node?, driver, decodes })),
     }
 }
 
@@ -86,6 +106,7 @@ pub fn splitter(track: &Track, part: &Part, number: u32) -> Splitter {
             Splitter::Audio(AudioSplitter::copied(*plan, number, *start_us, *rate))
         }
         (_, Part::Audio(plan)) => Splitter::Audio(AudioSplitter::encoded(*plan, number)),
+        (Track::VideoEncode { .. }, Part::Video(window)) => Splitter::Video(VideoSplitter::of_encode(window)),
         (_, Part::Video(window)) => Splitter::Video(VideoSplitter::new(window)),
     }
 }

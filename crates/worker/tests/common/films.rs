@@ -1,7 +1,7 @@
 //! Films made for a test, and somebody who asks the worker for their segments.
 
 use super::{House, head, job, put};
-use contract::{Job, PlanPart, PlannedCut, RequestBody, Rung, Status, Track, Wanted};
+use contract::{Encoder, Job, PlanPart, PlannedCut, RequestBody, Rung, Status, Track, Wanted};
 use media::hls::{
     AAC_RATE, TICKS,
     fmp4::{Part, Reader, Sample},
@@ -18,7 +18,7 @@ pub const H264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt
 pub const AAC: &[&str] = &["-c:a", "aac", "-b:a", "96k"];
 pub const AC3: &[&str] = &["-c:a", "ac3", "-b:a", "192k"];
 pub const MAX: u32 = 96 << 20;
-pub const RUNG: Rung = Rung { height: 180, kbps: 400, unhurried: false, tone_map: false };
+pub const RUNG: Rung = Rung { height: 180, kbps: 400, unhurried: false, tone_map: false, encoder: Encoder::Processor };
 
 /// A film of 24 s with a flash and a beep every second, made as `out` says.
 pub fn film(house: &House, name: &str, inputs: &[&str], out: &[&str]) {

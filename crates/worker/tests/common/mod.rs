@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub mod chip;
 pub mod films;
 
 use contract::{AnswerHead, FileRef, FromWorker, Job, Opening, Request, RequestBody, Status, ToWorker, env, frame};
@@ -35,12 +36,12 @@ impl House {
     }
 
     pub fn with_programs(ffmpeg: &Path, ffprobe: &Path) -> Self {
-        Self::with(ffmpeg, ffprobe, None)
+        Self::with(ffmpeg, ffprobe, &[])
     }
 
     /// One whose pictures are taken by this program.
     pub fn with_frames(frames: &Path) -> Self {
-        Self::with(Path::new("/usr/bin/ffmpeg"), Path::new("/usr/bin/ffprobe"), Some(frames))
+        Self::with(Path::new("/usr/bin/ffmpeg"), Path::new("/usr/bin/ffprobe"), &[(env::FRAMES, frames)])
     }
 
     /// With ffmpeg alone, and with the real `loge-frames`.
@@ -48,8 +49,9 @@ impl House {
         [Self::open(), Self::with_frames(&frames_binary())]
     }
 
+    /// `extra`: more of the environment.
     #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
-    fn with(ffmpeg: &Path, ffprobe: &Path, frames: Option<&Path>) -> Self {
+    pub fn with(ffmpeg: &Path, ffprobe: &Path, extra: &[(&str, &Path)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (library, work) = (home.path().join("films"), home.path().join("work"));
         std::fs::create_dir(&library).unwrap();
@@ -65,7 +67,7 @@ impl House {
             .env(env::FFMPEG, ffmpeg)
             .env(env::FFPROBE, ffprobe)
             .env(env::WORK_DIR, &work)
-            .envs(frames.map(|frames| (env::FRAMES, frames)))
+            .envs(extra.iter().copied())
             .stdin(Stdio::null())
             .stderr(std::fs::File::create(home.path().join("log")).unwrap())
             .spawn()

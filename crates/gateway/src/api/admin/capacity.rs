@@ -2,6 +2,7 @@
 
 use crate::{
     House,
+    chip::{self, ChipState},
     policy::{Caller, Policy, Who},
     problem::Answer,
     routes::Routes,
@@ -9,6 +10,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use base::UnixMs;
+use domain::chip::ChipVerdict;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -42,6 +44,37 @@ struct CapacityView {
     live_millis: u32,
     /// Encodes to 480 lines of a 1080p film at once; null before the first calibration.
     max_live: Option<u32>,
+    chip: ChipView,
+}
+
+/// The graphics chip: what was found, and what its self-test said.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GraphicsChip)]
+struct ChipView {
+    /// `off`, `absent`, `untested`, `failed` or `works`.
+    state: String,
+    /// Whether this machine has one, or seems to, wanted or not.
+    found: bool,
+    /// Why it failed.
+    reason: Option<String>,
+    /// Name of the driver it works with.
+    driver: Option<String>,
+    /// Films at once.
+    at_once: u32,
+    /// Pictures that passed.
+    encode: Vec<ChipSpeed>,
+}
+
+/// Of an H.264 film of 1920 × 1080 at 25 frames a second.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChipSpeed)]
+struct ChipSpeed {
+    /// `480p`
+    quality: String,
+    /// How many times faster than the film the chip makes it.
+    x: f64,
+    /// Thousandths of a core beside it; null where the chip does not decode.
+    cpu_millis: Option<u32>,
 }
 
 /// Of an H.264 film of 1920 × 1080 at 25 frames a second.
@@ -61,7 +94,7 @@ async fn show(State(house): State<Arc<House>>) -> Answer<Json<CapacityView>> {
     Ok(Json(view(&house).await?))
 }
 
-/// Measure it anew. Takes up to a minute; `running` tells when it is done.
+/// Measure it anew. Takes up to a minute, or two where the graphics chip is tested too; `running` tells when it is done.
 #[utoipa::path(post, path = "/api/v1/admin/capacity/calibrate", tag = "machine",
     responses((status = 202, body = CapacityView)))]
 async fn calibrate(
@@ -81,7 +114,6 @@ async fn calibrate(
 async fn view(house: &House) -> Answer<CapacityView> {
     let found = house.store.capacity().await?;
     let sample = house.vitals.now();
-    let one_decimal = |x: f64| (x * 10.0).round() / 10.0;
     let encode = found.iter().flat_map(|found| {
         found.encode.iter().filter_map(|(lines, _)| {
             Some(EncodeView {
@@ -105,5 +137,34 @@ async fn view(house: &House) -> Answer<CapacityView> {
         tone_map: found.as_ref().map(|found| found.tone_map_cost.is_some()),
         live_millis: domain::capacity::room_millis(found.as_ref()),
         max_live: found.as_ref().map(|found| found.most_live(480)),
+        chip: chip_view(house, found.as_ref().map(|found| &found.chip)).await?,
     })
+}
+
+async fn chip_view(house: &House, verdict: Option<&ChipVerdict>) -> Answer<ChipView> {
+    let wanted = house.store.settings().await?.hardware_encoding;
+    let found = loges::chip::find(&house.render_nodes).is_some();
+    let state = chip::state(wanted, found, verdict);
+    let works = match verdict {
+        Some(ChipVerdict::Works(works)) if state == ChipState::Works => Some(works),
+        _ => None,
+    };
+    let millis = |cost: f64| (cost * 1000.0).ceil() as u32;
+    let speed = |rung: &domain::chip::ChipRung| ChipSpeed {
+        quality: format!("{}p", rung.lines),
+        x: one_decimal(rung.fps / 25.0),
+        cpu_millis: rung.whole_cost.map(millis),
+    };
+    Ok(ChipView {
+        state: state.as_str().into(),
+        found,
+        reason: if let ChipState::Failed(problem) = state { Some(problem.sentence().into()) } else { None },
+        driver: works.map(|works| works.driver.as_str().into()),
+        at_once: works.map_or(0, domain::chip::Chip::slots),
+        encode: works.iter().flat_map(|works| works.rungs.iter().map(speed)).collect(),
+    })
+}
+
+fn one_decimal(x: f64) -> f64 {
+    (x * 10.0).round() / 10.0
 }

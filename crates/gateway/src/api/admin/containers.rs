@@ -255,6 +255,7 @@ async fn limits(
         container_id: None,
         image: String::new(),
         image_version: None,
+        has_chip: false,
         limits,
         lent_millis: 0,
         usage: None,

@@ -42,6 +42,8 @@ struct SettingsView {
     cache_each_bytes: u64,
     /// For everyone together; 0 keeps nothing.
     cache_total_bytes: u64,
+    /// Live encodes by the graphics chip, which every container is given for that.
+    hardware_encoding: bool,
 }
 
 impl SettingsView {
@@ -58,6 +60,7 @@ impl SettingsView {
             allow_reduced_isolation: s.allow_reduced_isolation,
             cache_each_bytes: s.cache_each_bytes,
             cache_total_bytes: s.cache_total_bytes,
+            hardware_encoding: s.hardware_encoding,
         }
     }
 }
@@ -87,6 +90,8 @@ struct SettingsChange {
     allow_reduced_isolation: Option<bool>,
     cache_each_bytes: Option<u64>,
     cache_total_bytes: Option<u64>,
+    /// Switched on, it is tested at once where nobody watches.
+    hardware_encoding: Option<bool>,
 }
 
 /// Tells `null` from absent.
@@ -149,10 +154,27 @@ async fn change(
     }
     settings.scan_on_start = form.scan_on_start.unwrap_or(settings.scan_on_start);
     settings.allow_reduced_isolation = form.allow_reduced_isolation.unwrap_or(settings.allow_reduced_isolation);
+    let had_chip = settings.hardware_encoding;
+    settings.hardware_encoding = form.hardware_encoding.unwrap_or(had_chip);
     house.store.set_settings(&settings).await?;
+    if settings.hardware_encoding != had_chip {
+        chip_changed(&house, settings.hardware_encoding);
+    }
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
     house.segments.set_quota(settings.cache_quota());
     house.note(&who, peer, "settings.change", None, "ok").await;
     Ok(Json(SettingsView::of(&house, settings)))
+}
+
+/// Containers are made anew at their next quiet moment, with the chip or without it. Switched on, it
+/// is of no use before its test, which waits for the owner where somebody watches.
+fn chip_changed(house: &Arc<House>, on: bool) {
+    house.mounts_changed();
+    if let Some(turn) = on.then(|| house.calibration.turn().ok()).flatten() {
+        house.lifecycle.spawn("calibration", async move {
+            // What it came to is told by the next look, and by the log.
+            let _ = turn.measure().await;
+        });
+    }
 }
