@@ -118,13 +118,13 @@ fn a_glance_judges_every_file_by_itself() {
     for name in ["good.mp4", "good.mkv"] {
         house.clip(name, h264);
     }
-    house.clip("old.avi", &["-c:v", "mpeg4", "-c:a", "libmp3lame"]);
+    house.clip("odd.avi", &["-c:v", "huffyuv", "-c:a", "libmp3lame"]);
     let whole = std::fs::read(house.library.join("good.mp4")).unwrap();
     house.write("cut.mp4", &whole[..whole.len() / 2]);
     house.write("text.mkv", b"hello, this is a shopping list");
     std::os::unix::fs::symlink("/etc/passwd", house.library.join("link.mp4")).unwrap();
     let names: [&[u8]; 8] =
-        [b"good.mp4", b"gone.mp4", b"text.mkv", b"cut.mp4", b"link.mp4", b"old.avi", b"../films/good.mp4", b"good.mkv"];
+        [b"good.mp4", b"gone.mp4", b"text.mkv", b"cut.mp4", b"link.mp4", b"odd.avi", b"../films/good.mp4", b"good.mkv"];
     let mut files: Vec<_> = names.iter().map(|name| house.file(name, None)).collect();
     files.push(house.file(b"good.mp4", Some(5)));
     let mut data = house.dial(1);
