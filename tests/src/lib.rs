@@ -339,6 +339,14 @@ impl Person {
         }
     }
 
+    /// Tokens last minutes.
+    pub fn sign_in_again(&mut self, username: &str, password: &str) {
+        let nobody = Self { token: None, cookies: Vec::new(), ..self.clone() };
+        let answer = nobody.post("/api/v1/auth/login", &json!({ "username": username, "password": password }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        self.token = answer.json()["access_token"].as_str().map(String::from);
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None, &[])
     }

@@ -133,6 +133,11 @@ pub fn let_everybody_encode(house: &House) {
 
 /// A small old film that no browser decodes. `picture`: a source of ffmpeg's.
 pub fn old_film(path: &Path, picture: &str, seconds: u32) {
+    old_film_of(path, picture, seconds, "6M");
+}
+
+/// With so many bits a second.
+pub fn old_film_of(path: &Path, picture: &str, seconds: u32, rate: &str) {
     let sound = "sine=frequency=220";
     let done = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound])
@@ -141,8 +146,8 @@ pub fn old_film(path: &Path, picture: &str, seconds: u32) {
             &seconds.to_string(),
             "-c:v",
             "mpeg4",
-            "-q:v",
-            "6",
+            "-b:v",
+            rate,
             "-g",
             "50",
             "-c:a",

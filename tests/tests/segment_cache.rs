@@ -7,7 +7,7 @@
 use loge_tests::{
     House, Person, Runtime, eventually,
     media::{self, open_to_all},
-    segments::{Picture, files, is_whole, let_everybody_encode, number, old_film, repeated},
+    segments::{Picture, files, is_whole, let_everybody_encode, number, old_film, old_film_of, repeated},
 };
 use serde_json::{Value, json};
 use std::{
@@ -79,9 +79,9 @@ struct Place {
 #[test]
 fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
     const NAMES: [&str; 8] = ["Ana", "Bo", "Cleo", "Dan", "Eva", "Finn", "Gia", "Hal"];
-    // A film's segments are about 60 kB here and 150 kB in the long form.
+    // A segment is about 130 kB here and 200 kB in the long form.
     let (each, total, lasts, seconds, size) = if long() {
-        (40 << 20, 200 << 20, Duration::from_secs(1800), 600, "640x360")
+        (40 << 20, 200 << 20, Duration::from_secs(1800), 300, "640x360")
     } else {
         (4 << 20, 8 << 20, Duration::from_secs(25), 120, "320x240")
     };
@@ -107,10 +107,14 @@ fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
             let (anybody, fetched, refused, given) = (house.anonymous(), &fetched, &refused, &given);
             scope.spawn(move || {
                 let (mut chance, films) = (Chance(n as u64 * 7919 + 1), titles(person));
-                let mut era = 0;
+                let (mut era, mut person, mut signed_in) = (0, person.clone(), Instant::now());
                 while Instant::now() < until {
                     let (_, title) = &films[chance.below(3) as usize];
-                    let Ok(picture) = Picture::try_play(&anybody, person, title, None) else {
+                    if signed_in.elapsed() > Duration::from_secs(240) {
+                        person.sign_in_again(NAMES[n], "curtain up at eight");
+                        signed_in = Instant::now();
+                    }
+                    let Ok(picture) = Picture::try_play(&anybody, &person, title, None) else {
                         refused.fetch_add(1, Ordering::Relaxed);
                         std::thread::sleep(Duration::from_millis(200));
                         continue;
@@ -180,6 +184,7 @@ fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
             }
         }
     });
+    let owner = house.sign_in("Olga", "a long night at the opera");
     let view = cache(&owner);
     let metrics = owner.get("/metrics").body;
     let metrics = String::from_utf8(metrics).expect("text");
@@ -238,12 +243,12 @@ impl Drop for Volume {
 
 #[test]
 fn a_long_film_plays_to_its_end_on_a_small_disk() {
-    // Two hours of 480p are more than a gigabyte; the short form is as much too long for its disk.
-    let (bytes, size, quality, times) =
-        if long() { (1 << 30, "854x480", "480p", 120) } else { (6 << 20, "320x240", "240p", 3) };
+    // Two hours and a little of 480p are more than a gigabyte; the short form is as much too long for its disk.
+    let (bytes, size, quality, times, rate) =
+        if long() { (1 << 30, "854x480", "480p", 140, "3M") } else { (6 << 20, "320x240", "240p", 3, "6M") };
     let films = folder();
     let minute = films.path().join("minute.avi");
-    old_film(&minute, &format!("testsrc2=s={size}:r=25,noise=alls=40:allf=t"), 60);
+    old_film_of(&minute, &format!("testsrc2=s={size}:r=25,noise=alls=40:allf=t"), 60, rate);
     repeated(&minute, &films.path().join("Long (1999).avi"), times);
     std::fs::remove_file(&minute).expect("removed");
     let place = folder();
