@@ -78,9 +78,8 @@ impl AlertCode {
     pub const fn href(&self) -> &'static str {
         match self {
             Self::LibraryOffline(_) => "/admin/libraries",
-            Self::ChipOff => "/admin/settings",
             Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
-            Self::CachePaused => "/admin/settings",
+            Self::CachePaused | Self::ChipOff => "/admin/settings",
             Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
         }
     }
