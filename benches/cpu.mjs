@@ -1,6 +1,7 @@
 // CPU seconds of processes, from /proc, and what samples are made into. The kernel counts in ticks of 10 ms, so samples are large.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
+import { Refusal } from "../scripts/lib/say.mjs";
 
 const ticks = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
@@ -51,5 +52,35 @@ export const bytesRead = (pids) =>
       return sum; // it ended
     }
   }, 0);
+
+/**
+ * The one `loge-frames` that was not among `others` before, not its children at work. Another house
+ * on this machine may have one too.
+ */
+export function framesOfHouse(others) {
+  const all = named("loge-frames");
+  const found = all.filter((pid) => !others.includes(pid) && !all.includes(parentOf(pid)) && isOurs(pid));
+  if (found.length !== 1) throw new Refusal(`${found.length} loge-frames run, not one`);
+  return found[0];
+}
+
+function isOurs(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/exe`).equals(readFileSync(process.env.LOGE_FRAMES));
+  } catch {
+    return false; // it ended
+  }
+}
+
+/** Runs a program to its end: seconds of processor, bytes read, seconds. Our own ended children hold what it used. */
+export function measured(program, args) {
+  const spent = () => ({ cpu: cpuSecondsOfAll([process.pid]) - process.cpuUsage().user / 1e6 - process.cpuUsage().system / 1e6, read: bytesRead([process.pid]) });
+  const before = spent();
+  const since = Date.now();
+  const { status } = spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) throw new Refusal(`${program} ended with ${status}`);
+  const after = spent();
+  return { cpu_s: after.cpu - before.cpu, read: after.read - before.read, wall_s: (Date.now() - since) / 1000 };
+}
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -10,9 +10,9 @@ export function start(program, args, options = {}) {
   return { child, close: async () => (child.kill("SIGTERM"), ended) };
 }
 
-/** Waits for a condition, at most two minutes. */
-export async function until(what, look, everyMs = 100) {
-  const end = Date.now() + 120_000;
+/** Waits for a condition, at most two minutes unless said otherwise. */
+export async function until(what, look, everyMs = 100, minutes = 2) {
+  const end = Date.now() + minutes * 60_000;
   for (;;) {
     const found = await look();
     if (found) return found;

@@ -12,7 +12,7 @@ import { buildSandboxed, buildServer } from "../scripts/lib/cargo.mjs";
 import { mustCapture, which } from "../scripts/lib/run.mjs";
 import { Refusal, say, warn } from "../scripts/lib/say.mjs";
 import { openTestHouse } from "../scripts/lib/test-house.mjs";
-import { median } from "./cpu.mjs";
+import { cpuSecondsOfAll, framesOfHouse, measured, median, named } from "./cpu.mjs";
 import { firstPlay } from "./first-play.mjs";
 import { openHouse, until } from "./house.mjs";
 import { line } from "./line.mjs";
@@ -121,25 +121,42 @@ async function facts(folder, films, runtime, rounds, what) {
 async function pictures(folder, films, runtime) {
   const count = 120;
   const many = manyFilms(join(folder, "pictured"), films, count);
+  const others = named("loge-frames");
   const house = await openHouse({ data: join(folder, "data-pictures"), runtime });
   let ours;
+  let oursCpu;
   try {
     await house.call("POST", "/libraries", { name: "Pictured", kind: "movies", folders: [many] });
     const job = await until("the pictures", async () => (await house.call("GET", "/admin/jobs")).items.find((job) => job.kind === "posters" && job.state === "done"), 50);
     // The job's own times: it began when the scan had found the first film.
     ours = (Date.parse(job.finished_at) - Date.parse(job.started_at ?? job.created_at)) / count;
+    oursCpu = (cpuSecondsOfAll([framesOfHouse(others)]) * 1000) / count;
   } finally {
     await house.close();
   }
   const out = join(folder, "picture.jpg");
-  const plain = perFile("ffmpeg", (f) => ["-nostdin", "-v", "error", "-y", "-ss", "3", "-i", f, "-frames:v", "1", "-vf", "scale=640:-2", out], sampleOf(films));
-  const thumbnailer = which("ffmpegthumbnailer") ? perFile("ffmpegthumbnailer", (f) => ["-i", f, "-o", out, "-s", "640", "-t", "10%"], sampleOf(films)) : null;
+  const theirs = {
+    "ffmpeg, one frame": perPicture("ffmpeg", (f) => ["-nostdin", "-v", "error", "-y", "-ss", "3", "-i", f, "-frames:v", "1", "-vf", "scale=640:-2", out], films),
+    ...(which("ffmpegthumbnailer") && { ffmpegthumbnailer: perPicture("ffmpegthumbnailer", (f) => ["-i", f, "-o", out, "-s", "640", "-t", "10%"], films) }),
+  };
   say("");
   say(`a picture of a film, ${count} films`);
-  line("Loge, best of several", `${ours.toFixed(0)} ms a film`, "");
-  line("ffmpeg, one frame", `${plain.toFixed(0)} ms a film`, `${(plain / ours).toFixed(2)} × as long`);
-  if (thumbnailer) line("ffmpegthumbnailer", `${thumbnailer.toFixed(0)} ms a film`, `${(thumbnailer / ours).toFixed(2)} × as long`);
-  return { loge_ms: ours, ffmpeg_ms: plain, ffmpegthumbnailer_ms: thumbnailer };
+  line("Loge, best of five", `${ours.toFixed(0)} ms a film`, `${oursCpu.toFixed(0)} ms of processor`);
+  for (const [name, { wall_ms, cpu_ms }] of Object.entries(theirs)) {
+    line(name, `${wall_ms.toFixed(0)} ms a film (${(wall_ms / ours).toFixed(2)} ×)`, `${cpu_ms.toFixed(0)} ms of processor (${(cpu_ms / oursCpu).toFixed(2)} ×)`);
+  }
+  return { loge_ms: ours, loge_cpu_ms: oursCpu, theirs };
+}
+
+/** Milliseconds of a program that is started for each film, and of processor. */
+function perPicture(program, args, films) {
+  const sum = { wall_ms: 0, cpu_ms: 0 };
+  for (const film of sampleOf(films)) {
+    const { cpu_s, wall_s } = measured(program, args(film));
+    sum.cpu_ms += (cpu_s * 1000) / SAMPLE;
+    sum.wall_ms += (wall_s * 1000) / SAMPLE;
+  }
+  return sum;
 }
 
 /** An mkv with H.264 and AC-3: the picture is copied, the sound is made anew. */

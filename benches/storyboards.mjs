@@ -1,12 +1,11 @@
 // Storyboards: ours through the house loge, beside ffmpeg's ways to make the same sheets and a
 // thumbnailer that is started for each tile. What counts is processor time of every process that
 // takes part; the films are in the page cache, and what is read of them is counted apart.
-import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { mustCapture, which } from "../scripts/lib/run.mjs";
 import { Refusal, say, warn } from "../scripts/lib/say.mjs";
-import { bytesRead, cpuSecondsOfAll, named, parentOf } from "./cpu.mjs";
+import { bytesRead, cpuSecondsOfAll, framesOfHouse, measured, named, parentOf } from "./cpu.mjs";
 import { openHouse, until } from "./house.mjs";
 import { line } from "./line.mjs";
 
@@ -15,12 +14,11 @@ const APART_S = 10;
 /** A thumbnailer that is started per tile is measured on so many. */
 const THUMBNAILS = 20;
 
-/** `repeat` minutes of the same minute: by stream copy, so that two hours are made in seconds. */
+/** The same minute again and again, by stream copy, so that two hours are made in seconds; `all`: every picture of it is decoded too, by ffmpeg. */
 export const FILMS = [
-  { name: "20 min, 360p", size: "640x360", rate: "500k", minutes: 20, slow: true },
-  { name: "10 min, 1080p, 8 Mbit/s", size: "1920x1080", rate: "8000k", minutes: 10, slow: true },
-  // Decoding all of it would take an hour.
-  { name: "2 h, 1080p, 8 Mbit/s", size: "1920x1080", rate: "8000k", minutes: 120, slow: false },
+  { name: "20 min, 360p", size: "640x360", rate: "500k", minutes: 20, all: true },
+  { name: "10 min, 1080p, 8 Mbit/s", size: "1920x1080", rate: "8000k", minutes: 10, all: true },
+  { name: "2 h, 360p", size: "640x360", rate: "500k", minutes: 120, all: false },
 ];
 
 export async function storyboards(folder, runtime, films = FILMS) {
@@ -29,7 +27,7 @@ export async function storyboards(folder, runtime, films = FILMS) {
   return results;
 }
 
-async function one(folder, { name, size, rate, minutes, slow }, runtime) {
+async function one(folder, { name, size, rate, minutes, all }, runtime) {
   const films = join(folder, "films");
   mkdirSync(films, { recursive: true });
   const film = join(films, "Long Night (2020).mp4");
@@ -42,11 +40,11 @@ async function one(folder, { name, size, rate, minutes, slow }, runtime) {
     show("Loge", ours, ours);
     const others = {};
     const run = (key, args) => {
-      others[key] = measured("ffmpeg", ["-nostdin", "-v", "error", "-y", "-threads", "1", ...args, join(folder, "sheet-%d.jpg")], tiles);
+      others[key] = { tiles, ...measured("ffmpeg", ["-nostdin", "-v", "error", "-y", "-threads", "1", ...args, join(folder, "sheet-%d.jpg")]) };
       show(key, others[key], ours);
     };
     const sheets = ["-vf", `fps=1/${APART_S},scale=240:134:flags=fast_bilinear,tile=5x5`, "-q:v", "5"];
-    if (slow) run("ffmpeg, fps filter", ["-i", film, ...sheets]);
+    if (all) run("ffmpeg, fps filter", ["-i", film, ...sheets]);
     run("ffmpeg, -skip_frame nokey", ["-skip_frame", "nokey", "-i", film, ...sheets]);
     if (which("ffmpegthumbnailer")) {
       others.ffmpegthumbnailer = thumbnails(folder, film, tiles);
@@ -77,14 +75,13 @@ async function throughTheHouse(folder, films, runtime, tiles) {
   try {
     await house.call("POST", "/libraries", { name: "Long", kind: "movies", folders: [films] });
     await until("the poster", async () => (await house.call("GET", "/admin/jobs")).items.some((job) => job.kind === "posters" && job.state === "done"), 5);
-    const frames = named("loge-frames").filter((pid) => !others.includes(pid));
-    if (frames.length !== 1) throw new Refusal(`${frames.length} loge-frames run, not one`);
+    const frames = framesOfHouse(others);
     // The worker of the house's own loge is who started it.
-    const used = () => ({ all: cpuSecondsOfAll([frames[0], parentOf(frames[0])]), frames: cpuSecondsOfAll(frames), read: bytesRead([frames[0], parentOf(frames[0])]) });
+    const used = () => ({ all: cpuSecondsOfAll([frames, parentOf(frames)]), frames: cpuSecondsOfAll([frames]), read: bytesRead([frames, parentOf(frames)]) });
     const before = used();
     const began = Date.now();
     const title = (await house.call("GET", "/titles")).items[0];
-    const vtt = await until("the storyboard", () => house.call("GET", `/titles/${title.id}/storyboard.vtt`).catch(() => null), 100);
+    const vtt = await until("the storyboard", () => house.call("GET", `/titles/${title.id}/storyboard.vtt`).catch(() => null), 100, 20);
     const after = used();
     const found = vtt.split("-->").length - 1;
     if (Math.abs(found - tiles) > tiles / 20) throw new Refusal(`the storyboard has ${found} tiles, not ${tiles}`);
@@ -94,23 +91,12 @@ async function throughTheHouse(folder, films, runtime, tiles) {
   }
 }
 
-/** Our own ended children hold what a program used. */
-function measured(program, args, tiles) {
-  const spent = () => ({ cpu: cpuSecondsOfAll([process.pid]) - process.cpuUsage().user / 1e6 - process.cpuUsage().system / 1e6, read: bytesRead([process.pid]) });
-  const before = spent();
-  const since = Date.now();
-  const { status } = spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0) throw new Refusal(`${program} ended with ${status}`);
-  const after = spent();
-  return { cpu_s: after.cpu - before.cpu, read: after.read - before.read, tiles, wall_s: (Date.now() - since) / 1000 };
-}
-
 function thumbnails(folder, film, tiles) {
   const all = { cpu_s: 0, read: 0, tiles: THUMBNAILS, wall_s: 0 };
   for (let n = 0; n < THUMBNAILS; n++) {
     const at = Math.floor((tiles * n) / THUMBNAILS) * APART_S;
     const time = [at / 3600, (at / 60) % 60, at % 60].map((part) => String(Math.floor(part)).padStart(2, "0")).join(":");
-    const one = measured("ffmpegthumbnailer", ["-i", film, "-o", join(folder, "thumbnail.jpg"), "-s", "240", "-t", time], 1);
+    const one = measured("ffmpegthumbnailer", ["-i", film, "-o", join(folder, "thumbnail.jpg"), "-s", "240", "-t", time]);
     for (const key of ["cpu_s", "read", "wall_s"]) all[key] += one[key];
   }
   return all;
