@@ -17,7 +17,7 @@ import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
 const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop"];
 const debug = { release: false };
 /** Everything that speaks with loges, real or scripted. `LOGE_LONG` repeats each fault as often as a release should see it. */
-const CONTAINER_TESTS = ["room", "engine", "hostile", "real", "watch", "playback", "rows", "bad_input", "heals", "lending"];
+const CONTAINER_TESTS = ["room", "engine", "hostile", "real", "watch", "playback", "rows", "bad_input", "heals", "lending", "storms"];
 
 /** What the steps hand on to each other. */
 const made = {};
@@ -92,7 +92,9 @@ function nodeTests(folder) {
   const path = join(root, "tests", folder);
   const files = existsSync(path) ? readdirSync(path).filter((name) => name.endsWith(".test.mjs")) : [];
   if (files.length === 0) throw new Refusal(`there is no test in tests/${folder}`);
-  return run(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files.map((name) => join(path, name))], {
+  // How Firefox is spoken to; Node 22 has it without asking.
+  const socket = typeof WebSocket === "undefined" ? ["--experimental-websocket"] : [];
+  return run(process.execPath, [...socket, "--test", "--test-concurrency=1", "--test-reporter=spec", ...files.map((name) => join(path, name))], {
     cwd: root,
     env: cargoEnv(house.env),
     expect: `tests/${folder} failed`,

@@ -10,6 +10,7 @@ mod m2026_11_24_000001_spine;
 mod m2026_11_25_000002_timelines;
 mod m2026_11_25_000003_looks;
 mod m2026_11_25_000004_renditions;
+mod m2026_11_27_000005_heard;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_25_000002_timelines::Migration),
             Box::new(m2026_11_25_000003_looks::Migration),
             Box::new(m2026_11_25_000004_renditions::Migration),
+            Box::new(m2026_11_27_000005_heard::Migration),
         ]
     }
 }

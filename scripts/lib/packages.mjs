@@ -14,7 +14,7 @@ const multiarch = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[proces
 const debianPython = (module) => () => capture("/usr/bin/python3", ["-c", `import ${module}`]).ok;
 const shared = (name) => anyFile([`/usr/lib/${multiarch}`, "/usr/lib"], name);
 
-/** Each group: why a person needs it, and its packages with the probe that finds them. */
+/** Each group: why a person needs it, and its packages with the probe that finds them; those that are optional may be missing. */
 const groups = {
   build: {
     why: "to compile Loge",
@@ -61,6 +61,8 @@ const groups = {
       sqlite3: program("sqlite3"),
       postgresql: () => postgresPrograms() !== null,
     },
+    // Ubuntu has it in another form; the tests that want it say so and are skipped.
+    optional: { "firefox-esr": () => which("firefox-esr") !== null || which("firefox") !== null },
   },
 };
 
@@ -68,14 +70,24 @@ const groups = {
 export async function ensurePackages(names) {
   const wanted = [];
   const whys = [];
+  const nice = [];
   for (const name of names) {
     const missing = Object.entries(groups[name].packages)
       .filter(([, present]) => !present())
       .map(([one]) => one);
     if (missing.length > 0) whys.push(`${missing.join(" ")} (${groups[name].why})`);
     wanted.push(...missing);
+    nice.push(
+      ...Object.entries(groups[name].optional ?? {})
+        .filter(([, present]) => !present())
+        .map(([one]) => one),
+    );
   }
-  if (wanted.length === 0) return;
+  if (wanted.length > 0) await install(wanted, whys);
+  for (const one of nice) await installOptional(one);
+}
+
+async function install(wanted, whys) {
 
   const byHand = `sudo apt-get install ${wanted.join(" ")}`;
   if (!which("apt-get")) throw new Refusal(`missing: ${whys.join("; ")}. This is not Debian or Ubuntu: please install them with your own package tool (there: ${byHand})`);
@@ -88,6 +100,15 @@ export async function ensurePackages(names) {
     throw new Refusal(`the packages could not be installed; please try by hand: ${byHand}`);
   });
   say(`installed in ${took(since)}`);
+}
+
+/** Whatever comes of it, the rest goes on. */
+async function installOptional(name) {
+  const root = process.getuid() === 0;
+  if (!which("apt-get") || (!root && !which("sudo"))) return warn(`${name} is not there; tests that need it are skipped`);
+  say(`installing ${name}${root ? "" : ", through sudo"}`);
+  await apt(root, ["update", "-qq"]).catch(() => {});
+  await apt(root, ["install", "-y", "-qq", "--no-install-recommends", name]).catch(() => warn(`${name} cannot be installed here; tests that need it are skipped`));
 }
 
 function apt(root, args) {

@@ -5,11 +5,13 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { eventually, openBrowser, openHouse, runtimes, signIn } from "./support/house.mjs";
+import { claim, eventually, openBrowser, openHouse, runtimes, signIn } from "./support/house.mjs";
 
 const OWNER = { name: "Olga", password: "a long night at the opera" };
 /** Bytes a second: plenty for the small version, far too few for the original. */
 const NARROW = 400_000;
+/** Half of what the original takes. */
+const TIGHT = 800_000;
 
 let films;
 let browser;
@@ -26,12 +28,7 @@ before(async () => {
   assert.equal(made.status, 0);
   browser = await openBrowser();
   house = await openHouse(runtimes[0]);
-  const claimed = await fetch(`${house.url}/api/v1/setup`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ code: house.setupCode, username: OWNER.name, password: OWNER.password }),
-  });
-  assert.ok(claimed.ok, await claimed.text());
+  await claim(house, OWNER);
   owner = await signIn(house.url, OWNER.name, OWNER.password);
   const library = await owner("POST", "/libraries", { name: "Films", kind: "movies", folders: [films] });
   assert.equal(library.status, 201);
@@ -46,30 +43,34 @@ after(async () => {
   if (films) rmSync(films, { recursive: true, force: true });
 });
 
-test("the picture becomes smaller by itself on a narrow way, and larger again as chosen, without another play", async () => {
+/** A page that is signed in, on a way that can be made narrow. */
+async function openPage() {
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 720 } })).newPage();
-  const problems = [];
-  let plays = 0;
-  page.on("pageerror", (error) => problems.push(error.message));
+  const seen = { page, problems: [], plays: 0 };
+  page.on("pageerror", (error) => seen.problems.push(error.message));
   page.on("request", (request) => {
-    if (request.method() === "POST" && request.url().endsWith(`/titles/${film.id}/play`)) plays += 1;
+    if (request.method() === "POST" && request.url().endsWith(`/titles/${film.id}/play`)) seen.plays += 1;
   });
   const cdp = await page.context().newCDPSession(page);
   await cdp.send("Network.enable");
-  const way = (bytes) =>
-    cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytes, uploadThroughput: -1 });
-  const look = () =>
+  seen.way = (bytes) => cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytes, uploadThroughput: -1 });
+  seen.look = () =>
     page.evaluate(() => {
       const video = document.querySelector("video");
-      return { height: video.videoHeight, time: video.currentTime, src: video.src, moves: !video.paused && !video.seeking && video.readyState >= 3, error: video.error?.message ?? null };
+      return { height: video.videoHeight, time: video.currentTime, src: video.src, moves: !video.paused && !video.seeking && video.readyState >= 3 && video.playbackRate > 0, error: video.error?.message ?? null };
     });
-  const seek = (to) => page.evaluate((at) => (document.querySelector("video").currentTime = at), to);
-
+  seen.seek = (to) => page.evaluate((at) => (document.querySelector("video").currentTime = at), to);
   await page.goto(house.url);
   await page.getByLabel("Name", { exact: true }).fill(OWNER.name);
   await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("Tall Grass").first().waitFor();
+  return seen;
+}
+
+test("the picture becomes smaller by itself on a narrow way, and larger again as chosen, without another play", async () => {
+  const viewer = await openPage();
+  const { page, problems, way, look, seek } = viewer;
   await page.goto(`${house.url}/watch/${film.id}`);
   await page.locator("video").waitFor();
   const first = await eventually("the original in motion", async () => {
@@ -85,7 +86,7 @@ test("the picture becomes smaller by itself on a narrow way, and larger again as
     return seen.height === 480 && seen.time > 32.2 && seen.moves && seen;
   });
   assert.equal(narrow.src, first.src, "the same source");
-  assert.equal(plays, 1, "the same play");
+  assert.equal(viewer.plays, 1, "the same play");
   const { json: streams } = await owner("GET", "/admin/streams");
   assert.equal(streams.items.find((s) => s.title_id === film.id).quality, "480p", "the owner sees what plays now");
 
@@ -98,7 +99,7 @@ test("the picture becomes smaller by itself on a narrow way, and larger again as
     const seen = await look();
     return seen.height === 540 && seen.time > 4.2 && seen.moves;
   });
-  assert.equal(plays, 1, "still the same play");
+  assert.equal(viewer.plays, 1, "still the same play");
 
   // It is kept to, and kept for the next time on this device.
   await page.getByTestId("quality").selectOption("480p");
@@ -107,7 +108,7 @@ test("the picture becomes smaller by itself on a narrow way, and larger again as
     const seen = await look();
     return seen.height === 480 && seen.time > 20.2 && seen.moves;
   });
-  assert.equal(plays, 1, "still the same play");
+  assert.equal(viewer.plays, 1, "still the same play");
   await page.goto(`${house.url}/watch/${film.id}?from=10`);
   await page.locator("video").waitFor();
   await eventually("the smaller one from the beginning", async () => {
@@ -118,6 +119,38 @@ test("the picture becomes smaller by itself on a narrow way, and larger again as
   await page.keyboard.press("o");
   assert.equal(await page.getByTestId("quality").inputValue(), "480p");
   assert.equal((await look()).error, null);
+  assert.deepEqual(problems, []);
+  await page.context().close();
+});
+
+test("whoever insists on a picture that the way does not carry gets it in pieces, and is offered a smaller one", async () => {
+  const viewer = await openPage();
+  const { page, problems, way, look } = viewer;
+  await page.evaluate(() => localStorage.setItem("loge-quality", "original"));
+  await way(TIGHT);
+  await page.goto(`${house.url}/watch/${film.id}?from=5`);
+  const holding = page.getByTestId("holding");
+  await holding.waitFor({ timeout: 60_000 });
+  assert.match(await holding.innerText(), /carries \d\.\d Mbit\/s, and this picture takes 1\d|more slowly than it plays/);
+  const held = await look();
+  // It goes on by itself when a good piece has arrived, and not for a second only.
+  await holding.waitFor({ state: "detached", timeout: 60_000 });
+  const gone = await eventually("a piece of the original", async () => {
+    const seen = await look();
+    return seen.time > held.time + 4 && seen;
+  });
+  assert.deepEqual([gone.height, gone.src, viewer.plays], [540, held.src, 1], "the same picture of the same play");
+
+  await holding.waitFor({ timeout: 60_000 });
+  const there = await look();
+  await page.getByRole("button", { name: "Use a lower quality" }).click();
+  const lower = await eventually("the smaller picture", async () => {
+    const seen = await look();
+    return seen.height === 480 && seen.time > there.time + 2 && seen.moves && seen;
+  });
+  assert.deepEqual([lower.src, viewer.plays], [held.src, 1]);
+  assert.equal(await holding.count(), 0);
+  assert.equal(await page.evaluate(() => localStorage.getItem("loge-quality")), null, "the house chooses again");
   assert.deepEqual(problems, []);
   await page.context().close();
 });

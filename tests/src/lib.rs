@@ -8,6 +8,7 @@
 pub mod engine;
 pub mod media;
 pub mod player;
+pub mod processes;
 pub mod segments;
 pub mod wire;
 

@@ -2,8 +2,15 @@
 //! anything. How long it took is printed; that it went on, at the right place and with the right
 //! bytes, is what is tested. `LOGE_LONG=1` does each of it as often as a release should see.
 
-use loge_tests::{House, Person, Runtime, engine::Engine, eventually, media, player::Player, try_signal};
-use serde_json::{Value, json};
+use loge_tests::{
+    House, Person, Runtime,
+    engine::Engine,
+    eventually, media,
+    player::Player,
+    processes::{container, processes_of},
+    try_signal,
+};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 fn long() -> bool {
@@ -44,30 +51,6 @@ impl Watching {
             (answer.status == 200).then(|| answer.json()["url"].as_str().unwrap_or_default().to_owned())
         })
     }
-}
-
-fn container(owner: &Person, user: &str) -> Option<Value> {
-    let list = owner.get("/api/v1/admin/containers").json();
-    list["items"].as_array()?.iter().find(|c| c["user_id"] == user && c["state"] == "ready").cloned()
-}
-
-/// Everything that runs in the container, or below the sandbox's first process.
-fn processes_of(id: &str) -> Vec<u32> {
-    let about = |pid: u32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let all = || {
-        let entries = std::fs::read_dir("/proc").expect("a Linux").flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-    };
-    let Some(first) = id.strip_prefix("process-").and_then(|rest| rest.rsplit('-').next()?.parse().ok()) else {
-        return all().filter(|pid| about(*pid, "cgroup").contains(id)).collect();
-    };
-    let mut found = vec![first];
-    let mut at = 0;
-    while let Some(parent) = found.get(at).copied() {
-        at += 1;
-        found.extend(all().filter(|pid| about(*pid, "status").contains(&format!("\nPPid:\t{parent}\n"))));
-    }
-    found
 }
 
 fn report(what: &str, mut took: Vec<Duration>) {

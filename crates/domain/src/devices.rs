@@ -122,6 +122,7 @@ impl Device {
             audio_codecs: list(self.audio_codecs),
             mse_video_codecs: list(self.segment_video_codecs),
             ten_bit: list(self.ten_bit),
+            open_groups: self.id == "firefox",
             max_height: self.max_height,
             downlink_kbps: None,
         }

@@ -133,6 +133,7 @@ codes! {
     FileChanged = "file_changed", Conflict, "The file has changed since it was scanned. Scan the library again.";
     FileBroken = "file_broken", Conflict, "This file is damaged or is not a film.";
     NeedsPreparing = "needs_preparing", Conflict, "This film needs preparing before a browser can play it.";
+    BrowserUnfit = "browser_unfit", Conflict, "This browser cannot play this film. Another one may.";
     SomebodyWatches = "somebody_watches", Conflict, "Somebody is watching. Try again when nobody does.";
     LogeStarting = "loge_starting", Wait, "Your player is starting.";
     LogeFailed = "loge_failed", Wait, "Your player could not be started. It is tried again by itself.";

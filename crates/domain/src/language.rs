@@ -91,6 +91,14 @@ pub fn two_letters(code: &str) -> Option<&'static str> {
     known(code).map(|(codes, _)| codes[0])
 }
 
+/// Whether two codes mean one language: `ger`, `de` and `de-AT` do.
+pub fn is_same(a: &str, b: &str) -> bool {
+    match (two_letters(a), two_letters(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.eq_ignore_ascii_case(b),
+    }
+}
+
 /// Reads one word of a file name as a language; the answer is a two-letter code.
 pub fn in_file_name(word: &str) -> Option<&'static str> {
     let lower = word.to_lowercase();

@@ -3,7 +3,10 @@
 //! The order is direct → remux → rendition → transcode → refused: what costs the machine least
 //! comes first, and nothing is encoded live that was not offered by admission.
 
-use crate::facts::{AudioFacts, Container, Defect, FileFacts, VideoFacts};
+use crate::{
+    facts::{AudioFacts, Container, Defect, FileFacts, VideoFacts},
+    language::is_same,
+};
 
 /// How the bytes get to the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +41,8 @@ pub struct Capabilities {
     pub mse_video_codecs: Option<Vec<String>>,
     /// Codecs that are smooth in 10 bit too. Nobody is believed about H.264 who does not say so.
     pub ten_bit: Option<Vec<String>>,
+    /// It goes on after a seek into H.264 whose groups are open. Chromium does not.
+    pub open_groups: bool,
     /// Lines of the largest picture that makes sense there.
     pub max_height: Option<u32>,
     /// What the way to the browser carries.
@@ -127,6 +132,8 @@ pub enum Reason {
     SmallerIsEnough,
     /// The quality that was asked for does not exist.
     QualityNotThere,
+    /// What the house makes is H.264, and this browser takes none.
+    NoH264,
 }
 
 impl Reason {
@@ -150,6 +157,7 @@ impl Reason {
             Self::EncodedByChip => "encoded_by_chip",
             Self::SmallerIsEnough => "smaller_is_enough",
             Self::QualityNotThere => "quality_not_there",
+            Self::NoH264 => "no_h264",
         }
     }
 }
@@ -209,6 +217,17 @@ const COMMON_AUDIO: [&str; 5] = ["aac", "mp3", "opus", "vorbis", "flac"];
 /// In segments, which are MP4 whatever the file was.
 const COMMON_MSE_VIDEO: [&str; 3] = ["h264", "vp9", "av1"];
 
+/// Whether it is worth looking for open groups before a file is played as it is: where they would
+/// be told from its tables alone, without reading it from end to end.
+pub fn may_hide_open_groups(facts: &FileFacts, capabilities: &Capabilities) -> bool {
+    let is_h264 = facts.video.as_ref().is_some_and(|video| video.codec == "h264");
+    let has_tables = matches!(facts.container, Container::Mp4 | Container::M4v | Container::Mov);
+    is_h264 && has_tables && !capabilities.open_groups
+}
+
+/// The codec of everything that is made.
+const MADE: &str = "h264";
+
 /// Decides for one file and one browser.
 pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> Decision {
     if file.defect.is_some() {
@@ -220,6 +239,10 @@ pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> 
     let Some(video) = &facts.video else {
         return Decision::Refuse { reasons: vec![Reason::NoVideo] };
     };
+    // Whatever is made of it, ahead of time or live, is H.264 in segments.
+    let takes_made = listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, MADE);
+    let bare = Candidate { renditions: &[], live: &[], ..*file };
+    let file = if takes_made { file } else { &bare };
     let mut notes = Vec::new();
     if let Some((lines, method)) = smaller(file, video.height, facts.bitrate, capabilities, wish, &mut notes) {
         notes.push(if method == Method::Rendition { Reason::PreparedVersion } else { Reason::EncodedLive });
@@ -248,7 +271,10 @@ pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> 
     let (method, lines, how) = match (largest(file.renditions), largest(file.live)) {
         (Some(lines), _) => (Method::Rendition, lines, Reason::PreparedVersion),
         (None, Some(lines)) => (Method::Transcode, lines, Reason::EncodedLive),
-        (None, None) => return Decision::Refuse { reasons: against },
+        (None, None) => {
+            against.extend((!takes_made).then_some(Reason::NoH264));
+            return Decision::Refuse { reasons: against };
+        }
     };
     notes.append(&mut against);
     notes.push(how);
@@ -333,12 +359,16 @@ pub fn ladder(
         Quality::AtMost(most) => *lines <= most,
         Quality::Original | Quality::Lines(_) => false,
     };
+    let made: &[u32] = match listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, MADE) {
+        true => file.renditions,
+        false => &[],
+    };
     let copied = file.copy == Some(CopyVerdict::Possible) && in_segments(file, video, capabilities).is_empty();
     let original = match wish.quality {
         Quality::Auto => copied && !too_tall,
         _ => false,
     };
-    let mut lines: Vec<u32> = file.renditions.iter().copied().filter(may).chain(chosen).collect();
+    let mut lines: Vec<u32> = made.iter().copied().filter(may).chain(chosen).collect();
     lines.sort_unstable_by(|a, b| b.cmp(a));
     lines.dedup();
     Ladder { original: original || chosen.is_none(), lines }
@@ -366,7 +396,7 @@ fn as_it_is(
     if is_unbelievable(video, capabilities) {
         against.push(Reason::TenBitNotPlayable);
     }
-    if video.codec == "h264" && file.copy == Some(CopyVerdict::OpenGroups) {
+    if video.codec == "h264" && file.copy == Some(CopyVerdict::OpenGroups) && !capabilities.open_groups {
         against.push(Reason::OpenGroups);
     }
     // A `<video>` element plays the default track and falls silent, without any error, when it
@@ -408,6 +438,18 @@ fn is_unbelievable(video: &VideoFacts, capabilities: &Capabilities) -> bool {
 /// The track a plain file plays: the one marked default, else the first.
 pub fn default_audio(facts: &FileFacts) -> usize {
     facts.audio.iter().position(|a| a.default).unwrap_or(0)
+}
+
+/// The track in the language somebody likes to hear, where the film's own default speaks another
+/// one. What is said about a film is not the film: a commentary only where nothing else speaks it.
+pub fn heard_in(facts: &FileFacts, language: &str) -> Option<usize> {
+    let speaks = |track: &AudioFacts| track.language.as_deref().is_some_and(|code| is_same(code, language));
+    let is_comment = |track: &AudioFacts| track.title.as_deref().is_some_and(|t| t.to_lowercase().contains("comment"));
+    if facts.audio.get(default_audio(facts)).is_some_and(speaks) {
+        return None;
+    }
+    let film = facts.audio.iter().position(|track| speaks(track) && !is_comment(track));
+    film.or_else(|| facts.audio.iter().position(speaks))
 }
 
 fn chosen_audio(facts: &FileFacts, wish: Wish) -> Option<&AudioFacts> {

@@ -1,6 +1,6 @@
 //! Which subtitle is shown unless somebody chooses otherwise.
 
-use crate::language::two_letters;
+use crate::language::is_same;
 
 /// What is known of a subtitle that could be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,13 +16,9 @@ pub struct Offered<'a> {
 /// language they read gets the film's words in it when the sound speaks another one, and only the
 /// forced ones when it speaks that. Everybody else gets what the film marks.
 pub fn shown(offered: &[Offered<'_>], reads: Option<&str>, speaks: Option<&str>) -> Option<usize> {
-    let same = |a: &str, b: &str| match (two_letters(a), two_letters(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => a.eq_ignore_ascii_case(b),
-    };
-    let is = |one: &Offered<'_>, language: &str| one.language.is_some_and(|l| same(l, language));
+    let is = |one: &Offered<'_>, language: &str| one.language.is_some_and(|l| is_same(l, language));
     if let Some(reads) = reads {
-        let understood = speaks.is_some_and(|speaks| same(speaks, reads));
+        let understood = speaks.is_some_and(|speaks| is_same(speaks, reads));
         let found = offered.iter().position(|one| is(one, reads) && one.forced == understood);
         if found.is_some() || understood {
             return found;

@@ -14,6 +14,7 @@ pub mod calibration;
 mod chip;
 mod cookies;
 pub mod edge;
+mod heads;
 mod input;
 pub mod listen;
 mod metrics;

@@ -4,22 +4,23 @@
 //! Nothing here is stored: after a restart an entry comes back with the first range that its
 //! ticket asks for. Locks are held for lookups and never across an await.
 
+mod about;
+
 use crate::{
-    admission::ByChip,
     stream::{Meter, Pace, Wire},
     watched::{Version, Watched},
 };
+pub use about::{NewPlay, PlayView, TurnedAway};
 use base::{Bus, Clock, Event, UnixMs};
 use domain::{
-    Code, Failure, FileId, LibraryId, PlayId, SessionId, TitleId, UserId,
+    Code, Failure, PlayId, UserId,
     admission::{Admission, Room, Running, Smaller, Wanted, admit, resume},
     cache::Window,
-    playback::{Ladder, Method, Reason},
+    playback::{Method, Reason},
 };
 use renditions::segments::TrackKey;
 use std::{
     collections::{HashMap, HashSet},
-    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -33,53 +34,16 @@ pub use crate::watched::{Film, Served};
 
 /// A play that moved no byte and told no position for this long is over.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+/// A page that plays says so every ten seconds; one that has said so once and falls silent has gone
+/// without a word.
+const SILENT_AFTER: Duration = Duration::from_secs(45);
 /// An encode that nobody asked anything of for this long has ended in its loge, and gives back its
 /// processor time.
 const LEASE: Duration = Duration::from_secs(15);
+/// What was asked for before a page was closed may arrive after it said so, for this long.
+const STRAYS: Duration = Duration::from_secs(10);
 /// The rate shown is taken over this much past.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
-
-/// What is known when a play begins.
-#[derive(Debug, Clone)]
-pub struct NewPlay {
-    pub play: PlayId,
-    pub user: UserId,
-    pub username: String,
-    pub session: SessionId,
-    pub title: TitleId,
-    pub title_name: String,
-    pub poster: Option<String>,
-    pub library: LibraryId,
-    pub file: FileId,
-    pub method: Method,
-    /// Lines of the version that plays; `None` is the original.
-    pub lines: Option<u32>,
-    /// What its player may change to by itself; `None` where that is not known any more.
-    pub ladder: Option<Ladder>,
-    pub reasons: Vec<Reason>,
-    /// The sound that was chosen; `None` is the film's own default.
-    pub audio_track: Option<usize>,
-    /// What it takes from the wire on average, in bits per second.
-    pub bits_per_s: u64,
-    /// Thousandths of a core that encoding its picture takes; 0 where it is not encoded.
-    pub encode_millis: u32,
-    /// The graphics chip encodes its picture; before it begins: it may.
-    pub chip: Option<ByChip>,
-    pub duration_ms: u64,
-    pub position_ms: u64,
-    pub address: IpAddr,
-}
-
-/// Why a play did not get a place.
-#[derive(Debug)]
-pub enum TurnedAway {
-    /// A smaller picture would fit; `otherwise` is for whoever wants none.
-    Lower {
-        lines: u32,
-        otherwise: Failure,
-    },
-    Refused(Failure),
-}
 
 pub struct Play {
     pub about: NewPlay,
@@ -95,6 +59,7 @@ pub struct Play {
     pub version: Version,
     /// What its player asks for of tracks that are kept.
     pub watched: Watched,
+    bus: Bus,
 }
 
 struct Moving {
@@ -105,6 +70,8 @@ struct Moving {
     lines: Option<u32>,
     bits_per_s: u64,
     paused: bool,
+    /// Its page was closed, or its film ended: it goes with its last connection.
+    over: bool,
     seen: Instant,
     /// When a part of its encoded picture was asked for last.
     encoded: Instant,
@@ -112,16 +79,25 @@ struct Moving {
     rate: u64,
 }
 
-/// A play as the owner's page shows it.
-#[derive(Debug, Clone)]
-pub struct PlayView {
-    pub about: NewPlay,
-    pub started_at: UnixMs,
-    pub position_ms: u64,
-    pub bytes_sent: u64,
-    /// Bytes per second.
-    pub rate: u64,
-    pub paused: bool,
+/// Stops a play that was begun and never handed over: its page left while it was being asked for.
+pub struct Unclaimed {
+    streams: Streams,
+    play: Option<PlayId>,
+}
+
+impl Unclaimed {
+    /// The answer is on its way: from here on the page says when it is over.
+    pub fn claim(mut self) {
+        self.play = None;
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(play) = self.play.take() {
+            self.streams.stop(&play);
+        }
+    }
 }
 
 /// Held while one connection serves a range of a play.
@@ -129,8 +105,15 @@ pub struct OpenConnection(Arc<Play>);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
-        lock(&self.0.moving).seen = Instant::now();
+        let last = self.0.open.fetch_sub(1, Ordering::SeqCst) == 1;
+        let over = {
+            let mut moving = lock(&self.0.moving);
+            moving.seen = Instant::now();
+            moving.over
+        };
+        if last && over {
+            self.0.bus.publish(Event::Streams);
+        }
     }
 }
 
@@ -204,7 +187,8 @@ impl Play {
 
     /// What was admitted for its encode is still its own.
     fn holds(&self, now: Instant) -> bool {
-        now.duration_since(lock(&self.moving).encoded) <= LEASE
+        let moving = lock(&self.moving);
+        !moving.over && now.duration_since(moving.encoded) <= LEASE
     }
 
     fn running(&self, now: Instant) -> Running<'_> {
@@ -227,7 +211,9 @@ impl Play {
 
     fn is_forgotten(&self, now: Instant) -> bool {
         self.look(now);
-        self.open.load(Ordering::SeqCst) == 0 && now.duration_since(lock(&self.moving).seen) > FORGOTTEN_AFTER
+        let moving = lock(&self.moving);
+        let patience = if moving.is_told && !moving.paused { SILENT_AFTER } else { FORGOTTEN_AFTER };
+        self.open.load(Ordering::SeqCst) == 0 && (moving.over || now.duration_since(moving.seen) > patience)
     }
 }
 
@@ -235,6 +221,8 @@ struct Inner {
     plays: Mutex<HashMap<PlayId, Arc<Play>>>,
     /// Ended by somebody: their tickets are dead though their time has not come.
     ended: Mutex<HashMap<PlayId, UnixMs>>,
+    /// Plays whose page was closed a moment ago.
+    closed: Mutex<HashMap<PlayId, Instant>>,
     paces: Mutex<Paces>,
     clock: Arc<dyn Clock>,
     bus: Bus,
@@ -254,7 +242,8 @@ pub struct Streams(Arc<Inner>);
 
 impl Streams {
     pub fn new(clock: Arc<dyn Clock>, bus: Bus) -> Self {
-        Self(Arc::new(Inner { plays: Mutex::default(), ended: Mutex::default(), paces: Mutex::default(), clock, bus }))
+        let (plays, ended, closed, paces) = Default::default();
+        Self(Arc::new(Inner { plays, ended, closed, paces, clock, bus }))
     }
 
     /// Takes a place for a play, if [`domain::admission`] says that there is one. `smaller`: other
@@ -289,6 +278,11 @@ impl Streams {
         };
         self.0.bus.publish(Event::Streams);
         Ok(entry)
+    }
+
+    /// Ends it again unless it is claimed.
+    pub fn unclaimed(&self, play: PlayId) -> Unclaimed {
+        Unclaimed { streams: self.clone(), play: Some(play) }
     }
 
     /// A part of this play's encoded picture is asked for: it holds its processor time from here on
@@ -337,6 +331,7 @@ impl Streams {
 
     fn insert(&self, plays: &mut HashMap<PlayId, Arc<Play>>, new: NewPlay) -> Arc<Play> {
         let (now, id) = (Instant::now(), new.play.clone());
+        let over = lock(&self.0.closed).get(&id).is_some_and(|at| now.duration_since(*at) <= STRAYS);
         let play = Play {
             started_at: self.0.clock.now(),
             cut: CancellationToken::new(),
@@ -349,6 +344,7 @@ impl Streams {
                 lines: new.lines,
                 bits_per_s: new.bits_per_s,
                 paused: false,
+                over,
                 seen: now,
                 encoded: now,
                 mark: (now, 0),
@@ -358,48 +354,69 @@ impl Streams {
             film: Mutex::default(),
             version: Version::default(),
             watched: Watched::default(),
+            bus: self.0.bus.clone(),
             about: new,
         };
         plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
     }
 
-    /// The player told where it is. `over`: its page was closed or the film ended.
-    pub fn told(&self, user: &UserId, play: &PlayId, position_ms: u64, paused: bool, over: bool) {
+    /// The player told where it is. `over`: its page was closed or the film ended. Gives the play
+    /// that is over, where its viewer watches the same file nowhere else.
+    pub fn told(&self, user: &UserId, play: &PlayId, position_ms: u64, paused: bool, over: bool) -> Option<Arc<Play>> {
+        let now = Instant::now();
         let mut plays = lock(&self.0.plays);
-        let Some(entry) = plays.get(play).filter(|p| p.about.user == *user).cloned() else { return };
+        let entry = plays.get(play).filter(|p| p.about.user == *user).cloned()?;
         let changed = {
             let mut moving = lock(&entry.moving);
             let changed = moving.paused != paused;
-            moving.position_ms = position_ms;
-            moving.is_told = true;
-            moving.paused = paused;
-            moving.seen = Instant::now();
+            (moving.position_ms, moving.paused, moving.is_told, moving.seen) = (position_ms, paused, true, now);
+            let mut closed = lock(&self.0.closed);
+            closed.retain(|_, at| now.duration_since(*at) <= STRAYS);
+            if over {
+                closed.insert(play.clone(), now);
+            }
+            moving.over = closed.contains_key(play);
             changed
         };
         if over && entry.open.load(Ordering::SeqCst) == 0 {
             plays.remove(play);
         }
+        let same = |p: &Arc<Play>| p.about.user == *user && p.about.file == entry.about.file && p.about.play != *play;
+        let alone = over && !plays.values().any(same);
         drop(plays);
         if changed || over {
             self.0.bus.publish(Event::Streams);
         }
+        alone.then_some(entry)
     }
 
     /// Ends a play at once and for good. False when there is no such play.
     pub fn stop(&self, play: &PlayId) -> bool {
-        let Some(entry) = lock(&self.0.plays).remove(play) else { return false };
-        self.end(&entry);
-        true
+        self.stop_where(|p| p.play == *play) > 0
     }
 
     /// Ends every play that `which` names; gives how many.
     pub fn stop_where(&self, which: impl Fn(&NewPlay) -> bool) -> usize {
+        let gone = self.end_where(which);
+        for play in &gone {
+            let (user, play) = (play.about.user.clone(), play.about.play.clone());
+            self.0.bus.publish(Event::PlayStopped { user, play });
+        }
+        gone.len()
+    }
+
+    /// Ends plays whose own page has asked for another one: nobody has to be told.
+    pub fn replace_where(&self, which: impl Fn(&NewPlay) -> bool) {
+        self.end_where(which);
+    }
+
+    fn end_where(&self, which: impl Fn(&NewPlay) -> bool) -> Vec<Arc<Play>> {
         let gone: Vec<Arc<Play>> =
             lock(&self.0.plays).extract_if(|_, p| which(&p.about)).map(|(_, play)| play).collect();
         for play in &gone {
             self.end(play);
         }
-        gone.len()
+        gone
     }
 
     pub fn stop_all(&self) -> usize {
@@ -414,7 +431,6 @@ impl Streams {
         ended.insert(play.about.play.clone(), now);
         drop(ended);
         play.cut.cancel();
-        self.0.bus.publish(Event::PlayStopped { user: play.about.user.clone(), play: play.about.play.clone() });
         self.0.bus.publish(Event::Streams);
     }
 

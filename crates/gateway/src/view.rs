@@ -270,6 +270,10 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::EncodedLive => "The picture is encoded for you while you watch.",
         Reason::EncodedByChip => "The picture is encoded for you by the graphics chip while you watch.",
         Reason::SmallerIsEnough => "A smaller picture suits your screen or your connection.",
+        Reason::NoH264 => {
+            "What the house could make of it is H.264, which this browser does not take. On Linux, Firefox takes it when \
+             the libraries of ffmpeg (libavcodec) are installed."
+        }
         Reason::QualityNotThere => "The quality you chose does not exist for this film.",
     }
 }

@@ -229,6 +229,12 @@ async fn preferences_are_ones_own() {
     let path = "/api/v1/me/preferences";
     let (_, changed) = house.json("PATCH", path, &owner, Some(json!({ "theme": "light" }))).await;
     assert_eq!((changed["theme"].as_str(), changed["autoplay_next"].as_bool()), (Some("light"), Some(true)));
+    let tags = json!({ "language": "de", "audio_language": "pt-BR" });
+    let (_, changed) = house.json("PATCH", path, &owner, Some(tags)).await;
+    assert_eq!((&changed["language"], &changed["audio_language"]), (&json!("de"), &json!("pt-BR")));
+    let (_, changed) = house.json("PATCH", path, &owner, Some(json!({ "audio_language": "" }))).await;
+    assert_eq!((&changed["language"], &changed["audio_language"]), (&json!("de"), &json!(null)));
+    assert_eq!(house.json("PATCH", path, &owner, Some(json!({ "audio_language": "a b" }))).await.0, 400);
     assert_eq!(house.json("PATCH", path, &owner, Some(json!({ "theme": "pink" }))).await.0, 400);
     assert_eq!(house.json("PATCH", path, &owner, Some(json!({ "user_id": "x" }))).await.0, 400);
     assert_eq!(house.json("GET", path, &owner, None).await.1["theme"], "light");

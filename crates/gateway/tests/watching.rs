@@ -281,7 +281,20 @@ async fn a_full_house_says_who_sits_where() {
     let old = house.call("GET", first["url"].as_str().unwrap(), "", None).await;
     assert_eq!(old.status, 401);
     let (_, streams) = house.json("GET", "/api/v1/admin/streams", &owner, None).await;
+    // Another tab may have the same film; a page that says which play it had ends that one.
+    let second = streams["items"][0]["play_id"].as_str().unwrap().to_string();
+    let again = json!({ "replaces": second });
+    let (_, third) = house.json("POST", &path, &ana, Some(again)).await;
+    let play = third["play_id"].as_str().unwrap().to_string();
+    assert_eq!(house.json("POST", &path, &ana, Some(json!({ "replaces": first["play_id"] }))).await.0, 200);
+    let (_, streams) = house.json("GET", "/api/v1/admin/streams", &owner, None).await;
+    assert_eq!(streams["items"].as_array().unwrap().len(), 2, "{streams}");
+    house.play(&ana, &shelf.title).await;
+    let (_, streams) = house.json("GET", "/api/v1/admin/streams", &owner, None).await;
+    assert_eq!(streams["items"].as_array().unwrap().len(), 1, "{streams}");
+    assert_ne!(streams["items"][0]["play_id"], play.as_str());
     let play = streams["items"][0]["play_id"].as_str().unwrap().to_string();
+    assert_eq!(house.json("POST", &path, &ana, Some(json!({ "replaces": "x" }))).await.0, 400);
     let told = json!({ "position_s": 59.5, "event": "close", "play_id": play });
     let (status, _) = house.json("PUT", &format!("/api/v1/titles/{}/progress", shelf.title), &ana, Some(told)).await;
     assert_eq!(status, 204);

@@ -289,6 +289,7 @@ pub(crate) mod preference {
         pub theme: String,
         pub language: Option<String>,
         pub autoplay_next: bool,
+        pub audio_language: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

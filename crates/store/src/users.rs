@@ -53,13 +53,16 @@ pub enum Change {
 pub struct Preferences {
     /// `dark`, `light` or `system`; the caller checks it.
     pub theme: String,
+    /// What is read, as a language tag; `None` leaves it to the film.
     pub language: Option<String>,
+    /// What is heard, likewise.
+    pub audio_language: Option<String>,
     pub autoplay_next: bool,
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self { theme: "system".into(), language: None, autoplay_next: true }
+        Self { theme: "system".into(), language: None, audio_language: None, autoplay_next: true }
     }
 }
 
@@ -226,6 +229,7 @@ impl Store {
         Ok(row.map_or_else(Preferences::default, |r| Preferences {
             theme: r.theme,
             language: r.language,
+            audio_language: r.audio_language,
             autoplay_next: r.autoplay_next,
         }))
     }
@@ -240,10 +244,11 @@ impl Store {
             user_id: Set(id.as_str().into()),
             theme: Set(wanted.theme.clone()),
             language: Set(wanted.language.clone()),
+            audio_language: Set(wanted.audio_language.clone()),
             autoplay_next: Set(wanted.autoplay_next),
         };
         let newer = OnConflict::column(Column::UserId)
-            .update_columns([Column::Theme, Column::Language, Column::AutoplayNext])
+            .update_columns([Column::Theme, Column::Language, Column::AudioLanguage, Column::AutoplayNext])
             .to_owned();
         match Entity::insert(row).on_conflict(newer).exec_without_returning(&transaction).await {
             Ok(_) => {}

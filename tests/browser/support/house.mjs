@@ -62,6 +62,28 @@ export async function openHouse(runtime) {
   return house;
 }
 
+/** Programs that read films for somebody in this house, as the kernel tells it. */
+export async function headsOf(owner) {
+  const { json } = await owner("GET", "/admin/containers");
+  const ids = json.items.map((one) => one.container_id).filter(Boolean);
+  const firsts = ids.map((id) => /^process-.*-(\d+)$/.exec(id)?.[1]).filter(Boolean);
+  const read = (pid, file) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "latin1").replaceAll("\0", " ");
+    } catch {
+      return ""; // it ended while we looked
+    }
+  };
+  const parent = (pid) => /^PPid:\s+(\d+)/m.exec(read(pid, "status"))?.[1];
+  const isBelow = (pid) => {
+    for (let at = pid; at && at !== "0" && at !== "1"; at = parent(at)) if (firsts.includes(at)) return true;
+    return false;
+  };
+  return readdirSync("/proc").filter(
+    (pid) => /^\d+$/.test(pid) && /ffmpeg .*frag_keyframe/.test(read(pid, "cmdline")) && (isBelow(pid) || ids.some((id) => read(pid, "cgroup").includes(id))),
+  );
+}
+
 function processesAbout(data) {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
@@ -128,6 +150,16 @@ export function openBrowser() {
       "--autoplay-policy=no-user-gesture-required",
     ],
   });
+}
+
+/** Enters the setup code: the house has an owner from here on. */
+export async function claim(house, { name, password }) {
+  const answer = await fetch(`${house.url}/api/v1/setup`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ code: house.setupCode, username: name, password }),
+  });
+  if (!answer.ok) throw new Error(`setting up: ${answer.status} ${await answer.text()}`);
 }
 
 /** The API as the page's own user, without the page. */

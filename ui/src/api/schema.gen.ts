@@ -45,6 +45,8 @@ export interface CapabilitiesForm {
   /** Lines of the largest picture that makes sense. */
   max_height?: number | null;
   mse?: SegmentsForm | null;
+  /** It goes on after a seek into H.264 whose groups of pictures are open. */
+  open_groups?: boolean;
   /** Codecs that are smooth in 10 bit too. */
   ten_bit?: string[] | null;
   video_codecs?: string[] | null;
@@ -545,6 +547,8 @@ export interface PlayForm {
   capabilities?: CapabilitiesForm | null;
   /** `auto`, `original`, or lines: `720p`, `480p`… */
   quality?: string | null;
+  /** The play that this page had before, which is over. Without it, an earlier one of the same title and sign-in is. */
+  replaces?: string | null;
 }
 export interface PlayStarted {
   audio_tracks: AudioTrack[];
@@ -586,13 +590,19 @@ export interface Point {
   temperature_c?: number | null;
 }
 export interface PreferencesForm {
+  /** Likewise. */
+  audio_language?: string | null;
   autoplay_next?: boolean | null;
+  /** A language tag; an empty text takes it away. */
   language?: string | null;
   /** `system`, `dark` or `light`. */
   theme?: string | null;
 }
 export interface PreferencesView {
+  /** Sound in this language where the film has it; nothing leaves it to the film. */
+  audio_language?: string | null;
   autoplay_next: boolean;
+  /** Subtitles in this language where the sound speaks another one; nothing leaves it to the film. */
   language?: string | null;
   /** `system`, `dark` or `light`. */
   theme: string;

@@ -34,7 +34,10 @@ export interface Me extends User {
 }
 export interface Preferences {
   theme: Theme;
+  /** Of subtitles. */
   language?: string | null;
+  /** Of the sound. */
+  audio_language?: string | null;
   autoplay_next: boolean;
 }
 export interface OwnSession {
@@ -170,6 +173,8 @@ export interface Capabilities {
   audio_codecs?: string[];
   /** What may arrive in segments. */
   mse?: { video_codecs?: string[] };
+  /** It goes on after a seek into H.264 whose groups of pictures are open. */
+  open_groups?: boolean;
 }
 export interface Quality {
   id: string;

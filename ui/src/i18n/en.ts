@@ -34,6 +34,7 @@ export const en = {
     file_changed: "The file has changed since it was scanned. Scan the library again.",
     file_broken: "This file is damaged or is not a film.",
     needs_preparing: "This film needs preparing before a browser can play it.",
+    browser_unfit: "This browser cannot play this film. Another one may.",
     somebody_watches: "Somebody is watching. Try again when nobody does.",
     loge_starting: "Your player is starting.",
     loge_failed: "Your player could not be started. It is tried again by itself.",

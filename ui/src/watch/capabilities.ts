@@ -23,6 +23,14 @@ const AUDIO = {
 /** Pictures that may arrive in segments, which are MP4 whatever the file was. */
 const SEGMENTS = { h264: "avc1.640028", hevc: "hvc1.1.6.L120.B0", vp9: "vp09.00.40.08", av1: "av01.0.08M.08" } as const;
 
+/**
+ * Groups of pictures that need frames from before them cannot be tried without a film. Gecko goes on after a seek into
+ * them, Chromium's decoder gives up, and nothing is known of others.
+ */
+export function takesOpenGroups(userAgent: string): boolean {
+  return /\bGecko\/\d/.test(userAgent) && /\bFirefox\//.test(userAgent);
+}
+
 export async function measure(canPlay: CanPlay, smooth: Smooth, takesSegments: CanPlay = canPlay): Promise<Capabilities> {
   const video_codecs: string[] = [];
   for (const [name, [box, id]] of Object.entries(VIDEO)) {
@@ -48,8 +56,13 @@ export async function measure(canPlay: CanPlay, smooth: Smooth, takesSegments: C
 let known: Promise<Capabilities> | null = null;
 
 export function capabilities(): Promise<Capabilities> {
+  known ??= measured();
+  return known;
+}
+
+async function measured(): Promise<Capabilities> {
   const probe = document.createElement("video");
-  known ??= measure(
+  const able = await measure(
     (type) => probe.canPlayType(type) !== "",
     async (contentType, width, height) => {
       if (!navigator.mediaCapabilities) return true;
@@ -63,5 +76,5 @@ export function capabilities(): Promise<Capabilities> {
     // Where there is no place to put segments, the browser plays playlists by itself.
     typeof MediaSource === "undefined" ? undefined : (type) => MediaSource.isTypeSupported(type),
   );
-  return known;
+  return { ...able, open_groups: takesOpenGroups(navigator.userAgent) };
 }

@@ -22,6 +22,8 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
   switch (failure.code) {
     case "needs_preparing":
       return { kind: "refuse", title: "This film needs preparing", text: sentence, action: "prepare" };
+    case "browser_unfit":
+      return { kind: "refuse", title: "This browser cannot play this film", text: sentence, action: "back" };
     case "file_broken":
       return { kind: "refuse", title: "This file is damaged", text: sentence, action: "back" };
     case "file_missing":
@@ -48,15 +50,19 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
   }
 }
 
-/** Notices a picture that stands still although it should move. `check` once a second. */
+/** Notices a picture that stands still although it should move, and nothing arrives for it. `check` once a second. */
 export class StallWatch {
   #position = -1;
+  #arrived = 0;
   #since = 0;
   #patience = 8_000;
 
   /** True when it is time to ask for a new stream. Each time it takes a little longer until the next. */
-  check(position: number, shouldMove: boolean, now: number): boolean {
-    if (!shouldMove || position !== this.#position) {
+  check(position: number, arrived: number, shouldMove: boolean, now: number): boolean {
+    // A slow way is no broken one: another stream would come no sooner.
+    const comes = arrived !== this.#arrived;
+    this.#arrived = arrived;
+    if (!shouldMove || comes || position !== this.#position) {
       if (shouldMove && this.#position >= 0 && position > this.#position) this.#patience = 8_000;
       this.#position = position;
       this.#since = now;

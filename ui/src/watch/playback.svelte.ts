@@ -4,6 +4,7 @@ import { failureOf, sayFailure } from "../api/errors";
 import type { Play } from "../api/types";
 import { capabilities } from "./capabilities";
 import { backoff, judge, StallWatch } from "./healing";
+import { lowerOf, Narrow, sayNarrow } from "./narrow";
 import { ProgressReporter } from "./progress";
 import { changeTo, rememberedQuality, rememberQuality, slower } from "./quality";
 import { attach, isSegmented, type Source, type Trouble } from "./source";
@@ -17,6 +18,15 @@ export interface Refusal {
 /** A decoder that refuses this often at the same place will not change its mind. */
 const MOST_DECODE_FAILURES = 4;
 const SAY_AFTER_MS = 1500;
+/** Standing longer than this while bytes arrive means that the way is too narrow; where the player can still change to a smaller picture by itself, it gets more. */
+const NARROW_MS = 4_000;
+const NARROW_AUTO_MS = 12_000;
+
+export interface Holding {
+  text: string;
+  /** A quality, or null for the house's own choice; undefined where nothing is lower. */
+  lower: string | null | undefined;
+}
 
 export class Playback {
   readonly titleId: string;
@@ -44,6 +54,9 @@ export class Playback {
   /** The picture in sight, where the playlist has several. */
   #shows = $state<string | null>(null);
   readonly #stall = new StallWatch();
+  readonly #narrow = new Narrow();
+  /** Why the film holds until more has arrived, and what a press on "use a lower quality" chooses. */
+  #holding = $state.raw<Holding | null>(null);
 
   constructor(titleId: string) {
     this.titleId = titleId;
@@ -66,6 +79,10 @@ export class Playback {
   get opening() {
     return this.#opening;
   }
+  /** The film holds since its way is too narrow. */
+  get holding() {
+    return this.#holding;
+  }
   get position() {
     return this.#position;
   }
@@ -87,6 +104,8 @@ export class Playback {
 
   chooseQuality = (quality: string | null) => {
     if (quality === this.#quality) return;
+    this.#letGo();
+    this.#narrow.reset();
     this.#quality = quality;
     rememberQuality(quality);
     const play = this.#play;
@@ -101,6 +120,20 @@ export class Playback {
     // Segments carry all sounds; a plain file has to be asked for in another form.
     if (!this.#source?.chooseSound(index)) this.#goOn();
   };
+
+  /** The press that is offered while the film holds. */
+  useLower = () => {
+    const lower = this.#holding?.lower;
+    if (lower !== undefined) this.chooseQuality(lower);
+  };
+  /** A film that holds is at speed 0 and takes the new one when it goes on. */
+  setSpeed(to: number) {
+    const video = this.#video;
+    if (!video) return;
+    // What survives another stream in the same element.
+    video.defaultPlaybackRate = to;
+    if (!this.#holding) video.playbackRate = to;
+  }
 
   /** Another stream of the same film, at the same place. */
   #goOn() {
@@ -147,11 +180,20 @@ export class Playback {
     void this.#open(this.#position > 0 ? this.#position : null);
   };
 
+  /** A film that has ended has given its seat back: once more is another play. */
+  startOver() {
+    this.#position = 0;
+    this.#wantsToPlay = true;
+    void this.#open(0);
+  }
+
   refuse(refusal: Refusal) {
     clearTimeout(this.#timer);
     clearTimeout(this.#speak);
     this.#notice = "";
     this.#opening = false;
+    // An answer that comes after this would begin what nobody sees.
+    this.#stop.abort();
     this.#refusal = refusal;
     this.#video?.pause();
   }
@@ -214,6 +256,7 @@ export class Playback {
     const stop = new AbortController();
     this.#stop = stop;
     this.#opening = true;
+    this.#letGo();
     try {
       const play = await this.#ask(stop.signal);
       const video = this.#video;
@@ -258,8 +301,10 @@ export class Playback {
     const capable = this.#expect === null ? able : { ...able, downlink_kbps: Math.round(this.#expect / 1000) };
     const ask = (quality: string | null) => {
       this.#asked = quality;
+      // Else the house would count the one before as a second film, or end another tab's.
+      const replaces = this.#play ? { replaces: this.#play.play_id } : {};
       const wishes = { ...(quality === null ? {} : { quality }), ...(this.#sound === null ? {} : { audio_track: this.#sound }) };
-      return api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: capable, ...wishes }, { signal });
+      return api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: capable, ...wishes, ...replaces }, { signal });
     };
     const chosen = this.#quality;
     // What the play before said about it saves a question.
@@ -290,11 +335,47 @@ export class Playback {
     // While a stream is being opened the picture may not come at all: then the timer of that try is what counts.
     const waiting = this.#opening ? this.#play !== null && video.src !== "" && video.readyState < 1 && !video.error : !video.paused && !video.ended;
     const position = this.#opening ? this.#position : video.currentTime;
-    if (!this.#stall.check(position, waiting, performance.now())) return;
-    // A plain file cannot become smaller; a playlist can, where there are other versions.
+    const now = performance.now();
+    const arrived = this.#source?.arrived() ?? 0;
+    if (this.#stall.check(position, arrived, waiting, now)) {
+      this.#expectLess();
+      this.#heal(0, "The picture stopped. Going on at the same place…");
+    } else if (!this.#opening) this.#fill(video, arrived, now);
+  }
+
+  /** A plain file cannot become smaller; a playlist can, where there are other versions. True where that is new. */
+  #expectLess(): boolean {
     const play = this.#play;
-    if (!this.#opening && play?.method === "direct" && this.#quality === null) this.#expect = slower(play) ?? this.#expect;
-    this.#heal(0, "The picture stopped. Going on at the same place…");
+    if (this.#opening || play?.method !== "direct" || this.#quality !== null || this.#expect !== null) return false;
+    this.#expect = slower(play);
+    return this.#expect !== null;
+  }
+
+  /** Holds a film that arrives too slowly, and lets it go on when enough is there. */
+  #fill(video: HTMLVideoElement, arrived: number, now: number) {
+    const play = this.#play;
+    if (!play) return;
+    const several = this.quality === null && play.qualities.filter((one) => one.in_playlist).length > 1;
+    const sight = {
+      now,
+      stands: !video.paused && !video.ended && video.readyState < 3,
+      arrived,
+      ahead: aheadOf(video),
+      left: video.duration - video.currentTime,
+    };
+    const order = this.#narrow.look(sight, several ? NARROW_AUTO_MS : NARROW_MS);
+    if (order === "go") this.#letGo();
+    if (order !== "hold") return;
+    if (this.#expectLess()) return this.#heal(0, "A smaller picture suits the way to here.");
+    const shown = play.qualities.find((one) => one.id === this.shows);
+    this.#holding = { text: sayNarrow(this.bandwidth, shown?.bitrate_bps ?? 0), lower: lowerOf(play, shown, this.quality, this.bandwidth) };
+    video.playbackRate = 0;
+  }
+
+  #letGo() {
+    if (!this.#holding) return;
+    this.#holding = null;
+    if (this.#video) this.#video.playbackRate = this.#video.defaultPlaybackRate;
   }
 
   #settled() {
@@ -304,6 +385,15 @@ export class Playback {
   }
 
   #close() {
-    if (this.#video && !this.#video.ended && this.#play && this.#position > 0) this.reporter.close(this.#position);
+    if (this.#video && !this.#video.ended && this.#play) this.reporter.close(this.#position);
   }
+}
+
+/** Seconds that lie ready behind the place in sight. */
+export function aheadOf(video: HTMLVideoElement): number {
+  const { buffered, currentTime } = video;
+  for (let i = 0; i < buffered.length; i += 1) {
+    if (buffered.start(i) <= currentTime + 0.2 && buffered.end(i) > currentTime) return buffered.end(i) - currentTime;
+  }
+  return 0;
 }

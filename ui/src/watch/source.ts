@@ -12,6 +12,8 @@ export interface Source {
   chooseQuality: (id: string | null) => boolean;
   /** Bits a second of the way to here, as measured; null where nobody measures. */
   bandwidth: () => number | null;
+  /** Grows while bytes arrive; says nothing else. */
+  arrived: () => number;
   detach: () => void;
 }
 
@@ -91,10 +93,12 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
     if (level >= 0) hls.loadLevel = level;
   });
   let onItsWay: { frag: Fragment; since: number } | null = null;
+  let arrived = 0;
   hls.on(Player.Events.FRAG_LOADING, (_, { frag }) => {
     if (frag.type === "main") onItsWay = { frag, since: performance.now() };
   });
   hls.on(Player.Events.FRAG_LOADED, (_, { frag }) => {
+    arrived += frag.stats.loaded;
     if (frag.type === "main") onItsWay = null;
   });
   // hls.js gives up a segment that comes too slowly only while there is something left to show.
@@ -123,6 +127,7 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
       return true;
     },
     bandwidth: () => (Number.isFinite(hls.bandwidthEstimate) ? hls.bandwidthEstimate : null),
+    arrived: () => arrived + (onItsWay?.frag.stats.loaded ?? 0),
     detach: () => {
       clearInterval(watch);
       hls.destroy();
@@ -148,12 +153,17 @@ function choose(hls: Hls, index: number): boolean {
 
 function plain(video: HTMLVideoElement, url: string): Source {
   if (url) video.src = url;
+  let arrived = 0;
+  const told = new AbortController();
+  video.addEventListener("progress", () => (arrived += 1), { signal: told.signal });
   return {
     chooseSound: () => false,
     chooseQuality: () => false,
     bandwidth: () => null,
+    arrived: () => arrived,
     // Without this the browser goes on fetching a film that nobody sees.
     detach: () => {
+      told.abort();
       video.removeAttribute("src");
       video.load();
     },

@@ -146,7 +146,8 @@ export class Stage {
         rememberVolume({ volume: video.volume, muted: video.muted });
       },
       ratechange: () => {
-        this.speed = video.playbackRate;
+        // A film that holds is at speed 0, which nobody chose.
+        if (video.playbackRate > 0) this.speed = video.playbackRate;
       },
     };
   }
@@ -165,8 +166,11 @@ export class Stage {
   toggle = () => {
     const video = this.#video;
     if (!video || this.playback.refusal) return;
-    if (this.ended) this.seek(0);
-    if (video.paused) void video.play().catch(() => {});
+    if (this.ended) {
+      this.ended = false;
+      this.position = 0;
+      this.playback.startOver();
+    } else if (video.paused) void video.play().catch(() => {});
     else video.pause();
   };
 
@@ -203,7 +207,8 @@ export class Stage {
   };
 
   setSpeed = (to: number) => {
-    if (this.#video) this.#video.playbackRate = to;
+    this.speed = to;
+    this.playback.setSpeed(to);
   };
 
   /** Null is no subtitle. */
@@ -229,7 +234,7 @@ export class Stage {
         video.muted = !video.muted;
         return;
       case "faster":
-        return this.setSpeed(nextSpeed(video.playbackRate, order.by));
+        return this.setSpeed(nextSpeed(this.speed, order.by));
       case "subtitles":
         return this.show(this.#subtitle === null ? firstOf(this.subtitles, this.#before) : null);
       case "fullscreen":

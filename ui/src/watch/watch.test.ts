@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { parseProblem } from "../api/errors";
-import { measure } from "./capabilities";
+import { measure, takesOpenGroups } from "./capabilities";
 import { TAP_MS, Taps } from "./gestures";
 import { backoff, judge, StallWatch } from "./healing";
 import { introEnd } from "./intro";
 import { nextSpeed, orderOf } from "./keys";
+import { lowerOf, Narrow, sayNarrow } from "./narrow";
 import { EVERY_MS, ProgressReporter, type Report } from "./progress";
 import { changeTo, slower } from "./quality";
 import { qualityOf, tooSlow } from "./source";
@@ -93,7 +94,7 @@ describe("the progress reporter", () => {
 describe("healing", () => {
   const refused = (status: number, code: string, retry_after_ms?: number) => parseProblem(status, { code, detail: "", retry_after_ms }, null);
 
-  it.each(["needs_preparing", "file_broken", "file_missing", "library_offline", "not_found", "account_disabled", "too_many_streams"])(
+  it.each(["needs_preparing", "browser_unfit", "file_broken", "file_missing", "library_offline", "not_found", "account_disabled", "too_many_streams"])(
     "%s does not pass by itself",
     (code) => {
       expect(judge(refused(409, code), 0, "Because.").kind).toBe("refuse");
@@ -115,7 +116,7 @@ describe("healing", () => {
   it("notices a picture that stands still, and not one that may", () => {
     const watch = new StallWatch();
     const fired = (at: number, moves: boolean, from: number, seconds: number) =>
-      Array.from({ length: seconds }, (_, i) => watch.check(at, moves, (from + i) * 1000)).filter(Boolean).length;
+      Array.from({ length: seconds }, (_, i) => watch.check(at, 0, moves, (from + i) * 1000)).filter(Boolean).length;
     expect(fired(5, false, 0, 100)).toBe(0);
     expect(fired(5, true, 100, 7)).toBe(0);
     expect(fired(5, true, 107, 1)).toBe(1);
@@ -123,9 +124,73 @@ describe("healing", () => {
     expect(fired(5, true, 108, 11)).toBe(0);
     expect(fired(5, true, 119, 1)).toBe(1);
     // A picture that has moved again starts fresh.
-    expect(watch.check(6, true, 130_000)).toBe(false);
+    expect(watch.check(6, 0, true, 130_000)).toBe(false);
     expect(fired(6, true, 131, 8)).toBe(1);
+    // While bytes arrive it is only slow.
+    expect(Array.from({ length: 60 }, (_, i) => watch.check(6, i + 1, true, (140 + i) * 1000)).some(Boolean)).toBe(false);
   });
+});
+
+describe("a way that is too narrow", () => {
+  const sight = (seconds: number, more = {}) => ({ now: seconds * 1000, stands: true, arrived: seconds, ahead: 0, left: 600, ...more });
+
+  it("holds the film until enough has arrived, and longer each time", () => {
+    const narrow = new Narrow();
+    expect([0, 1, 2, 3].map((s) => narrow.look(sight(s), 4000))).toEqual([null, null, null, null]);
+    expect(narrow.look(sight(4), 4000)).toBe("hold");
+    expect(narrow.look(sight(5, { ahead: 5.9 }), 4000)).toBe(null);
+    expect(narrow.look(sight(6, { ahead: 6 }), 4000)).toBe("go");
+    expect(narrow.look(sight(20), 4000)).toBe(null);
+    expect(narrow.look(sight(24), 4000)).toBe("hold");
+    expect(narrow.look(sight(25, { ahead: 11 }), 4000)).toBe(null);
+    expect(narrow.look(sight(26, { ahead: 12 }), 4000)).toBe("go");
+    narrow.reset();
+    narrow.look(sight(30), 4000);
+    expect(narrow.look(sight(34), 4000)).toBe("hold");
+    expect(narrow.look(sight(35, { ahead: 6 }), 4000)).toBe("go");
+  });
+
+  it("is none where nothing arrives, or where it moves", () => {
+    const narrow = new Narrow();
+    expect([0, 2, 4, 60].map((s) => narrow.look(sight(s, { arrived: 7 }), 4000))).toEqual([null, null, null, null]);
+    expect([61, 62, 63, 66].map((s) => narrow.look(sight(s, { stands: s % 2 === 0 }), 4000))).toEqual([null, null, null, null]);
+    expect([70, 74].map((s) => narrow.look(sight(s), 12_000))).toEqual([null, null]);
+  });
+
+  it("goes on with what there is at the end, and when the browser takes no more", () => {
+    const narrow = new Narrow();
+    narrow.look(sight(0), 4000);
+    expect(narrow.look(sight(4, { left: 3 }), 4000)).toBe("hold");
+    expect(narrow.look(sight(5, { left: 3, ahead: 2.6 }), 4000)).toBe("go");
+    narrow.look(sight(10), 4000);
+    expect(narrow.look(sight(14), 4000)).toBe("hold");
+    expect(narrow.look(sight(15, { ahead: 4 }), 4000)).toBe(null);
+    expect(narrow.look(sight(17, { arrived: 15, ahead: 4 }), 4000)).toBe(null);
+    expect(narrow.look(sight(18, { arrived: 15, ahead: 4 }), 4000)).toBe("go");
+  });
+
+  it("is said in figures where there are some, and offers what is lower", () => {
+    expect(sayNarrow(2_100_000, 12_300_000)).toContain("carries 2.1 Mbit/s, and this picture takes 12.");
+    for (const carries of [null, 20_000_000]) expect(sayNarrow(carries, 12_000_000)).toContain("more slowly than it plays");
+    const one = (id: string, bitrate_bps: number, in_playlist: boolean) => ({ id, label: id, height: 1, kind: "rendition" as const, bitrate_bps, in_playlist });
+    const original = one("original", 12_000_000, true);
+    const alone = { qualities: [original, one("720p", 3_000_000, false), one("480p", 1_200_000, false)] };
+    expect(lowerOf(alone, original, "original", 2_000_000)).toBe("480p");
+    expect(lowerOf(alone, original, "original", 8_000_000)).toBe("720p");
+    expect(lowerOf(alone, original, null, null)).toBe("480p");
+    expect(lowerOf(alone, alone.qualities[2], "480p", 1_000_000)).toBe(undefined);
+    const list = { qualities: [original, one("720p", 3_000_000, true)] };
+    expect(lowerOf(list, original, "original", 2_000_000)).toBe(null);
+    expect(lowerOf(list, original, null, 2_000_000)).toBe(undefined);
+  });
+});
+
+describe("groups of pictures that are open", () => {
+  it.each([
+    ["Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", true],
+    ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36", false],
+    ["Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/150.0 Mobile/15E148 Safari/605.1.15", false],
+  ])("%s: %s", (agent, takes) => expect(takesOpenGroups(agent)).toBe(takes));
 });
 
 describe("keys", () => {

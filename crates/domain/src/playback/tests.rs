@@ -208,3 +208,55 @@ fn verdicts() {
     assert_eq!(playability(Some(&file(Container::Mkv, "h264", &["ac3"])), None), Playability::Remux);
     assert_eq!(playability(Some(&file(Container::Mp4, "h264", &["aac"])), None), Playability::Direct);
 }
+
+#[test]
+fn open_groups_are_for_browsers_that_take_them() {
+    let facts = file(Container::Mp4, "h264", &["aac"]);
+    let film = Candidate { copy: Some(CopyVerdict::OpenGroups), live: &[240], ..candidate(&facts) };
+    let takes = Capabilities { open_groups: true, ..Capabilities::default() };
+    check_of(&film, &Capabilities::default(), Wish::default(), Ok(Method::Transcode));
+    check_of(&film, &takes, Wish::default(), Ok(Method::Direct));
+    assert!(may_hide_open_groups(&facts, &Capabilities::default()));
+    assert!(!may_hide_open_groups(&facts, &takes));
+    assert!(!may_hide_open_groups(&file(Container::Mkv, "h264", &["aac"]), &Capabilities::default()));
+    assert!(!may_hide_open_groups(&file(Container::Mp4, "av1", &["aac"]), &Capabilities::default()));
+}
+
+#[test]
+fn a_browser_without_h264_is_offered_nothing_that_is_made() {
+    let bare = Capabilities {
+        video_codecs: Some(vec!["vp9".into(), "av1".into()]),
+        mse_video_codecs: Some(vec!["vp9".into(), "av1".into()]),
+        ..Capabilities::default()
+    };
+    let facts = file(Container::Avi, "mpeg4", &["mp3"]);
+    let film = Candidate { renditions: &[480], live: &[360], ..candidate(&facts) };
+    let why = [Reason::ContainerNotPlayable, Reason::VideoCodecNotPlayable, Reason::NoH264];
+    check_of(&film, &bare, Wish::default(), Err(&why));
+    check_of(&film, &Capabilities::default(), Wish::default(), Ok(Method::Rendition));
+    let mut nine = file(Container::Mkv, "vp9", &["ac3"]);
+    nine.video.as_mut().unwrap().height = 1080;
+    let film = Candidate { copy: Some(CopyVerdict::Possible), renditions: &[480], live: &[360], ..candidate(&nine) };
+    check_of(&film, &bare, Wish { quality: Quality::Lines(480), audio_track: None }, Ok(Method::Remux));
+    assert_eq!(ladder(&film, &bare, Wish::default(), Method::Remux, None), Ladder { original: true, lines: vec![] });
+}
+
+#[test]
+fn what_somebody_likes_to_hear() {
+    let film = |tracks: &[(Option<&str>, Option<&str>, bool)]| {
+        let mut facts = file(Container::Mkv, "h264", &vec!["aac"; tracks.len()]);
+        for (track, (language, title, default)) in facts.audio.iter_mut().zip(tracks) {
+            track.language = language.map(Into::into);
+            track.title = title.map(Into::into);
+            track.default = *default;
+        }
+        facts
+    };
+    let both = film(&[(Some("eng"), None, true), (Some("ger"), Some("Comments"), false), (Some("deu"), None, false)]);
+    assert_eq!(heard_in(&both, "de"), Some(2));
+    assert_eq!(heard_in(&both, "en"), None, "that is what plays anyway");
+    assert_eq!(heard_in(&both, "fr"), None);
+    let said = film(&[(None, None, false), (Some("de-AT"), Some("Commentary"), false)]);
+    assert_eq!(heard_in(&said, "de"), Some(1));
+    assert_eq!(heard_in(&film(&[]), "de"), None);
+}

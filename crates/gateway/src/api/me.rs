@@ -49,13 +49,17 @@ async fn me(Who(who): Who) -> Json<Me> {
 struct PreferencesView {
     /// `system`, `dark` or `light`.
     theme: String,
+    /// Subtitles in this language where the sound speaks another one; nothing leaves it to the film.
     language: Option<String>,
+    /// Sound in this language where the film has it; nothing leaves it to the film.
+    audio_language: Option<String>,
     autoplay_next: bool,
 }
 
 impl From<Preferences> for PreferencesView {
     fn from(p: Preferences) -> Self {
-        Self { theme: p.theme, language: p.language, autoplay_next: p.autoplay_next }
+        let Preferences { theme, language, audio_language, autoplay_next } = p;
+        Self { theme, language, audio_language, autoplay_next }
     }
 }
 
@@ -70,7 +74,10 @@ async fn preferences(State(house): State<Arc<House>>, Who(who): Who) -> Answer<J
 struct PreferencesForm {
     /// `system`, `dark` or `light`.
     theme: Option<String>,
+    /// A language tag; an empty text takes it away.
     language: Option<String>,
+    /// Likewise.
+    audio_language: Option<String>,
     autoplay_next: Option<bool>,
 }
 
@@ -89,11 +96,16 @@ async fn set_preferences(
         }
         preferences.theme = theme;
     }
-    if let Some(language) = form.language {
-        if language.len() > 35 || !language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(Problem::field("language", "is a language tag such as de or pt-BR"));
+    let tags = [
+        ("language", form.language, &mut preferences.language),
+        ("audio_language", form.audio_language, &mut preferences.audio_language),
+    ];
+    for (field, told, kept) in tags {
+        let Some(tag) = told else { continue };
+        if tag.len() > 35 || !tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(Problem::field(field, "is a language tag such as de or pt-BR"));
         }
-        preferences.language = (!language.is_empty()).then_some(language);
+        *kept = (!tag.is_empty()).then_some(tag);
     }
     if let Some(autoplay) = form.autoplay_next {
         preferences.autoplay_next = autoplay;

@@ -25,7 +25,8 @@ use domain::{
     devices::Device,
     facts::{Container, Defect},
     playback::{
-        Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, ladder,
+        Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, heard_in,
+        ladder, may_hide_open_groups,
     },
 };
 use renditions::Stored;
@@ -56,6 +57,9 @@ struct CapabilitiesForm {
     mse: Option<SegmentsForm>,
     /// Codecs that are smooth in 10 bit too.
     ten_bit: Option<Vec<String>>,
+    /// It goes on after a seek into H.264 whose groups of pictures are open.
+    #[serde(default)]
+    open_groups: bool,
     /// Lines of the largest picture that makes sense.
     max_height: Option<u32>,
     downlink_kbps: Option<u32>,
@@ -76,6 +80,9 @@ struct PlayForm {
     /// `auto`, `original`, or lines: `720p`, `480p`…
     quality: Option<String>,
     audio_track: Option<usize>,
+    /// The play that this page had before, which is over. Without it, an earlier one of the same
+    /// title and sign-in is.
+    replaces: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -134,8 +141,15 @@ async fn play(
         return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
     let tenant = Tenant::User(who.user.clone());
+    let replaces: Option<PlayId> = match form.replaces.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(play)) => Some(play),
+        Some(Err(_)) => return Err(Problem::field("replaces", "is the id that play answered")),
+    };
     let live = Live::of(&house, &who.user).await?;
-    let mut chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
+    let preferences = house.store.preferences(&who.user).await?;
+    let hears = preferences.audio_language.as_deref();
+    let mut chosen = choose(&house, &who.user, &files, &capabilities, wish, hears, &live).await?;
     in_place(&house, &row, chosen.file).await?;
 
     let play = PlayId::from_random(house.clock.random_id());
@@ -143,10 +157,13 @@ async fn play(
     let settings = house.store.settings().await?;
     let room = admission::room(&house, &settings, live.capacity.as_ref());
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
-    // The same page asked again: its earlier play is over.
-    house.streams.stop_where(|p| p.session == who.session && p.title == id);
+    match &replaces {
+        Some(old) => house.streams.replace_where(|p| p.user == who.user && p.play == *old),
+        // A page that was loaded anew knows nothing of the play it had.
+        None => house.streams.replace_where(|p| p.session == who.session && p.title == id),
+    }
     let entry = loop {
-        let Chosen { file, method, lines, ref ladder, ref reasons, ref ready, .. } = chosen;
+        let Chosen { file, method, lines, audio_track, ref ladder, ref reasons, ref ready, .. } = chosen;
         let Ways { encode_millis, chip } = match (method, lines) {
             (Method::Transcode, Some(lines)) => live.ways(file, lines),
             _ => Ways { encode_millis: 0, chip: None },
@@ -165,7 +182,7 @@ async fn play(
             lines,
             ladder: Some(ladder.clone()),
             reasons: reasons.clone(),
-            audio_track: wish.audio_track,
+            audio_track,
             bits_per_s: admission::bits_per_s(file, lines),
             encode_millis,
             chip,
@@ -185,12 +202,12 @@ async fn play(
                 if !chip::failed(&house, &chosen.file.id, &failure).await {
                     return Err(failure.into());
                 }
-                chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
+                chosen = choose(&house, &who.user, &files, &capabilities, wish, hears, &live).await?;
             }
             Err(TurnedAway::Refused(failure)) => return Err(failure.into()),
             Err(TurnedAway::Lower { lines, otherwise }) => {
                 let wish = Wish { quality: Quality::AtMost(lines), ..wish };
-                chosen = choose(&house, &who.user, &files, &capabilities, wish, &live).await?;
+                chosen = choose(&house, &who.user, &files, &capabilities, wish, hears, &live).await?;
                 if chosen.lines != Some(lines) {
                     return Err(otherwise.into());
                 }
@@ -199,7 +216,9 @@ async fn play(
             }
         }
     };
-    let Chosen { file, method, lines, ladder, mut reasons, timeline, ready, stored } = chosen;
+    // Whoever leaves before the answer is there never says that it is over.
+    let unclaimed = house.streams.unclaimed(play.clone());
+    let Chosen { file, method, lines, audio_track, ladder, mut reasons, timeline, ready, stored } = chosen;
     if entry.about.chip.is_some() {
         crate::streams::by_chip(&mut reasons);
     }
@@ -211,18 +230,14 @@ async fn play(
     if let (Some(timeline), Some(facts)) = (timeline, facts) {
         entry.set_film(Film { timeline, facts: facts.clone(), stored });
     }
-    if let Err(failure) = house.loges.ensure(&tenant).await {
-        house.streams.stop(&play);
-        return Err(failure.into());
-    }
-    let sound = wish.audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
+    house.loges.ensure(&tenant).await?;
+    let sound = audio_track.unwrap_or_else(|| facts.map_or(0, default_audio));
     if let (false, Some(film)) = (method == Method::Direct, entry.film()) {
         let picture = lines.map_or(Rendition::Original, Rendition::Live);
         let mut wishes = ahead::first(&film, &picture, sound, resume_ms, entry.about.chip);
         wishes.retain(|wish| !ahead::is_kept(&house, &who.user, file, &film, wish));
         ahead::begin(&house, &tenant, &file_ref(file), wishes);
     }
-    let preferences = house.store.preferences(&who.user).await?;
     let next = next_of(&house, &who.user, who.role, file).await?;
     let lifetime = i64::try_from(duration_ms).unwrap_or(0).saturating_mul(2);
     let claims = TicketClaims {
@@ -239,6 +254,7 @@ async fn play(
     let subtitles = house.store.subtitles_of(&file.id).await?;
     let storyboard = house.store.storyboard_of(&row.id).await?;
     let shown = crate::subtitles::shown_of(&subtitles, preferences.language.as_deref(), speaks);
+    unclaimed.claim();
     Ok(Json(PlayStarted {
         play_id: play.to_string(),
         method: method.as_str().into(),
@@ -298,6 +314,7 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
         audio_codecs: form.audio_codecs.or(known.audio_codecs),
         mse_video_codecs: mse.video_codecs.or(known.mse_video_codecs),
         ten_bit: form.ten_bit.or(known.ten_bit),
+        open_groups: form.open_groups || known.open_groups,
         max_height: form.max_height.or(known.max_height),
         downlink_kbps: form.downlink_kbps,
     })
@@ -333,6 +350,8 @@ struct Chosen<'a> {
     file: &'a FileRow,
     method: Method,
     lines: Option<u32>,
+    /// The sound that was chosen or is liked; `None` is the film's own default.
+    audio_track: Option<usize>,
     ladder: Ladder,
     reasons: Vec<Reason>,
     /// Where its segments begin, for everything but direct play.
@@ -350,11 +369,14 @@ async fn choose<'a>(
     files: &'a [FileRow],
     capabilities: &Capabilities,
     wish: Wish,
+    hears: Option<&str>,
     offered: &Live<'_>,
 ) -> Answer<Chosen<'a>> {
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
+        let liked = || file.facts.as_ref().zip(hears).and_then(|(facts, language)| heard_in(facts, language));
+        let wish = Wish { audio_track: wish.audio_track.or_else(liked), ..wish };
         let live = offered.lines(file);
         let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
@@ -379,6 +401,19 @@ async fn choose<'a>(
             if copies(&before) && !copies(&decision) && timeline.is_some() {
                 timeline = crate::timeline::timeline(house, &tenant, file).await?;
             }
+        } else if matches!(decision, Decision::Play { method: Method::Direct, .. })
+            && let Some(facts) = &file.facts
+        {
+            let found = match may_hide_open_groups(facts, capabilities) {
+                // What cannot be told does not keep anybody from trying.
+                true => crate::timeline::timeline(house, &Tenant::User(user.clone()), file).await.ok().flatten(),
+                false => crate::timeline::known(house, file).await?.map(Arc::new),
+            };
+            candidate.copy = found.as_ref().map(|timeline| timeline.verdict());
+            decision = decide(&candidate, capabilities, wish);
+            if !matches!(decision, Decision::Play { method: Method::Direct, .. }) {
+                timeline = found;
+            }
         }
         match decision {
             Decision::Play { method, lines, reasons } => {
@@ -398,7 +433,8 @@ async fn choose<'a>(
                 }
                 // A version is of this very file, and so are its plans.
                 let timeline = timeline.or_else(|| stored.first().map(|version| version.timeline.clone()));
-                playable.push(Chosen { file, method, lines, ladder, reasons, timeline, ready, stored });
+                let audio_track = wish.audio_track;
+                playable.push(Chosen { file, method, lines, audio_track, ladder, reasons, timeline, ready, stored });
             }
             Decision::Refuse { reasons } => refused.extend(reasons),
         }
@@ -418,6 +454,8 @@ async fn choose<'a>(
     };
     let code = match refused.iter().all(|r| matches!(r, Reason::FileDefect | Reason::NoVideo)) {
         true => Code::FileBroken,
+        // Preparing it would not help.
+        false if refused.contains(&Reason::NoH264) => Code::BrowserUnfit,
         false => Code::NeedsPreparing,
     };
     let problem = Problem::new(code, text(code));

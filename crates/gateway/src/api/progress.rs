@@ -59,7 +59,9 @@ async fn progress(
     if let Some(play) = play {
         let paused = matches!(event, ProgressEvent::Pause);
         let over = matches!(event, ProgressEvent::Close | ProgressEvent::Ended);
-        house.streams.told(&who.user, &play, position_ms, paused, over);
+        if let Some(play) = house.streams.told(&who.user, &play, position_ms, paused, over) {
+            crate::heads::rest(&house, play);
+        }
     }
     Ok(StatusCode::NO_CONTENT)
 }

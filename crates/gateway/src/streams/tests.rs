@@ -1,5 +1,7 @@
 use super::*;
 use base::FakeClock;
+use domain::{FileId, LibraryId, SessionId, TitleId};
+use std::net::IpAddr;
 
 fn play(n: u8, user: u8) -> NewPlay {
     NewPlay {
@@ -176,4 +178,63 @@ async fn slots_of_the_chip_are_held_like_processor_time_and_the_next_play_gets_t
     streams.take_back(&third.about.play);
     assert_eq!(streams.encodes_again(&first, &room), Ok(()));
     assert!(streams.join(&third.about.play).unwrap().is_none(), "taken back is not ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_page_gives_its_seat_back_with_its_last_connection() {
+    let streams = streams();
+    let (user, id) = (UserId::from_random([1; 16]), PlayId::from_random([1; 16]));
+    let encoded = NewPlay { method: Method::Transcode, encode_millis: 500, ..play(1, 1) };
+    let first = begin(&streams, encoded, 1).unwrap();
+    let connection = first.connection();
+    assert!(streams.told(&user, &id, 500, false, true).is_some(), "nobody else watches it");
+    assert_eq!((streams.viewers(), streams.encoding(&UserId::from_random([9; 16]))), (1, 0));
+    drop(connection);
+    assert_eq!(streams.viewers(), 0);
+    // A request that was on its way when the page was closed.
+    let stray = streams.enter(play(1, 1));
+    let connection = stray.connection();
+    assert!(streams.told(&user, &id, 500, false, false).is_none(), "a report that was overtaken");
+    assert_eq!(streams.viewers(), 1);
+    drop(connection);
+    assert_eq!(streams.viewers(), 0);
+    // A page that came back out of a browser's memory is somebody again.
+    tokio::time::advance(STRAYS + Duration::from_secs(1)).await;
+    streams.enter(play(1, 1));
+    assert_eq!(streams.viewers(), 1);
+    // In another tab the same film goes on.
+    begin(&streams, play(2, 1), 1).unwrap();
+    assert!(streams.told(&user, &id, 500, false, true).is_none());
+    assert_eq!(streams.viewers(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_falls_silent_has_left() {
+    let streams = streams();
+    let tell = |n: u8, paused| {
+        streams.told(&UserId::from_random([n; 16]), &PlayId::from_random([n; 16]), 500, paused, false);
+    };
+    for n in 1..=3 {
+        begin(&streams, play(n, n), 9).unwrap();
+    }
+    // One plays in a page, one is paused in a page, one in a player that tells nothing.
+    tell(1, false);
+    tell(2, true);
+    tokio::time::advance(SILENT_AFTER - Duration::from_secs(1)).await;
+    assert_eq!(streams.viewers(), 3);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(streams.viewers(), 2);
+    tokio::time::advance(FORGOTTEN_AFTER).await;
+    assert_eq!(streams.viewers(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_play_that_was_never_handed_over_is_none() {
+    let streams = streams();
+    begin(&streams, play(1, 1), 9).unwrap();
+    drop(streams.unclaimed(PlayId::from_random([1; 16])));
+    assert_eq!(streams.viewers(), 0);
+    begin(&streams, play(2, 1), 9).unwrap();
+    streams.unclaimed(PlayId::from_random([2; 16])).claim();
+    assert_eq!(streams.viewers(), 1);
 }

@@ -1,7 +1,16 @@
 //! ASS and SSA: a table of lines, with instructions in braces. The words are kept, with slanted,
-//! bold and underlined, and whether they stand at the top; drawings are left out.
+//! bold and underlined, and where they stand; drawings are left out.
 
-use super::{Cue, Cues, MAX_CUE_CHARS, NoSubtitle, time_ms, words::push};
+use super::{
+    Cue, Cues, MAX_CUE_CHARS, NoSubtitle,
+    place::{Canvas, Corner, point, settings},
+    time_ms,
+    words::push,
+};
+use std::collections::HashMap;
+
+/// More styles than any typesetter makes are an attack.
+const MAX_STYLES: usize = 2_000;
 
 pub fn is_ass(text: &str) -> bool {
     let head = text.trim_start();
@@ -11,12 +20,23 @@ pub fn is_ass(text: &str) -> bool {
 pub fn cues(text: &str) -> Result<Vec<Cue>, NoSubtitle> {
     let mut out = Cues::default();
     let mut columns = Columns::usual();
+    let mut styles = Styles::default();
+    let mut canvas = Canvas { width: None, height: None };
     for line in text.lines() {
-        if let Some(names) = line.strip_prefix("Format:") {
+        if line.starts_with('[') {
+            styles.old = line.trim().eq_ignore_ascii_case("[V4 Styles]");
+        } else if let Some(names) = line.strip_prefix("Format:") {
             // Styles have a format too; theirs has no times.
             columns = Columns::read(names).unwrap_or(columns);
+            styles.read_format(names);
+        } else if let Some(row) = line.strip_prefix("Style:") {
+            styles.add(row);
+        } else if let Some(side) = line.strip_prefix("PlayResX:") {
+            canvas.width = Canvas::side(side);
+        } else if let Some(side) = line.strip_prefix("PlayResY:") {
+            canvas.height = Canvas::side(side);
         } else if let Some(row) = line.strip_prefix("Dialogue:")
-            && let Some(cue) = columns.cue(row)
+            && let Some(cue) = columns.cue(row, &styles, canvas)
         {
             out.add(cue)?;
         }
@@ -24,36 +44,83 @@ pub fn cues(text: &str) -> Result<Vec<Cue>, NoSubtitle> {
     Ok(out.0)
 }
 
+/// The columns that a format names.
+fn columns_of(names: &str) -> Vec<&str> {
+    names.split(',').take(30).map(str::trim).collect()
+}
+
+fn place_of(names: &[&str], name: &str) -> Option<usize> {
+    names.iter().position(|n| n.eq_ignore_ascii_case(name))
+}
+
+/// Where the lines of each style stand.
+#[derive(Default)]
+struct Styles<'a> {
+    corners: HashMap<&'a str, Corner>,
+    /// Columns of a style's name and of its place.
+    columns: Option<(usize, usize)>,
+    /// In SSA the numbers of places are others.
+    old: bool,
+}
+
+impl<'a> Styles<'a> {
+    fn read_format(&mut self, names: &str) {
+        let names = columns_of(names);
+        self.columns = place_of(&names, "Name").zip(place_of(&names, "Alignment")).or(self.columns);
+    }
+
+    fn add(&mut self, row: &'a str) {
+        let Some((name, place)) = self.columns.filter(|_| self.corners.len() < MAX_STYLES) else { return };
+        let fields: Vec<&str> = row.split(',').take(30).collect();
+        let Some((name, place)) = fields.get(name).copied().zip(fields.get(place).copied()) else { return };
+        let corner = if self.old { Corner::of_ssa(place) } else { Corner::of_pad(place) };
+        if let Some(corner) = corner {
+            self.corners.insert(plain_name(name), corner);
+        }
+    }
+
+    fn corner(&self, name: &str) -> Corner {
+        self.corners.get(plain_name(name)).copied().unwrap_or(Corner::USUAL)
+    }
+}
+
+/// Some editors put a star before a name.
+fn plain_name(name: &str) -> &str {
+    name.trim().trim_start_matches('*')
+}
+
 struct Columns {
     start: usize,
     end: usize,
+    style: Option<usize>,
     /// Always the last one: it may have commas.
     text: usize,
 }
 
 impl Columns {
     const fn usual() -> Self {
-        Self { start: 1, end: 2, text: 9 }
+        Self { start: 1, end: 2, style: Some(3), text: 9 }
     }
 
     fn read(names: &str) -> Option<Self> {
-        let names: Vec<&str> = names.split(',').take(30).map(str::trim).collect();
-        let at = |name: &str| names.iter().position(|n| n.eq_ignore_ascii_case(name));
+        let names = columns_of(names);
+        let at = |name: &str| place_of(&names, name);
         let (start, end, text) = (at("Start")?, at("End")?, at("Text")?);
-        (text + 1 == names.len()).then_some(Self { start, end, text })
+        (text + 1 == names.len()).then_some(Self { start, end, style: at("Style"), text })
     }
 
-    fn cue(&self, row: &str) -> Option<Cue> {
+    fn cue(&self, row: &str, styles: &Styles<'_>, canvas: Canvas) -> Option<Cue> {
         let fields: Vec<&str> = row.splitn(self.text + 1, ',').collect();
         let (start_ms, end_ms) = (time_ms(fields.get(self.start)?)?, time_ms(fields.get(self.end)?)?);
-        let (text, is_above) = spoken(fields.get(self.text)?);
-        let settings = if is_above { "line:5%".into() } else { String::new() };
-        Some(Cue { start_ms, end_ms, settings, text })
+        let said = spoken(fields.get(self.text)?);
+        let style = self.style.and_then(|at| fields.get(at)).map_or(Corner::USUAL, |name| styles.corner(name));
+        let settings = settings(said.corner.unwrap_or(style), said.at, canvas, said.lines.len());
+        Some(Cue { start_ms, end_ms, settings, text: said.lines.join("\n") })
     }
 }
 
-/// The words of a line, and whether they stand at the top.
-fn spoken(text: &str) -> (String, bool) {
+/// The words of a line, and what it says of its place.
+fn spoken(text: &str) -> Said {
     let mut said = Said::default();
     let mut rest = text;
     let mut room = MAX_CUE_CHARS;
@@ -86,7 +153,7 @@ fn spoken(text: &str) -> (String, bool) {
         rest = &rest[taken..];
     }
     said.end_line();
-    (said.lines.join("\n"), said.is_above)
+    said
 }
 
 #[derive(Default)]
@@ -96,7 +163,9 @@ struct Said {
     /// Slanted, bold, underlined.
     on: [bool; 3],
     drawing: bool,
-    is_above: bool,
+    /// The first of each counts.
+    corner: Option<Corner>,
+    at: Option<(f32, f32)>,
 }
 
 const TAGS: [&str; 3] = ["i", "b", "u"];
@@ -127,7 +196,6 @@ impl Said {
     fn instructions(&mut self, text: &str) {
         for one in text.split('\\').skip(1) {
             match one.trim() {
-                "an7" | "an8" | "an9" | "a5" | "a6" | "a7" => self.is_above = true,
                 "i1" => self.turn(0, true),
                 "i0" | "i" => self.turn(0, false),
                 "b1" | "b700" => self.turn(1, true),
@@ -138,9 +206,22 @@ impl Said {
                 other => {
                     if let Some(scale) = other.strip_prefix('p').filter(|s| s.bytes().all(|b| b.is_ascii_digit())) {
                         self.drawing = scale.bytes().any(|b| b != b'0');
+                    } else {
+                        self.place(other);
                     }
                 }
             }
+        }
+    }
+
+    fn place(&mut self, text: &str) {
+        let inside = |name: &str| text.strip_prefix(name)?.strip_suffix(')');
+        if let Some(number) = text.strip_prefix("an") {
+            self.corner = self.corner.or(Corner::of_pad(number));
+        } else if let Some(number) = text.strip_prefix('a') {
+            self.corner = self.corner.or(Corner::of_ssa(number));
+        } else if let Some(numbers) = inside("pos(").or_else(|| inside("move(")) {
+            self.at = self.at.or(point(numbers));
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod ass;
 mod charset;
+mod place;
 mod plain;
 mod words;
 
@@ -160,6 +161,38 @@ mod tests {
             format!("{head}{events}"),
             "WEBVTT\n\n00:00:01.000 --> 00:00:02.500 line:5%\n<i>One, two</i>\nthree &lt;b&gt; &amp; four\n\n00:00:05.000 --> 00:00:06.000\nplain&nbsp;line\n",
         );
+    }
+
+    #[test]
+    fn ass_stands_where_it_was_put() {
+        let styles = |section: &str, place: u8| {
+            format!(
+                "[Script Info]\nPlayResX: 1280\nPlayResY: 720\n[{section}]\nFormat: Name, Fontname, Alignment\nStyle: Default,Arial,2\nStyle: Sign,Arial,{place}\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
+            )
+        };
+        let placed = |head: &str, style: &str, text: &str| {
+            let made = to_webvtt(format!("{head}Dialogue: 0,0:00:01.00,0:00:02.00,{style},{text}\n").as_bytes(), ROOM);
+            let made = made.unwrap();
+            let line = made.lines().nth(2).unwrap().to_owned();
+            line.strip_prefix("00:00:01.000 --> 00:00:02.000").unwrap().trim().to_owned()
+        };
+        let head = styles("V4+ Styles", 8);
+        for (style, text, expected) in [
+            ("Default", "words", ""),
+            ("Sign", "words", "line:5%"),
+            ("*Sign", "words", "line:5%"),
+            ("nobody", "words", ""),
+            ("Sign", "{\\an1}words", "position:5% align:left"),
+            ("Default", "{\\an7\\an2}words", "line:5% position:5% align:left"),
+            ("Default", "{\\a11}words", "line:47% position:95% align:right"),
+            ("Default", "{\\pos(320,360)}one\\Ntwo", "line:38% position:25%"),
+            ("Sign", "{\\move(640,72,0,0)}words", "line:10% position:50%"),
+            ("Default", "{\\pos(nan,1e99)}words", ""),
+            ("Default", "{\\an8;line:0}words{\\pos(1,2,--> x)}", "line:0% position:0%"),
+        ] {
+            assert_eq!(placed(&head, style, text), expected, "{style} {text}");
+        }
+        assert_eq!(placed(&styles("V4 Styles", 6), "Sign", "words"), "line:5%");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! SubRip and WebVTT: a line of two times, and words below it.
 
-use super::{Cue, Cues, NoSubtitle, time_ms, words::clean};
+use super::{
+    Cue, Cues, NoSubtitle,
+    place::{self, Canvas, Corner},
+    time_ms,
+    words::clean,
+};
 
 pub fn cues(text: &str) -> Result<Vec<Cue>, NoSubtitle> {
     let is_webvtt = text.trim_start().starts_with("WEBVTT");
@@ -32,11 +37,19 @@ fn is_number(line: &str) -> bool {
 
 fn close(out: &mut Cues, open: Option<(u64, u64, String)>, lines: &[&str]) -> Result<(), NoSubtitle> {
     let Some((start_ms, end_ms, mut settings)) = open else { return Ok(()) };
-    let is_above = lines.first().is_some_and(|l| ["{\\an7}", "{\\an8}", "{\\an9}"].iter().any(|at| l.contains(at)));
-    if settings.is_empty() && is_above {
-        settings = "line:5%".into();
+    let text = clean(lines);
+    if settings.is_empty()
+        && let Some(corner) = lines.first().and_then(|line| corner(line))
+    {
+        settings = place::settings(corner, None, Canvas { width: None, height: None }, text.lines().count());
     }
-    out.add(Cue { start_ms, end_ms, settings, text: clean(lines) })
+    out.add(Cue { start_ms, end_ms, settings, text })
+}
+
+/// `{\an8}`, which many players of SubRip understand.
+fn corner(line: &str) -> Option<Corner> {
+    let (_, rest) = line.split_once("{\\an")?;
+    Corner::of_pad(rest.split_once('}')?.0)
 }
 
 fn timing(line: &str) -> Option<(u64, u64, String)> {

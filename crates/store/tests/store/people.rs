@@ -71,7 +71,12 @@ async fn what_people_like(house: &House) {
     let ana = house.user("ana", Role::Viewer).await;
     assert_eq!(house.store.preferences(&ana.id).await.unwrap(), Preferences::default());
     for language in [Some("de".to_owned()), None] {
-        let wanted = Preferences { theme: "light".into(), language, autoplay_next: false };
+        let wanted = Preferences {
+            theme: "light".into(),
+            audio_language: language.as_ref().map(|_| "en".to_owned()),
+            language,
+            autoplay_next: false,
+        };
         assert_eq!(house.store.set_preferences(&ana.id, &wanted).await.unwrap(), Change::Done);
         assert_eq!(house.store.preferences(&ana.id).await.unwrap(), wanted);
     }

@@ -38,6 +38,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const INIT_OF_RUN: Duration = Duration::from_secs(3);
 /// A storm of seeks is over when nothing was wished for this long.
 const CALM: Duration = Duration::from_millis(120);
+/// Somebody who drags a bar lets go for longer than [`CALM`] between two places and has not arrived:
+/// after so many places, each soon after the one before, it takes longer until it is calm.
+const DRAGS: u32 = 4;
+const DRAG: Duration = Duration::from_millis(500);
+const DRAG_CALM: Duration = Duration::from_millis(360);
 /// How often somebody who waits looks whether the gateway still does.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -80,6 +85,8 @@ struct State {
     used: Instant,
     /// When a run was begun or wished for.
     stirred: Option<Instant>,
+    /// Places in a row that needed a run, each soon after the one before.
+    drag: u32,
     wish: Wish,
     /// Numbers that somebody waits for, and how many do.
     waiting: HashMap<u32, u32>,
@@ -286,6 +293,7 @@ impl Heads {
                 generation: 0,
                 used: Instant::now(),
                 stirred: None,
+                drag: 0,
                 wish: Wish::default(),
                 waiting: HashMap::new(),
                 failure: None,
@@ -384,9 +392,13 @@ impl State {
         if self.wish.latest().is_some_and(|latest| !self.waiting.contains_key(&latest)) {
             self.wish.take();
         }
-        let calm = self.stirred.is_none_or(|at| now.duration_since(at) >= CALM);
+        let pause = if self.drag >= DRAGS { DRAG_CALM } else { CALM };
+        let calm = self.stirred.is_none_or(|at| now.duration_since(at) >= pause);
         match self.wish.latest() {
-            None if calm => Turn::Mine,
+            None if calm => {
+                self.count_drag(now);
+                Turn::Mine
+            }
             Some(latest) if latest == number => {
                 if calm {
                     Turn::Mine
@@ -399,10 +411,16 @@ impl State {
             _ => {
                 *wished = true;
                 self.wish.add(number);
+                self.count_drag(now);
                 self.stirred = Some(now);
                 Turn::Later(CALM)
             }
         }
+    }
+
+    fn count_drag(&mut self, now: Instant) {
+        let soon = self.stirred.is_some_and(|at| now.duration_since(at) < DRAG);
+        self.drag = if soon { self.drag + 1 } else { 0 };
     }
 
     /// The run of this generation, unless it was replaced.
