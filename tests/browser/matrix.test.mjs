@@ -86,7 +86,7 @@ describe("every kind of film in Chromium", { concurrency: false }, () => {
     });
   }
 
-  test("tabs that are opened and closed leave nothing", async () => {
+  test("tabs that are opened and closed leave nothing", { skip: !LONG && "with LOGE_LONG=1" }, async () => {
     assert.equal((await owner("PATCH", "/admin/settings", { max_streams_per_person: 20 })).status, 200);
     await page.goto(house.url);
     const context = page.raw.context();
