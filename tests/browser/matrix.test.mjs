@@ -77,6 +77,7 @@ describe("every kind of film in Chromium", { concurrency: false }, () => {
       assert.ok(film, `${one.name} is in the library`);
       const begun = await open(page, house.url, film);
       assert.equal(begun.curtain, null, `${begun.curtain}: ${begun.why}`);
+      assert.equal(begun.asked, 0, "no press is asked for where the browser wants none");
       const stream = (await owner("GET", "/admin/streams")).json.items.find((play) => play.title_id === film.id);
       const figures = await exercise(page, film, { seconds: 10, seeks: LONG ? 20 : 5, rate: LONG ? 1 : stream?.method === "transcode" ? 2 : 4, tall: 360, switches: LONG || SWITCHING.includes(one.name) });
       table.push({ film: one.name, method: stream?.method, start: begun.took, seek: figures.seekMs, stalls: figures.stalls.length, switches: figures.switches.length, "stalls in them": figures.switches.filter((s) => s.stalls.length).length });

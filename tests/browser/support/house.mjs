@@ -15,13 +15,13 @@ function assertSet(name) {
   throw new Error(`${name} is not set; run these tests with: npm test -- --only browser`);
 }
 
-/** Waits for a condition. The patience is for slow machines, never part of what is tested. */
+/** Waits for a condition; `what` is its name, or gives it. The patience is for slow machines, never part of what is tested. */
 export async function eventually(what, look, patience = 60_000) {
   const until = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > until) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() > until) throw new Error(`waited in vain for ${typeof what === "function" ? what() : what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

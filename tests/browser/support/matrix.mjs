@@ -12,6 +12,13 @@ const STALL_MS = 250;
 export async function chromiumPage(browser, size = { width: 1280, height: 720 }) {
   const context = await browser.newContext({ viewport: size });
   const page = await context.newPage();
+  // Counts how often a press was asked for, even where it was for one frame.
+  await page.addInitScript(() => {
+    window.asked = 0;
+    new MutationObserver((changes) => {
+      for (const change of changes) for (const node of change.addedNodes) if (node.nodeType === 1 && (node.matches(".begin") || node.querySelector(".begin"))) window.asked += 1;
+    }).observe(document, { childList: true, subtree: true });
+  });
   const problems = [];
   const one = {
     problems,
@@ -89,6 +96,7 @@ function state() {
     curtain: document.querySelector("[role=alert] h1")?.textContent ?? null,
     why: document.querySelector("[role=alert] p")?.textContent ?? null,
     begin: document.querySelector("button.begin") !== null,
+    asked: window.asked ?? null,
   };
 }
 
@@ -106,8 +114,10 @@ export function look(page, what, enough) {
 export async function open(page, house, film, from = 0) {
   const began = performance.now();
   await page.goto(`${house}/watch/${film.id}?from=${from}`);
-  const seen = await eventually(`${film.name} to begin`, async () => {
+  let last = null;
+  const seen = await eventually(() => `${film.name} to begin: ${JSON.stringify(last)}`, async () => {
     const seen = await page.evaluate(state);
+    last = seen;
     if (!seen) return null;
     // The browser wants a press before there is sound.
     if (seen.begin) await page.press("k");

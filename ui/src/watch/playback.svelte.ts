@@ -36,6 +36,8 @@ export class Playback {
   #refusal = $state.raw<Refusal | null>(null);
   #notice = $state("");
   #opening = $state(true);
+  /** The browser wants a press before it begins a film with sound. */
+  #wantsPress = $state(false);
   #attempt = 0;
   #decodeFailures = 0;
   #position = 0;
@@ -78,6 +80,9 @@ export class Playback {
   }
   get opening() {
     return this.#opening;
+  }
+  get wantsPress() {
+    return this.#wantsPress;
   }
   /** The film holds since its way is too narrow. */
   get holding() {
@@ -207,6 +212,7 @@ export class Playback {
     if (!video.paused) this.reporter.moved(this.#position);
   }
   playing() {
+    this.#wantsPress = false;
     this.#wantsToPlay = true;
     this.#attempt = 0;
     this.#settled();
@@ -270,8 +276,12 @@ export class Playback {
       const ready = () => {
         if (begin > 0.5) video.currentTime = begin;
         this.#opening = false;
-        if (this.#wantsToPlay) void video.play().catch(() => this.#settled());
-        else this.#settled();
+        if (!this.#wantsToPlay) return this.#settled();
+        void video.play().catch((error: unknown) => {
+          if (stop.signal.aborted) return;
+          this.#wantsPress = error instanceof DOMException && error.name === "NotAllowedError";
+          this.#settled();
+        });
       };
       video.addEventListener("loadedmetadata", ready, { once: true, signal: stop.signal });
       this.#shows = null;

@@ -84,7 +84,10 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
       // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
       if (!recovered) {
         recovered = true;
+        const went = !video.paused;
         hls.recoverMediaError();
+        // A fresh decoder begins with a film that stands.
+        if (went) void video.play().catch(() => {});
       } else told.trouble("decoder");
     } else told.trouble("network");
   });

@@ -32,8 +32,6 @@ export class Stage {
   muted = $state(false);
   speed = $state(1);
   full = $state(false);
-  /** The picture has moved at least once. */
-  begun = $state(false);
   panel = $state<Panel | null>(null);
   buffered = $state.raw<readonly Span[]>([]);
   jump = $state<{ seconds: number; count: number } | null>(null);
@@ -118,7 +116,6 @@ export class Stage {
       },
       playing: () => {
         this.waiting = false;
-        this.begun = true;
         playback.playing();
       },
       pause: () => {
