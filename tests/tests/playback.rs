@@ -44,6 +44,8 @@ fn judged(what: &str, stream: &str) -> u64 {
 }
 
 /// A player that begins in the middle, as VLC and mpv do with a kept place: one clean frame from there.
+/// For files alone: ffmpeg's HLS reader cannot seek in fragmented MP4, not even in what ffmpeg wrote
+/// (<https://github.com/mpv-player/mpv/issues/15184>).
 fn jumped(address: &str) {
     let args = ["-nostdin", "-v", "error", "-ss", "4", "-i", address, "-an", "-frames:v", "1", "-f", "framemd5", "-"];
     let out = Command::new("ffmpeg").args(args).output().expect("ffmpeg runs");
