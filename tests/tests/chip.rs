@@ -253,7 +253,6 @@ fn with_chip(chip: &str) -> Option<(Scene, Nodes)> {
 }
 
 #[test]
-#[ignore = "wants a machine with nothing else to do: the stand-in has a moment to show its first frame"]
 fn a_film_is_encoded_by_what_passed_for_a_chip() {
     let _alone = alone();
     let Some((scene, _nodes)) = with_chip("works") else { return };
@@ -265,7 +264,6 @@ fn a_film_is_encoded_by_what_passed_for_a_chip() {
 }
 
 #[test]
-#[ignore = "wants a machine with nothing else to do: the stand-in has a moment to show its first frame"]
 fn a_chip_that_fails_in_the_middle_leaves_the_film_to_the_processor() {
     let _alone = alone();
     let Some((scene, _nodes)) = with_chip("only-begins") else { return };

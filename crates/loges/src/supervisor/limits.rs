@@ -13,8 +13,12 @@ fn with_lent(limits: LogeLimits, lent_millis: u32) -> LogeLimits {
 }
 
 impl Supervisor {
-    pub(super) fn respec(&self) {
-        let Phase::Ready { alive, .. } = &self.phase else { return };
+    pub(super) fn respec(&mut self) {
+        let Phase::Ready { alive, .. } = &self.phase else {
+            // The start may have read what was before.
+            self.changes.spec |= matches!(self.phase, Phase::Starting);
+            return;
+        };
         let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
         let (made, image) = (alive.spec.clone(), alive.running.image.clone());
         self.beside(async move {
@@ -32,8 +36,21 @@ impl Supervisor {
         });
     }
 
+    /// It is ready: now for what was asked while it started, which it may know nothing of.
+    pub(super) fn catch_up(&mut self) {
+        if std::mem::take(&mut self.changes.spec) {
+            self.respec();
+        }
+        self.next_change();
+    }
+
     pub(super) fn set_limits(&mut self, limits: LogeLimits, reply: oneshot::Sender<Result<(), Failure>>) {
+        if matches!(self.phase, Phase::Starting) && self.house.runtime.has_live_limits() {
+            self.changes.waiting.push_back(Change::Limits(limits, reply));
+            return;
+        }
         if !matches!(self.phase, Phase::Ready { .. }) {
+            self.respec();
             // The next start reads them from the database.
             let _ = reply.send(Ok(()));
             return;
@@ -102,6 +119,8 @@ impl Supervisor {
 pub(super) struct Changes {
     under_way: bool,
     waiting: VecDeque<Change>,
+    /// The specification may have changed since the start read it.
+    spec: bool,
 }
 
 enum Change {
@@ -113,6 +132,7 @@ impl Changes {
     /// The generation is over: the next one begins with limits from the database and nothing lent.
     pub(super) fn forget(&mut self) {
         self.under_way = false;
+        self.spec = false;
         for change in self.waiting.drain(..) {
             match change {
                 Change::Limits(_, reply) => drop(reply.send(Ok(()))),

@@ -24,7 +24,6 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-const USAGE_EVERY: Duration = Duration::from_secs(2);
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Somebody who asks during a back-off shorter than this waits with it.
 const PARK_BELOW: Duration = Duration::from_secs(3);
@@ -33,6 +32,7 @@ const ENGINE_RETRY: Duration = Duration::from_secs(5);
 const ENGINE_ASK: Duration = Duration::from_secs(2);
 /// What ends this long before or after an engine came back, ended with it.
 const ENGINE_SETTLES: Duration = Duration::from_secs(15);
+/// Farther than anything is waited for.
 const FAR: Duration = Duration::from_secs(86_400);
 
 pub enum Command {
@@ -309,8 +309,10 @@ impl Supervisor {
                 for reply in self.parked.drain(..) {
                     let _ = reply.send(Ok(link.clone()));
                 }
+                self.catch_up();
             }
             Err(error) => {
+                self.changes.forget();
                 let failure = error.failure();
                 // An engine that is away says nothing about this loge.
                 let wait = if failure.code == Code::EngineAway {
@@ -459,16 +461,6 @@ impl Supervisor {
         let mut chance = [0];
         self.house.clock.random(&mut chance);
         self.circuit.wait(chance[0])
-    }
-
-    fn measure(&mut self) {
-        self.measure_at = Instant::now() + USAGE_EVERY;
-        let Phase::Ready { alive, .. } = &self.phase else {
-            self.measure_at = Instant::now() + FAR;
-            return;
-        };
-        let (runtime, id, generation) = (self.house.runtime.clone(), alive.running.id.clone(), self.generation);
-        self.beside(async move { Command::Measured(generation, runtime.usage(&id).await) });
     }
 
     /// Runs something beside the loop; its result comes back as an event.

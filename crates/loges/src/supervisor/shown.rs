@@ -1,10 +1,12 @@
 //! What others see of a loge, kept up to date without anybody asking its owner.
 
-use super::{Phase, Supervisor};
+use super::{Command, FAR, Phase, Supervisor};
 use crate::{circuit::CircuitState, house::House, link::Link, runtime::Running, words::LogeView};
 use domain::{LogeLimits, LogeState, Tenant};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+
+const USAGE_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Snapshot {
@@ -80,6 +82,16 @@ impl Supervisor {
             };
             self.house.bus.publish(base::Event::Loge { user });
         }
+    }
+
+    pub(super) fn measure(&mut self) {
+        self.measure_at = Instant::now() + USAGE_EVERY;
+        let Phase::Ready { alive, .. } = &self.phase else {
+            self.measure_at = Instant::now() + FAR;
+            return;
+        };
+        let (runtime, id, generation) = (self.house.runtime.clone(), alive.running.id.clone(), self.generation);
+        self.beside(async move { Command::Measured(generation, runtime.usage(&id).await) });
     }
 
     fn circuit_state(&self) -> CircuitState {

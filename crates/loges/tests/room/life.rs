@@ -184,6 +184,40 @@ async fn a_right_taken_away_cuts_and_a_right_given_waits_for_the_end_of_the_film
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_changes_while_a_loge_starts_reaches_it() {
+    let house = House::open(Start::Worker(Manner::Good)).await;
+    let starts = async |starts: usize| {
+        let loges = house.loges.clone();
+        let starting = tokio::spawn(async move { loges.ensure(&ana()).await });
+        while house.runtime.starts().len() < starts {
+            tokio::task::yield_now().await;
+        }
+        starting
+    };
+    let first = starts(1).await;
+    assert_eq!(house.state(&ana()), LogeState::Starting, "it has read what was before");
+    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None }));
+    house.loges.remount(&ana()).await;
+    first.await.unwrap().unwrap();
+    eventually("a new loge without the folder", SOON, async || house.runtime.starts().len() == 2).await;
+    assert!(house.runtime.starts()[1].mounts.is_empty());
+    eventually("it is ready", SOON, async || house.state(&ana()) == LogeState::Ready).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(house.runtime.starts().len(), 2, "once");
+
+    house.loges.stop(&ana()).await;
+    let again = starts(3).await;
+    assert_eq!(house.state(&ana()), LogeState::Starting);
+    let Tenant::User(user) = ana() else { unreachable!() };
+    let more = LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT };
+    house.loges.set_limits(&user, more).await.unwrap();
+    again.await.unwrap().unwrap();
+    eventually("the view shows it", SOON, async || house.loges.view(&ana()).unwrap().limits == more).await;
+    assert_eq!(house.runtime.limits().last().unwrap().1, more);
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_chip_comes_and_goes_between_films_and_no_loge_is_lost_for_it() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     let node = RenderNode { path: "/dev/dri/renderD128".into(), group: Some(104) };
