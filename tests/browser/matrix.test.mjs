@@ -87,37 +87,34 @@ describe("every kind of film in Chromium", { concurrency: false }, () => {
     });
   }
 
-  test("tabs that are opened and closed leave nothing", { skip: !LONG && "with LOGE_LONG=1" }, async () => {
+  test("tabs that are opened and closed leave nothing", async () => {
     assert.equal((await owner("PATCH", "/admin/settings", { max_streams_per_person: 20 })).status, 200);
     await page.goto(house.url);
     const context = page.raw.context();
     const names = ["Plain Box", "B Frames", "Old Reel", "Irregular Groups", "VP9 Opus"];
     const random = dice("tabs");
     const tabs = [];
-    const close = async (tab) => {
-      // As a person closes it: the page hears of it.
-      const gone = tab.waitForEvent("close");
-      await tab.close({ runBeforeUnload: true });
-      await gone;
-    };
-    for (let n = 0; n < (LONG ? 40 : 12); n += 1) {
+    let programs = 0;
+    for (let n = 0; n < (LONG ? 60 : 8); n += 1) {
       const tab = await context.newPage();
       const film = titles.find((title) => title.name === names[n % names.length]);
       await tab.goto(`${house.url}/watch/${film.id}?from=${Math.floor(random() * 15)}`, { waitUntil: "commit" });
       // Some are closed before anything is there, some while it plays.
       if (random() < 0.6) await eventually("a picture", () => tab.evaluate(() => (document.querySelector("video")?.readyState ?? 0) >= 2 || document.querySelector("[role=alert]") !== null));
       tabs.push(tab);
-      while (tabs.length > 4 || (tabs.length > 0 && random() < 0.4)) await close(tabs.splice(Math.floor(random() * tabs.length), 1)[0]);
+      programs = Math.max(programs, (await headsOf(owner)).length);
+      // A browser has six connections to a house, and a film that plays as a file keeps one or two.
+      while (tabs.length > 2 || (tabs.length > 0 && random() < 0.4)) await tabs.splice(Math.floor(random() * tabs.length), 1)[0].close();
     }
-    // The control: one that plays in segments is seen as long as it is there.
+    // The control: one is seen as long as it is there.
     const last = await context.newPage();
     await last.goto(`${house.url}/watch/${titles.find((title) => title.name === "B Frames").id}?from=3`);
     await eventually("the last tab to play", () => last.evaluate(() => (document.querySelector("video")?.currentTime ?? 0) > 3.3));
-    for (const tab of tabs) await close(tab);
+    for (const tab of tabs) await tab.close();
     const streams = async () => (await owner("GET", "/admin/streams")).json.items;
     await eventually("one seat to be left", async () => (await streams()).length === 1);
-    assert.ok((await headsOf(owner)).length > 0, "its programs run");
-    await close(last);
+    assert.ok(programs > 0, "programs ran, and were seen");
+    await last.close();
     await eventually("no seat and no program", async () => (await streams()).length === 0 && (await headsOf(owner)).length === 0);
   });
 });
