@@ -12,7 +12,7 @@ use domain::{
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::Store;
 use tracing::{info, warn};
@@ -135,11 +135,15 @@ impl Inner {
         }
         let time = if with_chip { TIME + CHIP_TIME } else { TIME };
         let job = Job::Calibrate { rungs, read, chip: with_chip };
+        let began = Instant::now();
         let bytes = self.loges.job(&Tenant::House, job, measure::MAX_BYTES, time).await.map_err(|failure| {
             // Its film is its own: no file of the house is to blame.
             match failure.code {
                 Code::FileBroken => {
                     Failure::new(Code::LogeBroke, "The media programs could not make a film to measure with.")
+                }
+                Code::LogeBroke if began.elapsed() >= time => {
+                    Failure::new(Code::LogeBroke, "This machine was too busy to be measured. Try again when it has less to do.")
                 }
                 _ => failure,
             }

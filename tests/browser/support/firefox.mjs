@@ -8,6 +8,9 @@ import { createInterface } from "node:readline";
 import { isPlay } from "./matrix.mjs";
 
 const NAMES = ["firefox-esr", "firefox"];
+/** The patience is for slow machines, never part of what is tested. */
+const OPEN_MS = 120_000;
+const LEAVE_MS = 30_000;
 
 /** Where it is; null where there is none. */
 export function firefoxProgram() {
@@ -43,29 +46,47 @@ export async function openFirefox(program = firefoxProgram()) {
   const env = { ...process.env, HOME: home, TMPDIR: temporary, MOZ_CRASHREPORTER_DISABLE: "1", MOZ_HEADLESS: "1" };
   delete env.XDG_CACHE_HOME;
   const child = spawn(program, ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", home], { env, stdio: ["ignore", "ignore", "pipe"] });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  // A program that cannot be started never exits.
+  const ended = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  const close = async (leave) => {
+    await leave?.().catch(() => {});
+    const late = setTimeout(() => child.kill("SIGKILL"), leave ? LEAVE_MS : 0);
+    await ended;
+    clearTimeout(late);
+    rmSync(home, { recursive: true, force: true });
+  };
+  try {
+    const session = await Session.open(`${await addressOf(child, ended)}/session`);
+    const { capabilities } = await session.send("session.new", { capabilities: {} });
+    await session.send("session.subscribe", { events: ["log.entryAdded", "network.beforeRequestSent"] });
+    return {
+      version: capabilities.browserVersion,
+      newPage: (size = { width: 1280, height: 720 }) => FirefoxPage.open(session, size),
+      close: () => close(() => session.send("browser.close", {})),
+    };
+  } catch (error) {
+    // One that nobody can speak to would keep the tests from ending.
+    await close();
+    throw error;
+  }
+}
+
+/** Where it can be spoken to, as it says itself. */
+function addressOf(child, ended) {
   const said = [];
-  const address = await new Promise((resolve, reject) => {
+  const words = () => said.slice(-5).join(" | ");
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`Firefox does not say where it listens: ${words()}`)), OPEN_MS);
     child.once("error", reject);
-    void ended.then((code) => reject(new Error(`Firefox ended with ${code} while opening: ${said.slice(-5).join(" | ")}`)));
+    void ended.then((code) => reject(new Error(`Firefox ended with ${code} while opening: ${words()}`)));
     createInterface({ input: child.stderr }).on("line", (line) => {
       said.push(line);
       const found = /WebDriver BiDi listening on (ws:\/\/\S+)/.exec(line);
-      if (found) resolve(found[1]);
+      if (!found) return;
+      clearTimeout(late);
+      resolve(found[1]);
     });
   });
-  const session = await Session.open(`${address}/session`);
-  const { capabilities } = await session.send("session.new", { capabilities: {} });
-  await session.send("session.subscribe", { events: ["log.entryAdded", "network.beforeRequestSent"] });
-  return {
-    version: capabilities.browserVersion,
-    newPage: (size = { width: 1280, height: 720 }) => FirefoxPage.open(session, size),
-    close: async () => {
-      await session.send("browser.close", {}).catch(() => child.kill("SIGTERM"));
-      await ended;
-      rmSync(home, { recursive: true, force: true });
-    },
-  };
 }
 
 /** One socket: orders by number, and events. */
