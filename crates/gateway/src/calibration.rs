@@ -142,9 +142,10 @@ impl Inner {
                 Code::FileBroken => {
                     Failure::new(Code::LogeBroke, "The media programs could not make a film to measure with.")
                 }
-                Code::LogeBroke if began.elapsed() >= time => {
-                    Failure::new(Code::LogeBroke, "This machine was too busy to be measured. Try again when it has less to do.")
-                }
+                Code::LogeBroke if began.elapsed() >= time => Failure::new(
+                    Code::LogeBroke,
+                    "This machine was too busy to be measured. Try again when it has less to do.",
+                ),
                 _ => failure,
             }
         })?;

@@ -5,80 +5,30 @@
 //! ticket asks for. Locks are held for lookups and never across an await.
 
 mod about;
+mod play;
 
-use crate::{
-    stream::{Meter, Pace, Wire},
-    watched::{Version, Watched},
-};
+use crate::stream::{Pace, Wire};
 pub use about::{NewPlay, PlayView, TurnedAway};
 use base::{Bus, Clock, Event, UnixMs};
 use domain::{
     Code, Failure, PlayId, UserId,
-    admission::{Admission, Room, Running, Smaller, Wanted, admit, resume},
+    admission::{Admission, Room, Smaller, Wanted, admit, resume},
     cache::Window,
-    playback::{Method, Reason},
+    playback::Reason,
 };
+pub use play::{OpenConnection, Play};
 use renditions::segments::TrackKey;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 pub use crate::watched::{Film, Served};
 
-/// A play that moved no byte and told no position for this long is over.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
-/// A page that plays says so every ten seconds; one that has said so once and falls silent has gone
-/// without a word.
-const SILENT_AFTER: Duration = Duration::from_secs(45);
-/// An encode that nobody asked anything of for this long has ended in its loge, and gives back its
-/// processor time.
-const LEASE: Duration = Duration::from_secs(15);
 /// What was asked for before a page was closed may arrive after it said so, for this long.
 const STRAYS: Duration = Duration::from_secs(10);
-/// The rate shown is taken over this much past.
-const RATE_WINDOW: Duration = Duration::from_secs(2);
-
-pub struct Play {
-    pub about: NewPlay,
-    pub started_at: UnixMs,
-    pub cut: CancellationToken,
-    pub meter: Arc<Meter>,
-    pub pace: Pace,
-    open: AtomicU32,
-    moving: Mutex<Moving>,
-    served: Mutex<Option<Arc<Served>>>,
-    film: Mutex<Option<Film>>,
-    /// The version of its file that it began with.
-    pub version: Version,
-    /// What its player asks for of tracks that are kept.
-    pub watched: Watched,
-    bus: Bus,
-}
-
-struct Moving {
-    position_ms: u64,
-    /// Whether its player said so.
-    is_told: bool,
-    /// The picture its player asked for last, and what that takes from the wire.
-    lines: Option<u32>,
-    bits_per_s: u64,
-    paused: bool,
-    /// Its page was closed, or its film ended: it goes with its last connection.
-    over: bool,
-    seen: Instant,
-    /// When a part of its encoded picture was asked for last.
-    encoded: Instant,
-    mark: (Instant, u64),
-    rate: u64,
-}
-
 /// Stops a play that was begun and never handed over: its page left while it was being asked for.
 pub struct Unclaimed {
     streams: Streams,
@@ -97,123 +47,6 @@ impl Drop for Unclaimed {
         if let Some(play) = self.play.take() {
             self.streams.stop(&play);
         }
-    }
-}
-
-/// Held while one connection serves a range of a play.
-pub struct OpenConnection(Arc<Play>);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        let last = self.0.open.fetch_sub(1, Ordering::SeqCst) == 1;
-        let over = {
-            let mut moving = lock(&self.0.moving);
-            moving.seen = Instant::now();
-            moving.over
-        };
-        if last && over {
-            self.0.bus.publish(Event::Streams);
-        }
-    }
-}
-
-impl Play {
-    pub fn connection(self: &Arc<Self>) -> OpenConnection {
-        self.open.fetch_add(1, Ordering::SeqCst);
-        OpenConnection(self.clone())
-    }
-    /// What was looked up and allowed before; forgotten when rights or libraries change.
-    pub fn served(&self) -> Option<Arc<Served>> {
-        lock(&self.served).clone()
-    }
-    pub fn set_served(&self, served: Arc<Served>) {
-        *lock(&self.served) = Some(served);
-    }
-    /// The plans of its file, while nothing about the file may have changed.
-    pub fn film(&self) -> Option<Film> {
-        lock(&self.film).clone()
-    }
-    pub fn set_film(&self, film: Film) {
-        *lock(&self.film) = Some(film);
-    }
-    /// Its player is at this picture of its ladder now.
-    pub fn shows(&self, lines: Option<u32>, bits_per_s: u64) {
-        let mut moving = lock(&self.moving);
-        (moving.lines, moving.bits_per_s) = (lines, bits_per_s);
-    }
-    pub fn bits_per_s(&self) -> u64 {
-        lock(&self.moving).bits_per_s
-    }
-    /// As it is now, which is not as it began where a player changes between pictures.
-    fn about_now(&self) -> NewPlay {
-        let lines = lock(&self.moving).lines;
-        let method = match (self.about.method, lines) {
-            (Method::Remux | Method::Rendition, None) => Method::Remux,
-            (Method::Remux | Method::Rendition, Some(_)) => Method::Rendition,
-            (other, _) => other,
-        };
-        NewPlay { method, lines, ..self.about.clone() }
-    }
-    pub fn touch(&self) {
-        lock(&self.moving).seen = Instant::now();
-    }
-
-    /// Where its player said it is, if it did.
-    fn position_told(&self) -> Option<u64> {
-        let moving = lock(&self.moving);
-        moving.is_told.then_some(moving.position_ms)
-    }
-
-    fn look(&self, now: Instant) -> (u64, u64, bool) {
-        let bytes = self.meter.bytes();
-        let mut moving = lock(&self.moving);
-        let (since, then) = moving.mark;
-        let passed = now.duration_since(since);
-        if bytes != then {
-            moving.seen = now;
-        }
-        if passed >= RATE_WINDOW {
-            let per_second = u128::from(bytes - then) * 1_000_000 / passed.as_micros().max(1);
-            moving.rate = u64::try_from(per_second).unwrap_or(u64::MAX);
-            moving.mark = (now, bytes);
-        }
-        (bytes, moving.rate, moving.paused)
-    }
-
-    /// Processor time that is held for its encode.
-    fn encode_millis(&self, now: Instant) -> u32 {
-        if self.holds(now) { self.about.encode_millis } else { 0 }
-    }
-
-    /// What was admitted for its encode is still its own.
-    fn holds(&self, now: Instant) -> bool {
-        let moving = lock(&self.moving);
-        !moving.over && now.duration_since(moving.encoded) <= LEASE
-    }
-
-    fn running(&self, now: Instant) -> Running<'_> {
-        Running {
-            user: &self.about.user,
-            username: &self.about.username,
-            bps: self.bits_per_s(),
-            encode_millis: self.encode_millis(now),
-            on_chip: self.about.chip.is_some() && self.holds(now),
-            left: self.left(),
-        }
-    }
-
-    /// Until its film ends, if it runs.
-    fn left(&self) -> Option<Duration> {
-        let moving = lock(&self.moving);
-        let left = self.about.duration_ms.checked_sub(moving.position_ms)?;
-        (!moving.paused).then(|| Duration::from_millis(left))
-    }
-
-    fn is_forgotten(&self, now: Instant) -> bool {
-        self.look(now);
-        let moving = lock(&self.moving);
-        let patience = if moving.is_told && !moving.paused { SILENT_AFTER } else { FORGOTTEN_AFTER };
-        self.open.load(Ordering::SeqCst) == 0 && (moving.over || now.duration_since(moving.seen) > patience)
     }
 }
 
@@ -288,13 +121,7 @@ impl Streams {
     /// A part of this play's encoded picture is asked for: it holds its processor time from here on
     /// as before. False when it had given it back.
     pub fn encodes(&self, play: &Play) -> bool {
-        let now = Instant::now();
-        let mut moving = lock(&play.moving);
-        let holds = now.duration_since(moving.encoded) <= LEASE;
-        if holds {
-            moving.encoded = now;
-        }
-        holds
+        play.encodes()
     }
 
     /// Takes back the processor time that a rested encode had given up.
@@ -307,7 +134,7 @@ impl Streams {
         let others = plays.values().filter(|p| p.about.play != play.about.play).map(|p| p.running(now));
         let on_chip = play.about.chip.is_some();
         resume(&play.about.user, play.about.encode_millis, on_chip, &others.collect::<Vec<_>>(), room)?;
-        lock(&play.moving).encoded = now;
+        play.encodes_anew();
         Ok(())
     }
 
@@ -332,31 +159,8 @@ impl Streams {
     fn insert(&self, plays: &mut HashMap<PlayId, Arc<Play>>, new: NewPlay) -> Arc<Play> {
         let (now, id) = (Instant::now(), new.play.clone());
         let over = lock(&self.0.closed).get(&id).is_some_and(|at| now.duration_since(*at) <= STRAYS);
-        let play = Play {
-            started_at: self.0.clock.now(),
-            cut: CancellationToken::new(),
-            meter: Arc::default(),
-            pace: self.pace(&new.user),
-            open: AtomicU32::new(0),
-            moving: Mutex::new(Moving {
-                position_ms: new.position_ms,
-                is_told: false,
-                lines: new.lines,
-                bits_per_s: new.bits_per_s,
-                paused: false,
-                over,
-                seen: now,
-                encoded: now,
-                mark: (now, 0),
-                rate: 0,
-            }),
-            served: Mutex::default(),
-            film: Mutex::default(),
-            version: Version::default(),
-            watched: Watched::default(),
-            bus: self.0.bus.clone(),
-            about: new,
-        };
+        let pace = self.pace(&new.user);
+        let play = Play::begun(new, self.0.clock.now(), over, pace, self.0.bus.clone());
         plays.entry(id).or_insert_with(|| Arc::new(play)).clone()
     }
 
@@ -366,19 +170,16 @@ impl Streams {
         let now = Instant::now();
         let mut plays = lock(&self.0.plays);
         let entry = plays.get(play).filter(|p| p.about.user == *user).cloned()?;
-        let changed = {
-            let mut moving = lock(&entry.moving);
-            let changed = moving.paused != paused;
-            (moving.position_ms, moving.paused, moving.is_told, moving.seen) = (position_ms, paused, true, now);
+        let is_closed = {
             let mut closed = lock(&self.0.closed);
             closed.retain(|_, at| now.duration_since(*at) <= STRAYS);
             if over {
                 closed.insert(play.clone(), now);
             }
-            moving.over = closed.contains_key(play);
-            changed
+            closed.contains_key(play)
         };
-        if over && entry.open.load(Ordering::SeqCst) == 0 {
+        let changed = entry.tell(position_ms, paused, is_closed);
+        if over && entry.connections() == 0 {
             plays.remove(play);
         }
         let same = |p: &Arc<Play>| p.about.user == *user && p.about.file == entry.about.file && p.about.play != *play;
@@ -437,8 +238,7 @@ impl Streams {
     /// What was allowed has to be looked up again.
     pub fn doubt(&self) {
         for play in lock(&self.0.plays).values() {
-            *lock(&play.served) = None;
-            *lock(&play.film) = None;
+            play.doubt();
         }
     }
 
@@ -498,7 +298,7 @@ impl Streams {
             .values()
             .map(|play| {
                 let (bytes_sent, rate, paused) = play.look(now);
-                let position_ms = lock(&play.moving).position_ms;
+                let position_ms = play.position_ms();
                 PlayView { about: play.about_now(), started_at: play.started_at, position_ms, bytes_sent, rate, paused }
             })
             .collect();

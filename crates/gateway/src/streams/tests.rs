@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    play::{FORGOTTEN_AFTER, LEASE, SILENT_AFTER},
+    *,
+};
 use base::FakeClock;
 use domain::{FileId, LibraryId, SessionId, TitleId};
 use std::net::IpAddr;
