@@ -29,6 +29,7 @@ pub use crate::watched::{Film, Served};
 
 /// What was asked for before a page was closed may arrive after it said so, for this long.
 const STRAYS: Duration = Duration::from_secs(10);
+
 /// Stops a play that was begun and never handed over: its page left while it was being asked for.
 pub struct Unclaimed {
     streams: Streams,

@@ -3,7 +3,7 @@ use super::{
     *,
 };
 use base::FakeClock;
-use domain::{FileId, LibraryId, SessionId, TitleId};
+use domain::{FileId, LibraryId, SessionId, TitleId, playback::Method};
 use std::net::IpAddr;
 
 fn play(n: u8, user: u8) -> NewPlay {
