@@ -186,15 +186,17 @@ async fn a_right_taken_away_cuts_and_a_right_given_waits_for_the_end_of_the_film
 #[tokio::test(start_paused = true)]
 async fn what_changes_while_a_loge_starts_reaches_it() {
     let house = House::open(Start::Worker(Manner::Good)).await;
-    let starts = async |starts: usize| {
+    let begin = || {
         let loges = house.loges.clone();
-        let starting = tokio::spawn(async move { loges.ensure(&ana()).await });
+        tokio::spawn(async move { loges.ensure(&ana()).await })
+    };
+    let begun = async |starts: usize| {
         while house.runtime.starts().len() < starts {
             tokio::task::yield_now().await;
         }
-        starting
     };
-    let first = starts(1).await;
+    let first = begin();
+    begun(1).await;
     assert_eq!(house.state(&ana()), LogeState::Starting, "it has read what was before");
     house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None }));
     house.loges.remount(&ana()).await;
@@ -206,7 +208,8 @@ async fn what_changes_while_a_loge_starts_reaches_it() {
     assert_eq!(house.runtime.starts().len(), 2, "once");
 
     house.loges.stop(&ana()).await;
-    let again = starts(3).await;
+    let again = begin();
+    begun(3).await;
     assert_eq!(house.state(&ana()), LogeState::Starting);
     let Tenant::User(user) = ana() else { unreachable!() };
     let more = LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT };
