@@ -189,7 +189,8 @@ fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
                 let newest = hers.iter().find(|p| number(p) == Some(after[n].asked)).cloned();
                 let track = newest.as_deref().and_then(Path::parent).map(Path::to_path_buf);
                 *known = hers.into_iter().filter(|p| track.as_deref() == p.parent()).collect();
-                *place = after[n].clone();
+                // A listing that a seek fell into may name what went before it.
+                *place = if before[n].era == after[n].era { after[n].clone() } else { Place::default() };
             }
         }
         going.store(false, Ordering::Relaxed);
