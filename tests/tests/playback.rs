@@ -110,6 +110,24 @@ fn films_that_no_browser_takes_play_in_any_player() {
 }
 
 #[test]
+fn a_house_that_gives_way_to_other_programs_plays_all_the_same() {
+    let films = media::some(&[media::MKV, media::AVI]);
+    // An engine's containers are its own children and know nothing of the server's rank.
+    let house = House::open(Runtime::Process);
+    house.step_back();
+    let owner = house.claim();
+    let library = house.library(&owner, "Films", films.path());
+    let ana = house.viewer(&owner, "Ana", &[&library]);
+    for name in ["Copper Sky", "Old Reel"] {
+        let started = play(&ana, &title_id(&ana, name), &json!({}));
+        let quality = started["quality"].as_str().expect("a quality");
+        let first = started["url"].as_str().expect("an address").replace("master.m3u8", &format!("v-{quality}/0.m4s"));
+        let answer = house.anonymous().get(&first);
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    }
+}
+
+#[test]
 fn whoever_signs_out_has_no_more_segments_and_no_program_runs_on() {
     for runtime in Runtime::available() {
         let films = media::some(&[media::MKV]);

@@ -54,7 +54,17 @@ fn restrict(worker: u32, cpu_s: u64, niceness: u32) -> rustix::io::Result<()> {
     limit(Resource::Fsize, FILE_BYTES)?;
     limit(Resource::Nofile, OPEN_FILES)?;
     limit(Resource::Core, 0)?;
-    process::setpriority_process(None::<Pid>, i32::try_from(niceness).unwrap_or(19))
+    let wanted = i32::try_from(niceness).unwrap_or(19);
+    match further_behind(process::getpriority_process(None::<Pid>)?, wanted) {
+        Some(niceness) => process::setpriority_process(None::<Pid>, niceness),
+        None => Ok(()),
+    }
+}
+
+/// A house that was told to give way to others does so with its media programs too: back to the
+/// front is a way that nobody without rights may go.
+fn further_behind(now: i32, wanted: i32) -> Option<i32> {
+    (wanted > now).then_some(wanted)
 }
 
 /// Lowers a limit; one that is lower already stays.
@@ -62,4 +72,16 @@ fn limit(resource: Resource, value: u64) -> rustix::io::Result<()> {
     let hard = process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let value = Some(value.min(hard));
     process::setrlimit(resource, Rlimit { current: value, maximum: value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::further_behind;
+
+    #[test]
+    fn programs_only_ever_step_back() {
+        for (now, wanted, sets) in [(0, 19, Some(19)), (0, 0, None), (5, 0, None), (5, 19, Some(19)), (19, 19, None)] {
+            assert_eq!(further_behind(now, wanted), sets, "{now} {wanted}");
+        }
+    }
 }
