@@ -49,8 +49,9 @@ export async function openFirefox(program = firefoxProgram()) {
   // A program that cannot be started never exits.
   const ended = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   const close = async (leave) => {
-    await leave?.().catch(() => {});
     const late = setTimeout(() => child.kill("SIGKILL"), leave ? LEAVE_MS : 0);
+    // One that cannot be asked any more is ended.
+    await leave?.().catch(() => child.kill("SIGTERM"));
     await ended;
     clearTimeout(late);
     rmSync(home, { recursive: true, force: true });
@@ -95,6 +96,7 @@ class Session {
   #next = 1;
   #open = new Map();
   #listeners = new Set();
+  #gone = null;
 
   static async open(url) {
     // Behind a switch in Node 20, there for everybody since Node 22.
@@ -106,8 +108,9 @@ class Session {
       session.#socket.onerror = () => reject(new Error("Firefox does not take a connection"));
     });
     session.#socket.onmessage = ({ data }) => session.#hear(JSON.parse(data));
-    session.#socket.onclose = () => {
-      for (const { reject } of session.#open.values()) reject(new Error("Firefox has gone"));
+    session.#socket.onclose = ({ code, reason }) => {
+      session.#gone = new Error(`Firefox has gone: ${code} ${reason}`);
+      for (const { reject } of session.#open.values()) reject(session.#gone);
       session.#open.clear();
     };
     return session;
@@ -125,6 +128,7 @@ class Session {
   }
 
   send(method, params) {
+    if (this.#gone) return Promise.reject(this.#gone);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#open.set(id, { method, resolve, reject });
