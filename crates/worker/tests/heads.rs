@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Programs of this worker that run.
-fn programs(house: &House) -> usize {
+fn programs(house: &House) -> Vec<String> {
     let worker = house.worker.id().to_string();
     std::fs::read_dir("/proc")
         .unwrap()
@@ -20,7 +20,8 @@ fn programs(house: &House) -> usize {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
             stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&worker)
         })
-        .count()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -40,10 +41,10 @@ fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
         if round % 3 > 0 {
             assert!(take(&mut data, 1).len() == 1);
         }
-        assert!(programs(&house) <= 2, "one run, and one that is being put away");
+        assert!(programs(&house).len() <= 2, "one run, and one that is being put away");
     }
-    eventually("one run is left", || programs(&house) <= 1);
-    eventually("nobody asks, nothing runs", || programs(&house) == 0);
+    eventually("one run is left", || programs(&house).len() <= 1);
+    eventually("nobody asks, nothing runs", || programs(&house).is_empty());
 }
 
 #[test]
@@ -60,11 +61,11 @@ fn who_makes_ahead_of_time_can_be_told_to_rest() {
         let job = Job::Rest { file, track: track.clone() };
         asker.ask(RequestBody::Job { job, max_bytes: 64, time_limit_ms: 5000 })
     };
-    assert_eq!(programs(asker.house), 1, "it goes on by itself");
+    assert_eq!(programs(asker.house).len(), 1, "it goes on by itself");
     assert_eq!(rest(&mut asker), Ok(vec![]));
     // Patience for the process table, well below the time after which any unused run ends.
     let until = Instant::now() + Duration::from_secs(5);
-    while programs(asker.house) > 0 {
+    while !programs(asker.house).is_empty() {
         assert!(Instant::now() < until, "it runs on");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -115,6 +116,50 @@ fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
     assert_eq!(asker.ask(body), Err(Status::Limit));
 }
 
+/// A command names so many cuts and no more; where a film's frames do not lie exactly on them, the
+/// last segment ends only with the group behind it.
+#[test]
+fn the_last_segment_that_a_run_knows_comes_before_the_film_has_ended() {
+    let mut house = House::open();
+    let noise = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=24,noise=alls=60:allf=t"];
+    film(&house, "goes-on.mkv", &noise, &[H264, &["-g", "50", "-map", "0:v"]].concat());
+    let index = index(&mut house, "goes-on.mkv");
+    let PlanPart::Video { mut cuts, end, frame, back, .. } = Plan::Video(VideoPlan::encode(&index)).part(0) else {
+        panic!("a plan of pictures")
+    };
+    cuts.truncate(3);
+    cuts[1..].iter_mut().for_each(|cut| cut.start -= 900);
+    let plan = PlanPart::Video { cuts, end, is_last: false, frame, back };
+    let track = Track::VideoEncode { rung: Rung { kbps: 8000, ..RUNG } };
+    let (mut asker, mut bytes) = (Asker::new(&mut house, 1), vec![]);
+    for number in 0..2 {
+        let wanted = Wanted { number, ahead: 0, plan: plan.clone() };
+        let wanted = if number == 0 { wanted } else { from(wanted, 1) };
+        let file = asker.house.file(b"goes-on.mkv", None);
+        let body = RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX };
+        bytes.push(asker.ask(body).unwrap_or_else(|e| panic!("segment {number}: {e:?}")).len() as u64);
+    }
+    // Twelve such segments are the film, and a pipe holds less than one.
+    let written = written_by_programs(asker.house);
+    assert!(bytes[1] > 1 << 20 && written > bytes[1] && written < 6 * bytes[1], "{written} of {bytes:?}");
+}
+
+/// Bytes that the running programs of this worker have given away; 0 where none runs.
+fn written_by_programs(house: &House) -> u64 {
+    let of = |pid: &str| {
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+        io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    programs(house).iter().map(|pid| of(pid)).sum()
+}
+
+/// The same plan, seen from a later segment.
+fn from(wanted: Wanted, number: usize) -> Wanted {
+    let PlanPart::Video { cuts, end, is_last, frame, back } = wanted.plan else { panic!("a plan of pictures") };
+    let plan = PlanPart::Video { cuts: cuts[number..].to_vec(), end, is_last, frame, back };
+    Wanted { plan, ..wanted }
+}
+
 #[expect(clippy::disallowed_methods, reason = "kills what the worker started")]
 fn kill_programs(house: &House) {
     let _ = Command::new("pkill").args(["-KILL", "-P", &house.worker.id().to_string()]).status();
@@ -138,24 +183,24 @@ fn what_is_begun_ahead_is_there_when_somebody_asks() {
     };
     let nonsense = PlanPart::Audio { end: 48_000 };
     assert_eq!(begin(&mut asker, nonsense, 0), Err(Status::Refused));
-    assert_eq!(programs(asker.house), 0);
+    assert_eq!(programs(asker.house).len(), 0);
 
     assert_eq!(begin(&mut asker, plan.part(3), 3), Ok(vec![]));
-    eventually("it runs though nobody asked", || programs(asker.house) == 1);
+    eventually("it runs though nobody asked", || programs(asker.house).len() == 1);
     // The init is that of the run: no second program is started for it.
     let init = asker.init("ahead.mkv", &track);
-    assert!(programs(asker.house) <= 1, "a program of its own made the init");
+    assert!(programs(asker.house).len() <= 1, "a program of its own made the init");
     // Somewhere else: the one that runs is not disturbed by a mere wish.
     assert_eq!(begin(&mut asker, plan.part(0), 0), Ok(vec![]));
     let third = asker.segment("ahead.mkv", &track, &plan, 3).unwrap();
     assert!(!samples(&init, &third).1.is_empty());
-    assert!(programs(asker.house) <= 1);
+    assert!(programs(asker.house).len() <= 1);
     // Somebody who really asks is heard.
     let first = asker.segment("ahead.mkv", &track, &plan, 0).unwrap();
     assert_eq!(samples(&init, &first).1[0].dts, 0);
     assert_eq!(begin(&mut asker, plan.part(0), 0), Ok(vec![]), "it lies there");
     drop(asker);
-    eventually("nobody asks, nothing runs", || programs(&house) == 0);
+    eventually("nobody asks, nothing runs", || programs(&house).is_empty());
 }
 
 #[test]

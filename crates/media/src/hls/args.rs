@@ -130,10 +130,13 @@ pub fn encode_video(window: &Window, rung: Rung, threads: u32, further_back: boo
 }
 
 /// The first frame at or after each of these becomes a key frame; half a frame of margin so that
-/// rounding cannot miss it.
+/// rounding cannot miss it. One more behind the last: a muxer gives a group away when the next one
+/// begins, and the beginning of the last cut's group is what ends the segment before it.
 pub(super) fn key_frames(window: &Window) -> [String; 2] {
     let half = u64::from(window.frame / 2);
-    let forced = window.cuts.iter().take(MOST_CUTS).map(|c| seconds(c.key.saturating_sub(half)));
+    let cuts = window.cuts.iter().take(MOST_CUTS);
+    let behind = cuts.clone().next_back().filter(|_| !window.is_last).map(|last| last.key + half.max(1));
+    let forced = cuts.map(|c| c.key.saturating_sub(half)).chain(behind).map(seconds);
     ["-force_key_frames".into(), forced.collect::<Vec<_>>().join(",")]
 }
 
@@ -311,6 +314,12 @@ mod tests {
         assert!(command.contains("-noaccurate_seek -ss 4.500000 -i"), "{command}");
         assert!(command.contains("-force_key_frames 3.979167,5.979167 "), "{command}");
         assert!(command.contains("-vf bwdif=deint=interlaced,scale=-2:480:flags=fast_bilinear,setsar=1"));
+        let goes_on = Window { is_last: false, ..window(3) };
+        let command = text(&encode_video(&goes_on, RUNG, 2, false));
+        assert!(
+            command.contains("-force_key_frames 3.979167,5.979167,6.020833 "),
+            "the last group is given away: {command}"
+        );
         let mut inside = window(3);
         inside.cuts[0].on_key = false;
         assert!(text(&encode_video(&inside, RUNG, 2, false)).contains("-threads 2 -ss 3.979167 -i"));
