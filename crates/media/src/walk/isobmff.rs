@@ -365,7 +365,9 @@ fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, fir
             let descriptor = record(b"esds")?;
             match decoder_config(&descriptor).ok_or("a sound configuration that cannot be read")? {
                 (0x40, config) => sound::aac(config),
-                (0x69 | 0x6b, _) => sound::mp3(first.and_then(|at| r.get(at, 4)).ok_or("a first sound out of reach")?),
+                (0x69 | 0x6b, _) => {
+                    sound::mp3_or_before(first.and_then(|at| r.get(at, 4)).ok_or("a first sound out of reach")?)
+                }
                 _ => Err("a sound codec that needs a decoder"),
             }
         }
@@ -374,7 +376,7 @@ fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, fir
         b"Opus" => sound::opus(*record(b"dOps")?.get(1).ok_or(CUT)?),
         b"fLaC" => sound::flac(record(b"dfLa")?.get(8..).ok_or(CUT)?),
         b"alac" => sound::alac(record(b"alac")?.get(4..).ok_or(CUT)?),
-        b".mp3" => sound::mp3(first.and_then(|at| r.get(at, 4)).ok_or("a first sound out of reach")?),
+        b".mp3" => sound::mp3_or_before(first.and_then(|at| r.get(at, 4)).ok_or("a first sound out of reach")?),
         b"sowt" if bits == 16 => sound::pcm("pcm_s16le", channels, rate),
         b"twos" if bits == 16 => sound::pcm("pcm_s16be", channels, rate),
         b"raw " if bits == 8 => sound::pcm("pcm_u8", channels, rate),

@@ -45,6 +45,12 @@ pub(super) fn mp3(frame: &[u8]) -> Sure<Sound> {
     mpeg(frame, 1, "mp3")
 }
 
+/// The first frame of what MP4 calls MPEG sound, whatever its layer; ffprobe names it after the
+/// last one, which decodes the others too.
+pub(super) fn mp3_or_before(frame: &[u8]) -> Sure<Sound> {
+    mp3(frame).or_else(|_| mpeg(frame, 2, "mp3"))
+}
+
 /// The header of a frame of layer 2.
 pub(super) fn mp2(frame: &[u8]) -> Sure<Sound> {
     mpeg(frame, 2, "mp2")

@@ -99,6 +99,8 @@ impl Films {
             each("flac", "X264 -c:a flac -strict -2", No);
             each("mp3", "X264 -c:a libmp3lame", No);
             each("mp3mono", "X264 -c:a libmp3lame -ac 1 -ar 22050", No);
+            each("mp2", "X264 -c:a mp2", No);
+            each("mp2mono", "X264 -c:a mp2 -ac 1 -ar 24000", No);
             each("vp9in", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv420p AAC", No);
             each("av1in", "-c:v libaom-av1 -cpu-used 8 -usage realtime -pix_fmt yuv420p -c:a libopus", No);
             each("dts", "X264 -c:a dca -strict -2 -ac 2", if container == "mkv" { No } else { Unsure });
