@@ -16,6 +16,8 @@ pub struct Lodger {
     pub content_for: Option<Duration>,
     /// Whether it may be lent to. The house's own work can wait.
     pub borrows: bool,
+    /// Somebody has just pressed play or sought: it is about to use what it can get.
+    pub expected: bool,
 }
 
 /// What a loge that woke up may use before anything is taken back for it.
@@ -33,7 +35,7 @@ impl Lodger {
         let allowed = self.own.saturating_add(self.lent);
         let uses = |percent: u32| u64::from(used) * 100 >= u64::from(allowed) * u64::from(percent);
         let uses_what_is_lent = self.lent > 0 && u64::from(used) * 100 >= u64::from(self.own) * 85;
-        self.borrows && (uses_what_is_lent || uses(85) || (self.held_back >= 25 && uses(50)))
+        self.borrows && (self.expected || uses_what_is_lent || uses(85) || (self.held_back >= 25 && uses(50)))
     }
 
     fn stays(&self) -> bool {
@@ -81,7 +83,7 @@ mod tests {
     const CEILING: u32 = 3600;
 
     fn idle(used: u32) -> Lodger {
-        Lodger { own: 500, lent: 0, used: Some(used), held_back: 0, content_for: None, borrows: true }
+        Lodger { own: 500, lent: 0, used: Some(used), held_back: 0, content_for: None, borrows: true, expected: false }
     }
     fn busy(lent: u32) -> Lodger {
         Lodger { used: Some(500 + lent), held_back: 80, lent, content_for: Some(Duration::ZERO), ..idle(0) }
@@ -132,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn who_is_about_to_work_need_not_have_begun() {
+        let expected = |lodger: Lodger| Lodger { expected: true, ..lodger };
+        check(&[expected(idle(0)), idle(20)], true, &[350, 0]);
+        check(&[expected(idle(0)), busy(400)], true, &[0, 0]); // both need all of their own
+        check(&[expected(idle(0)), idle(20)], false, &[0, 0]);
+        check(&[Lodger { used: None, ..expected(idle(0)) }, idle(0)], true, &[0, 0]);
+        check(&[Lodger { borrows: false, ..expected(idle(0)) }, idle(0)], true, &[0, 0]);
+    }
+
+    #[test]
     fn more_is_lent_when_it_has_settled() {
         check(&[busy(100), idle(20)], false, &[100, 0]);
         check(&[busy(100), idle(20)], true, &[350, 0]);
@@ -167,6 +179,7 @@ mod tests {
                 let allowed = lodger.own + lodger.lent;
                 lodger.used = (roll(30) > 0).then(|| if roll(2) == 0 { roll(100) } else { roll(allowed + 1) });
                 lodger.held_back = roll(101);
+                lodger.expected = roll(4) == 0;
                 lodger.content_for = Some(Duration::from_millis(u64::from(roll(4000))));
             }
             let next = lend(&lodgers, 2500, roll(2) == 0);

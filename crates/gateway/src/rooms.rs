@@ -87,6 +87,9 @@ pub trait LogeRoom: Send + Sync + 'static {
     fn runtime(&self) -> RuntimeInfo;
     /// Whether processor time that some leave unused is lent to others.
     fn lends(&self) -> bool;
+    /// Somebody pressed play or sought: their loge is lent what others leave, for the moment that
+    /// takes the most. Returns at once.
+    fn expects_work(&self, tenant: &Tenant);
     fn set_idle_stop(&self, idle_stop: Duration);
 }
 
@@ -173,6 +176,9 @@ impl LogeRoom for Loges {
     }
     fn lends(&self) -> bool {
         Loges::lends(self)
+    }
+    fn expects_work(&self, tenant: &Tenant) {
+        Loges::expects_work(self, tenant);
     }
     fn set_idle_stop(&self, idle_stop: Duration) {
         Loges::set_idle_stop(self, idle_stop);

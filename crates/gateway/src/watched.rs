@@ -52,6 +52,23 @@ impl Version {
     }
 }
 
+/// Where the player is in each track, by the track's name: the segment it asked for last.
+#[derive(Debug, Default)]
+pub struct Course(Mutex<HashMap<String, u32>>);
+
+impl Course {
+    /// A player that goes on asks for the next segment, or for one again that did not come.
+    const STEP: u32 = 2;
+
+    /// Notes that it asks for this segment; answers whether that is somewhere else than where it
+    /// was, as after a seek and at the beginning of a track.
+    pub fn leaves(&self, rendition: &Rendition, number: u32) -> bool {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.insert(rendition.name(), number);
+        before.and_then(|before| number.checked_sub(before)).is_none_or(|step| step > Self::STEP)
+    }
+}
+
 /// By the name of a track.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<HashMap<String, Part>>);
@@ -196,6 +213,17 @@ mod tests {
         assert_eq!(watched.windows(Some(10_000)), [(video, Window { at: Some(5), asked: 7 })]);
         assert_eq!(watched.asks(&sound, 2), Some(audio));
         assert_eq!(watched.windows(Some(10_000)).len(), 2);
+    }
+
+    #[test]
+    fn who_goes_on_does_not_leave() {
+        let course = Course::default();
+        let (picture, sound) = (Rendition::Live(360), Rendition::Sound(0));
+        assert!(course.leaves(&picture, 4) && course.leaves(&sound, 4), "each begins");
+        for (number, leaves) in [(5, false), (5, false), (6, false), (8, false), (11, true), (12, false), (11, true)] {
+            assert_eq!(course.leaves(&picture, number), leaves, "{number}");
+        }
+        assert!(!course.leaves(&sound, 5));
     }
 
     #[test]

@@ -290,8 +290,20 @@ async fn what_a_player_asks_for_first_is_begun_when_it_is_played() {
     house.asked(&format!("begin {id} AudioCopy {{ index: 0, start_us: 0, rate: 48000 }} 3")).await;
     assert_eq!(house.rooms.asked("begin"), 2);
 
+    // Before that, its loge was expected to work; so it is where a player comes to somewhere else,
+    // and not while it goes on.
+    let expected = || house.rooms.asked(&format!("expects {id}"));
+    assert_eq!(expected(), 1);
+    let play = house.play(&owner, &shelf.title).await;
+    let base = play["url"].as_str().unwrap().strip_suffix("master.m3u8").unwrap();
+    for (part, times) in [("init.mp4", 2), ("0.m4s", 3), ("1.m4s", 3), ("2.m4s", 3), ("0.m4s", 4), ("4.m4s", 5)] {
+        assert_eq!(house.get(&format!("{base}v-original/{part}")).await.status, 200);
+        assert_eq!(expected(), times, "{part}");
+    }
+    let begun = house.rooms.asked("begin");
+
     // A plain file is asked for by its player.
     let direct = house.shelf("plain", Container::Mp4, "h264").await;
     assert_eq!(house.play(&owner, &direct.title).await["method"], "direct");
-    assert_eq!(house.rooms.asked("begin"), 2);
+    assert_eq!((house.rooms.asked("begin"), expected()), (begun, 5));
 }

@@ -307,6 +307,14 @@ fn groups_are_cleared_away() {
     let mut sleeper = Sleeper::start(&site, Who::Me);
     let group = sleeper.report["cgroups"][0].as_str().unwrap().to_owned();
     assert!(!std::fs::read_to_string(format!("{group}/cgroup.procs")).unwrap().is_empty());
+    // Half a core, and what was left unused of it may come at once.
+    for group in sleeper.report["cgroups"].as_array().unwrap().iter().filter_map(|group| group.as_str()) {
+        for file in ["cpu.cfs_quota_us", "cpu.cfs_burst_us", "cpu.max.burst"] {
+            if let Ok(value) = std::fs::read_to_string(Path::new(group).join(file)) {
+                assert_eq!(value.trim(), "50000", "{group}/{file}");
+            }
+        }
+    }
     sleeper.launcher.kill().unwrap();
     sleeper.launcher.wait().unwrap();
     // The launcher was killed and could not tidy up; the next one does.

@@ -1,6 +1,7 @@
 //! What all loges of this house share.
 
 use crate::{
+    lending::Expected,
     logbook::{self, Logbook},
     quarantine::Quarantine,
     runtime::Runtime,
@@ -29,6 +30,7 @@ pub struct House {
     pub quarantine: Quarantine,
     pub logbook: Logbook,
     pub idle_stop_ms: AtomicU64,
+    pub expected: Expected,
     /// Set by the shutdown: nobody gets a loge any more.
     pub closed: AtomicBool,
 }

@@ -34,6 +34,7 @@ use base::{Bus, Clock, Lifecycle};
 use contract::{FileRef, Job, RequestBody, Status, Track, Wanted};
 use domain::{Code, Failure, LogeLimits, LogeState, Tenant, UserId};
 use house::House;
+use lending::Expected;
 use link::{Announces, DataError, FIRST_BYTE_DEADLINE, Link, SEGMENT_DEADLINE};
 use runtime::Runtime;
 use std::{
@@ -114,6 +115,7 @@ impl Loges {
             idle_stop_ms: u64::try_from(config.idle_stop.as_millis()).unwrap_or(u64::MAX).into(),
             quarantine: quarantine::Quarantine::default(),
             logbook: logbook::Logbook::open(config.logs_dir, now),
+            expected: Expected::default(),
             closed: false.into(),
         };
         let loges = Self { house: Arc::new(house), tenants: Arc::default() };
@@ -184,6 +186,14 @@ impl Loges {
     /// the limits of a loge that runs cannot be changed.
     pub fn lends(&self) -> bool {
         self.house.runtime.has_live_limits()
+    }
+
+    /// Somebody pressed play or sought: this loge is about to work, and is lent what others leave
+    /// before it is measured that half a core is little. Returns at once.
+    pub fn expects_work(&self, tenant: &Tenant) {
+        if self.lends() {
+            self.house.expected.add(tenant);
+        }
     }
 
     /// So many thousandths of a core on top of the limits; 0 takes them back. They end with this

@@ -53,6 +53,9 @@ pub fn is_kept(house: &House, user: &UserId, file: &FileRow, film: &Film, wish: 
 
 /// Asks for it and returns. What comes of it shows when the player asks.
 pub fn begin(house: &Arc<House>, tenant: &Tenant, file: &FileRef, wishes: Vec<(Track, Wanted)>) {
+    if !wishes.is_empty() {
+        house.loges.expects_work(tenant);
+    }
     for (track, wanted) in wishes {
         let (loges, tenant) = (house.loges.clone(), tenant.clone());
         let file = file.clone();

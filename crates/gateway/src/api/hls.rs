@@ -277,6 +277,7 @@ async fn part(
     if method == Method::HEAD {
         return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
     }
+    let leaves = number.is_some_and(|number| play.course.leaves(&rendition, number));
     let place = place(play, &rendition, &content, number);
     let found = match &place {
         Some((key, number)) => house.segments.get(key, *number).await,
@@ -302,6 +303,9 @@ async fn part(
         }
         (None, Content::Stored { slice, .. }) => OpenRange::ours(slice.length, shelf::serve(slice))?,
         (None, Content::Made { track, wanted }) => {
+            if leaves {
+                house.loges.expects_work(&Tenant::User(claims.user.clone()));
+            }
             made(&house, &claims, &sitting, &rendition, track, wanted, place).await?
         }
     };

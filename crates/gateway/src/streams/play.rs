@@ -3,7 +3,7 @@
 use super::{NewPlay, lock};
 use crate::{
     stream::{Meter, Pace},
-    watched::{Film, Served, Version, Watched},
+    watched::{Course, Film, Served, Version, Watched},
 };
 use base::{Bus, Event, UnixMs};
 use domain::{admission::Running, playback::Method};
@@ -42,6 +42,7 @@ pub struct Play {
     pub version: Version,
     /// What its player asks for of tracks that are kept.
     pub watched: Watched,
+    pub course: Course,
     bus: Bus,
 }
 
@@ -105,6 +106,7 @@ impl Play {
             film: Mutex::default(),
             version: Version::default(),
             watched: Watched::default(),
+            course: Course::default(),
             bus,
             about,
         }

@@ -205,6 +205,9 @@ impl LogeRoom for FakeRooms {
     fn lends(&self) -> bool {
         true
     }
+    fn expects_work(&self, tenant: &Tenant) {
+        self.saw(format!("expects {tenant}"));
+    }
     fn runtime(&self) -> RuntimeInfo {
         RuntimeInfo {
             kind: RuntimeKind::Process,

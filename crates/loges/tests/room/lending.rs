@@ -64,6 +64,39 @@ async fn the_idle_lend_to_the_busy_and_have_it_back_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_presses_play_has_it_before_it_is_measured() {
+    let house = two().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let began = Instant::now();
+    house.loges.expects_work(&ana());
+    eventually("something is lent", SOON, async || told(&house, &ana()) > OWN).await;
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}: it was measured first", began.elapsed());
+    assert_eq!(told(&house, &bo()), OWN);
+    // Nothing came of it: it is given back as from anybody who is content.
+    eventually("it is taken back", SOON, async || told(&house, &ana()) == OWN).await;
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}: who begins needs a moment", began.elapsed());
+
+    // A hundred presses are told the engine once.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let asked = house.runtime.limits().len();
+    house.runtime.hunger(&ana(), 2000);
+    for _ in 0..100 {
+        house.loges.expects_work(&ana());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(house.runtime.limits().len(), asked + 1, "{:?}", house.runtime.limits());
+    // What is not there is lent to nobody, however often it is asked for.
+    house.runtime.hunger(&bo(), 2000);
+    eventually("both have their own", SOON, async || lent(&house, &ana()) == 0).await;
+    for tenant in [ana(), bo()].iter().cycle().take(100) {
+        house.loges.expects_work(tenant);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!((told(&house, &ana()), told(&house, &bo())), (OWN, OWN));
+    }
+    house.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_limits_and_lent_time_leave_each_other_alone() {
     let house = two().await;
     house.runtime.hunger(&ana(), 2000);
