@@ -69,7 +69,7 @@ impl Chance {
 }
 
 /// Where somebody is in which film, as the sampler reads it.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Place {
     /// By its file.
     film: String,
