@@ -181,6 +181,9 @@ async function firstSegment(folder, runtime, rounds) {
       return answer.text();
     };
     for (let round = 0; round < Math.max(rounds, 10); round++) {
+      // Nobody has just played: what an earlier round was lent has been given back.
+      const gaveBack = async () => (await house.call("GET", "/admin/containers")).items.every((loge) => !loge.lent_cpus);
+      await until("a quiet loge", gaveBack);
       // What a player does, in its order: nothing is asked for before it is known.
       const since = process.hrtime.bigint();
       const passed = () => Number(process.hrtime.bigint() - since) / 1e6;

@@ -38,6 +38,11 @@ impl Lodger {
         self.borrows && (self.expected || uses_what_is_lent || uses(85) || (self.held_back >= 25 && uses(50)))
     }
 
+    /// Whether it would rather keep what it is lent, or have more.
+    pub fn borrows_now(&self) -> bool {
+        self.needs_more() || self.stays()
+    }
+
     fn stays(&self) -> bool {
         self.borrows && self.used.is_some() && self.lent > 0 && self.content_for.is_some_and(|t| t < KEPT_FOR)
     }
@@ -55,7 +60,7 @@ impl Lodger {
 /// exceeds what the loges have of their own, nor `ceiling`. What somebody comes to need is taken
 /// back at once; more is lent only when `settled` says that nothing was taken back lately.
 pub fn lend(lodgers: &[Lodger], ceiling: u32, settled: bool) -> Vec<u32> {
-    let borrowers: Vec<bool> = lodgers.iter().map(|l| l.needs_more() || l.stays()).collect();
+    let borrowers: Vec<bool> = lodgers.iter().map(Lodger::borrows_now).collect();
     let count = borrowers.iter().filter(|b| **b).count();
     let Some(count) = u32::try_from(count).ok().filter(|count| *count > 0) else { return vec![0; lodgers.len()] };
     let all = lodgers.iter().map(|l| l.own).fold(0, u32::saturating_add).min(ceiling);

@@ -112,8 +112,12 @@ impl Lender {
         let next = lend(&lodgers, self.ceiling, settled);
         trace!(?lodgers, ?next, "looked");
         let changes: Vec<(&LogeView, u32)> =
-            ready.iter().zip(next).filter(|(view, n)| view.lent_millis != *n).collect();
-        self.bring(loges, &changes).await;
+            ready.iter().zip(next.iter().copied()).filter(|(view, n)| view.lent_millis != *n).collect();
+        // What somebody gives back who has had enough says nothing about the others.
+        if lodgers.iter().zip(&next).any(|(lodger, next)| *next < lodger.lent && lodger.borrows_now()) {
+            self.took_back = Some(Instant::now());
+        }
+        bring(loges, &changes).await;
         let rests = |known: &Known| known.needed.is_none_or(|at| at.elapsed() >= KEPT_FOR);
         if changes.is_empty() && ready.iter().all(|view| view.lent_millis == 0) && self.known.values().all(rests) {
             self.known.clear();
@@ -169,23 +173,20 @@ impl Lender {
         lodger.content_for = known.needed.map(|at| at.elapsed());
         lodger
     }
+}
 
-    /// Takes back before it gives, so that not even in between too much is lent.
-    async fn bring(&mut self, loges: &Loges, changes: &[(&LogeView, u32)]) {
-        let (less, more): (Vec<_>, Vec<_>) = changes.iter().partition(|(view, next)| *next < view.lent_millis);
-        for (step, part) in [less, more].into_iter().enumerate() {
-            if step == 0 && !part.is_empty() {
-                self.took_back = Some(Instant::now());
-            }
-            let brought = part.iter().map(|(view, millis)| async move {
-                let brought = loges.lend(&view.tenant, *millis).await;
-                debug!(container.id = ?view.container_id, lent_millis = millis, ?brought, "{} is lent {millis}", view.tenant);
-                matches!(brought, Ok(true))
-            });
-            // What could not be taken back is not given a second time.
-            if !join_all(brought).await.into_iter().all(|done| done) {
-                return;
-            }
+/// Takes back before it gives, so that not even in between too much is lent.
+async fn bring(loges: &Loges, changes: &[(&LogeView, u32)]) {
+    let (less, more): (Vec<_>, Vec<_>) = changes.iter().partition(|(view, next)| *next < view.lent_millis);
+    for part in [less, more] {
+        let brought = part.iter().map(|(view, millis)| async move {
+            let brought = loges.lend(&view.tenant, *millis).await;
+            debug!(container.id = ?view.container_id, lent_millis = millis, ?brought, "{} is lent {millis}", view.tenant);
+            matches!(brought, Ok(true))
+        });
+        // What could not be taken back is not given a second time.
+        if !join_all(brought).await.into_iter().all(|done| done) {
+            return;
         }
     }
 }

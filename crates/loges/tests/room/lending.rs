@@ -76,6 +76,12 @@ async fn who_presses_play_has_it_before_it_is_measured() {
     eventually("it is taken back", SOON, async || told(&house, &ana()) == OWN).await;
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}: who begins needs a moment", began.elapsed());
 
+    // That it was given back is no reason to wait with the next one.
+    let again = Instant::now();
+    house.loges.expects_work(&ana());
+    eventually("something is lent again", SOON, async || told(&house, &ana()) > OWN).await;
+    assert!(again.elapsed() < Duration::from_millis(100), "{:?}", again.elapsed());
+
     // A hundred presses are told the engine once.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let asked = house.runtime.limits().len();
