@@ -10,6 +10,7 @@ pub mod media;
 pub mod player;
 pub mod processes;
 pub mod segments;
+pub mod volume;
 pub mod wire;
 
 use serde_json::{Value, json};

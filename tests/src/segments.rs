@@ -3,7 +3,7 @@
 use crate::{Answer, House, Person};
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
@@ -113,6 +113,16 @@ pub fn files(root: &Path) -> BTreeMap<PathBuf, u64> {
 pub fn number(path: &Path) -> Option<u32> {
     let name = path.file_name()?.to_str()?.strip_suffix(".m4s")?;
     name.split('.').next()?.parse().ok()
+}
+
+/// The track of this film that has this segment; two films may both have one of that number.
+pub fn track_of(film: &str, number_in: u32, lie: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+    let tracks = lie.iter().filter(|p| number(p) == Some(number_in)).filter_map(|p| p.parent());
+    let of_film = |track: &&Path| {
+        let version = track.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        version.is_some_and(|name| name.split('.').next() == Some(film))
+    };
+    tracks.filter(of_film).map(Path::to_path_buf).next()
 }
 
 /// As if a calibration had found a machine on which everybody may have an encode at once.

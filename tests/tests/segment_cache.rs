@@ -7,7 +7,8 @@
 use loge_tests::{
     House, Person, Runtime, eventually,
     media::{self, open_to_all},
-    segments::{Picture, files, is_whole, let_everybody_encode, number, old_film, old_film_of, repeated},
+    segments::{Picture, files, is_whole, let_everybody_encode, number, old_film, old_film_of, repeated, track_of},
+    volume::Volume,
 };
 use serde_json::{Value, json};
 use std::{
@@ -82,16 +83,6 @@ struct Place {
 fn file_of(who: &Person, title: &str) -> String {
     let told = who.get(&format!("/api/v1/titles/{title}/playability")).json();
     told["files"][0]["file_id"].as_str().unwrap_or_else(|| panic!("no file in {told:#}")).to_owned()
-}
-
-/// The track of this film that has this segment; two films may both have one of that number.
-fn track_of(film: &str, number_in: u32, lie: &BTreeSet<PathBuf>) -> Option<PathBuf> {
-    let tracks = lie.iter().filter(|p| number(p) == Some(number_in)).filter_map(|p| p.parent());
-    let of_film = |track: &&Path| {
-        let version = track.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-        version.is_some_and(|name| name.split('.').next() == Some(film))
-    };
-    tracks.filter(of_film).map(Path::to_path_buf).next()
 }
 
 #[test]
@@ -244,30 +235,6 @@ fn the_cache_never_exceeds_its_quota_while_eight_people_seek_about() {
     for path in lie.keys() {
         let bytes = std::fs::read(path).unwrap_or_default();
         assert!(given.contains(&media::sha256(&bytes)), "{} is nobody's", path.display());
-    }
-}
-
-/// A disk of its own for the cache, which takes root.
-struct Volume(PathBuf);
-
-impl Volume {
-    fn mount(at: &Path, bytes: u64) -> Option<Self> {
-        std::fs::create_dir_all(at).expect("a folder");
-        let size = format!("size={bytes},mode=700");
-        let done =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "loge-test"]).arg(at).output().expect("mount runs");
-        if !done.status.success() {
-            eprintln!("skipped: no file system can be mounted here: {}", String::from_utf8_lossy(&done.stderr));
-            return None;
-        }
-        Some(Self(at.to_path_buf()))
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg("-l").arg(&self.0).status();
-        assert!(done.is_ok_and(|s| s.success()) || std::thread::panicking(), "{} stays mounted", self.0.display());
     }
 }
 
