@@ -123,6 +123,16 @@ test("the picture becomes smaller by itself on a narrow way, and larger again as
   await page.context().close();
 });
 
+/** Waits until the film holds; a failure says what was on the page instead. */
+async function held({ page, look }, holding) {
+  try {
+    await holding.waitFor({ timeout: 60_000 });
+  } catch (error) {
+    const words = await page.locator("body").innerText();
+    throw new Error(`the film does not hold: ${JSON.stringify(await look())}, and the page says: ${words}`, { cause: error });
+  }
+}
+
 test("whoever insists on a picture that the way does not carry gets it in pieces, and is offered a smaller one", async () => {
   const viewer = await openPage();
   const { page, problems, way, look } = viewer;
@@ -130,25 +140,25 @@ test("whoever insists on a picture that the way does not carry gets it in pieces
   await way(TIGHT);
   await page.goto(`${house.url}/watch/${film.id}?from=5`);
   const holding = page.getByTestId("holding");
-  await holding.waitFor({ timeout: 60_000 });
+  await held(viewer, holding);
   assert.match(await holding.innerText(), /carries \d\.\d Mbit\/s, and this picture takes 1\d|more slowly than it plays/);
-  const held = await look();
+  const then = await look();
   // It goes on by itself when a good piece has arrived, and not for a second only.
   await holding.waitFor({ state: "detached", timeout: 60_000 });
   const gone = await eventually("a piece of the original", async () => {
     const seen = await look();
-    return seen.time > held.time + 4 && seen;
+    return seen.time > then.time + 4 && seen;
   });
-  assert.deepEqual([gone.height, gone.src, viewer.plays], [540, held.src, 1], "the same picture of the same play");
+  assert.deepEqual([gone.height, gone.src, viewer.plays], [540, then.src, 1], "the same picture of the same play");
 
-  await holding.waitFor({ timeout: 60_000 });
+  await held(viewer, holding);
   const there = await look();
   await page.getByRole("button", { name: "Use a lower quality" }).click();
   const lower = await eventually("the smaller picture", async () => {
     const seen = await look();
     return seen.height === 480 && seen.time > there.time + 2 && seen.moves && seen;
   });
-  assert.deepEqual([lower.src, viewer.plays], [held.src, 1]);
+  assert.deepEqual([lower.src, viewer.plays], [then.src, 1]);
   assert.equal(await holding.count(), 0);
   assert.equal(await page.evaluate(() => localStorage.getItem("loge-quality")), null, "the house chooses again");
   assert.deepEqual(problems, []);
