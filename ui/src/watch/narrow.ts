@@ -17,11 +17,18 @@ export interface Sight {
 /** What lies ready before it goes on: more each time it was not enough. */
 const FIRST_FILL_S = 6;
 const MOST_FILL_S = 16;
+/** Moving for so long, it has made up for having stood before. */
+const FORGET_MS = 10_000;
 /** Nothing more comes, since the browser holds as much as it wants to. */
 const QUIET_MS = 3_000;
 
 export class Narrow {
-  #standsSince: number | null = null;
+  /** When it was looked at last, if it stood then. */
+  #standing: number | null = null;
+  /** Milliseconds that it stood while bytes arrived, in one piece or in several, and for how long nothing has arrived. */
+  #stood = 0;
+  #pending = 0;
+  #stoodLast = 0;
   #arrivedThen = 0;
   #arrived = 0;
   #heard = 0;
@@ -34,12 +41,22 @@ export class Narrow {
 
   /** Another picture: what was learnt about the one before is not true of it. */
   reset() {
-    this.#standsSince = null;
+    this.forget();
     this.#holds = false;
     this.#fills = 0;
   }
 
-  /** Call about once a second. `patience`: standing for so many milliseconds, while bytes arrive, is too long. */
+  /** Somebody sought: that it stood then says nothing about the way. */
+  forget() {
+    this.#standing = null;
+    this.#stood = 0;
+    this.#pending = 0;
+  }
+
+  /**
+   * Call about once a second. `patience`: standing for so many milliseconds, while bytes arrive, is too long, also where
+   * it moves for a few seconds in between.
+   */
   look(sight: Sight, patience: number): "hold" | "go" | null {
     if (sight.arrived !== this.#arrived) this.#heard = sight.now;
     this.#arrived = sight.arrived;
@@ -48,18 +65,28 @@ export class Narrow {
       const isFull = sight.ahead > 1 && sight.now - this.#heard >= QUIET_MS;
       if (sight.ahead < enough && !isFull) return null;
       this.#holds = false;
-      this.#standsSince = null;
+      this.forget();
       return "go";
     }
+    const before = this.#standing;
+    this.#standing = sight.stands ? sight.now : null;
     if (!sight.stands) {
-      this.#standsSince = null;
+      this.#pending = 0;
+      if (sight.now - this.#stoodLast >= FORGET_MS) this.#stood = 0;
       return null;
     }
-    if (this.#standsSince === null) {
-      this.#standsSince = sight.now;
+    this.#stoodLast = sight.now;
+    if (before === null) {
+      this.#arrivedThen = sight.arrived;
+      return null;
+    }
+    this.#pending += sight.now - before;
+    if (sight.arrived !== this.#arrivedThen) {
+      this.#stood += this.#pending;
+      this.#pending = 0;
       this.#arrivedThen = sight.arrived;
     }
-    if (sight.now - this.#standsSince < patience || sight.arrived === this.#arrivedThen) return null;
+    if (this.#stood < patience) return null;
     this.#holds = true;
     this.#fills += 1;
     return "hold";

@@ -228,6 +228,7 @@ export class Playback {
     const video = this.#video;
     if (!video || this.#opening) return;
     this.#position = video.currentTime;
+    this.#narrow.forget();
     this.reporter.report("seek", this.#position);
   }
   ended() {

@@ -157,6 +157,22 @@ describe("a way that is too narrow", () => {
     expect([70, 74].map((s) => narrow.look(sight(s), 12_000))).toEqual([null, null]);
   });
 
+  it("adds up what stands again and again, until it has moved for a while or somebody sought", () => {
+    const narrow = new Narrow();
+    // Three seconds of every six, which none of them is too much.
+    const orders = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, n) => narrow.look(sight(from + n, { stands: (from + n) % 6 < 4 }), 4000));
+    expect(orders(0, 7)).not.toContain("hold");
+    expect(orders(7, 12)).toContain("hold");
+    expect(narrow.look(sight(12, { ahead: 6 }), 4000)).toBe("go");
+    for (const s of [18, 19, 20, 21]) expect(narrow.look(sight(s), 4000)).toBe(null);
+    for (const s of [22, 31]) expect(narrow.look(sight(s, { stands: false }), 4000)).toBe(null);
+    for (const s of [32, 33, 34, 35]) expect(narrow.look(sight(s), 4000)).toBe(null);
+    narrow.forget();
+    for (const s of [36, 37, 38, 39]) expect(narrow.look(sight(s), 4000)).toBe(null);
+    expect(narrow.look(sight(40), 4000)).toBe("hold");
+  });
+
   it("goes on with what there is at the end, and when the browser takes no more", () => {
     const narrow = new Narrow();
     narrow.look(sight(0), 4000);
