@@ -18,10 +18,3 @@ function draw(below: number): number {
   while ((box[0] as number) >= limit);
   return (box[0] as number) % below;
 }
-
-export function passwordRemark(password: string): string {
-  if (password.length === 0) return "";
-  if (password.length < 8) return `${8 - password.length} more ${8 - password.length === 1 ? "character" : "characters"}`;
-  if (password.length > 128) return "At most 128 characters";
-  return "";
-}
