@@ -1,13 +1,24 @@
 // The shapes pages use (types.ts) against the shapes the server documents (schema.gen.ts). A field that one side has and
-// the other has not, or that cannot hold what the page expects, does not compile. types.ts only says more: which
-// words a text can be, and which fields are always there for whoever reads them.
+// the other has not, that cannot hold what the page expects, or that the server may leave out while the page relies on
+// it, does not compile. types.ts only says more: which words a text can be.
 import type * as Wire from "./schema.gen";
 import type * as Page from "./types";
+
+/** The fields that the server may leave out and the page takes for granted: each is a crash that waits for its file. */
+type TakenForGranted<Hand, From> = {
+  [K in keyof Hand & keyof From]-?: [Extract<From[K], null | undefined>, Extract<Hand[K], null | undefined>] extends [never, unknown]
+    ? never
+    : [Extract<Hand[K], null | undefined>] extends [never]
+      ? K
+      : never;
+}[keyof Hand & keyof From];
 
 /** `true`, or the names of the fields that only one side knows. */
 type Same<Hand, From> = [Exclude<keyof Hand, keyof From>, Exclude<keyof From, keyof Hand>] extends [never, never]
   ? Hand extends From
-    ? true
+    ? [TakenForGranted<Hand, From>] extends [never]
+      ? true
+      : { takenForGranted: TakenForGranted<Hand, From> }
     : { differs: { [K in keyof Hand & keyof From]: Hand[K] extends From[K] ? never : K }[keyof Hand & keyof From] }
   : { onlyHere: Exclude<keyof Hand, keyof From>; onlyThere: Exclude<keyof From, keyof Hand> };
 

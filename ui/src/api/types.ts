@@ -42,10 +42,10 @@ export interface Preferences {
 }
 export interface OwnSession {
   id: string;
-  device: string;
+  device?: string | null;
   created_at: string;
   last_seen_at: string;
-  address: string;
+  address?: string | null;
   current: boolean;
 }
 
@@ -99,25 +99,25 @@ export interface TitleCard {
   width: number;
   height: number;
   container: string;
-  video_codec: string;
-  audio_codec: string;
+  video_codec?: string | null;
+  audio_codec?: string | null;
   size_bytes: number;
   playability: Playability;
   added_at: string;
-  poster_url: string | null;
+  poster_url?: string | null;
   progress?: Progress | null;
   missing: boolean;
 }
 export interface TitleFile {
   id: string;
-  container: string;
+  container?: string | null;
   size_bytes: number;
-  duration_s: number;
-  width: number;
-  height: number;
-  video_codec: string;
-  audio_codec: string;
-  bitrate: number;
+  duration_s?: number | null;
+  width?: number | null;
+  height?: number | null;
+  video_codec?: string | null;
+  audio_codec?: string | null;
+  bitrate?: number | null;
   playability: Playability;
   defect?: string | null;
   missing: boolean;
@@ -233,8 +233,8 @@ export interface Session {
   id: string;
   user_id: string;
   username: string;
-  device: string;
-  address: string;
+  device?: string | null;
+  address?: string | null;
   created_at: string;
   last_seen_at: string;
 }
