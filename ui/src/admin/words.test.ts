@@ -42,5 +42,8 @@ describe("words", () => {
     expect(daysToFull(100, 100, 3600)).toBeNull();
     expect(daysToFull(100, 90, 30)).toBeNull();
     expect(daysToFull(100e9, 90e9, 86400)).toBeCloseTo(9);
+    // Minutes after the first scan the pace is that of the scan.
+    expect(daysToFull(100e9, 99e9, 3600)).toBeNull();
+    expect(daysToFull(100e9, 90e9, 22 * 3600)).toBeNull();
   });
 });

@@ -56,9 +56,12 @@ export function rate(perSecond: number | null | undefined, what: string): string
 
 export const count = (value: number): string => new Intl.NumberFormat("en").format(value);
 
-/** Days until a disk is full at the present pace, from free space then and now. Null while it is not filling up. */
+/** A first scan fills a disk like nothing after it, so less than about a day says nothing about the pace. */
+const FORECAST_FROM_S = 23 * 3600;
+
+/** Days until a disk is full at the present pace, from free space then and now. Null while it is not filling up, or too little is known. */
 export function daysToFull(freeThen: number, freeNow: number, seconds: number): number | null {
   const used = freeThen - freeNow;
-  if (seconds < 600 || used <= 0) return null;
+  if (seconds < FORECAST_FROM_S || used <= 0) return null;
   return freeNow / (used / seconds) / 86400;
 }
