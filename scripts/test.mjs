@@ -2,15 +2,18 @@
 //
 //   npm test -- [--only rust|ui|containers|security|browser|desktop]
 //
-// A failed check does not hide the ones after it; only what they are built from does.
-import { readdirSync, existsSync } from "node:fs";
+// A failed check does not hide the ones after it; only what they are built from does. What was
+// skipped, whole or in part, is said and is not counted among what passed.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildEverything, buildFrames, buildProbe, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
-import { root } from "./lib/paths.mjs";
+import { root, skipsReporter } from "./lib/paths.mjs";
 import { run, signalRunning, which } from "./lib/run.mjs";
 import { heading, main, Refusal, say, took, warn } from "./lib/say.mjs";
+import { outcomeOf, summarize } from "./lib/summary.mjs";
 import { openTestHouse } from "./lib/test-house.mjs";
 import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
 
@@ -24,7 +27,10 @@ const made = {};
 let house;
 let stopped = false;
 
-/** name, the groups it belongs to, what it does; `vital` steps end the run when they fail. */
+/**
+ * name, the groups it belongs to, what it does; `vital` steps end the run when they fail. A step
+ * answers nothing, or `{ skipped }` with the reason, or `{ without }` with what it left out.
+ */
 const steps = [
   { name: "system packages", for: GROUPS, vital: true, run: () => ensurePackages(["build", "media", "desktop", "docker", "test"]) },
   { name: "npm packages", for: GROUPS, vital: true, run: ensureNodeModules },
@@ -39,8 +45,8 @@ const steps = [
   { name: "frames", for: ["security"], only: true, vital: true, run: async () => Object.assign(made, await buildFrames(debug)) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
-  { name: "cargo test", for: ["rust"], run: () => cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env) },
-  { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargo(["test", "--workspace", "--locked", "--no-fail-fast", ...CONTAINER_TESTS.flatMap((name) => ["--test", name]), "--", "--nocapture", "--test-threads=1"], { ...house.env, LOGE_LONG: "1" }) },
+  { name: "cargo test", for: ["rust"], run: () => withHouse(cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env)) },
+  { name: "cargo test, containers", for: ["containers"], only: true, run: () => withHouse(cargo(["test", "--workspace", "--locked", "--no-fail-fast", ...CONTAINER_TESTS.flatMap((name) => ["--test", name]), "--", "--nocapture", "--test-threads=1"], { ...house.env, LOGE_LONG: "1" })) },
   { name: "cargo test, security", for: ["security"], only: true, run: security },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
@@ -61,45 +67,60 @@ await main(async () => {
     for (const step of steps.filter((step) => (values.only ? step.for.includes(values.only) : !step.only))) {
       heading(step.name);
       const since = Date.now();
-      const failure = await attempt(step);
-      results.push({ step, failure, took: took(since) });
-      say(`${step.name}: ${failure ? "FAILED" : "ok"} in ${took(since)}`);
-      if (stopped || (failure && step.vital)) break;
+      const result = { name: step.name, ...(await attempt(step)), took: took(since) };
+      results.push(result);
+      const { word, note } = outcomeOf(result);
+      say(`${step.name}: ${word} in ${result.took}${word === "ok" || word === "FAILED" ? "" : `, ${note}`}`);
+      if (stopped || (result.failure && step.vital)) break;
     }
   } finally {
     await house?.close();
   }
 
   heading("summary");
-  for (const { step, failure, took } of results) say(`${failure ? "FAILED" : "ok    "}  ${step.name} (${took})${failure ? `: ${failure}` : ""}`);
-  const failed = results.filter(({ failure }) => failure).length;
-  say(`${results.length - failed} of ${results.length} steps passed in ${took(began)}`);
-  return failed === 0 ? 0 : 1;
+  const { lines, closing, code } = summarize(results, took(began));
+  for (const line of lines) say(line);
+  say(closing);
+  return code;
 });
 
 async function attempt(step) {
   try {
-    await step.run();
-    return null;
+    const { skipped = null, without = [] } = (await step.run()) ?? {};
+    return { skipped, without };
   } catch (error) {
     warn(error instanceof Refusal ? error.message : error.stack);
-    return error.message.split("\n")[0];
+    return { failure: error.message.split("\n")[0] };
   }
 }
 
+/** What the test house could not offer is left out of every step that runs in it. */
+async function withHouse(run) {
+  await run;
+  return { without: house.missing };
+}
+
 /** The test files of a folder, with Node's own runner; one at a time, since each starts whole programs. */
-function nodeTests(folder) {
+async function nodeTests(folder) {
   const path = join(root, "tests", folder);
   const files = existsSync(path) ? readdirSync(path).filter((name) => name.endsWith(".test.mjs")) : [];
   if (files.length === 0) throw new Refusal(`there is no test in tests/${folder}`);
   // How Firefox is spoken to; Node 22 has it without asking.
   const socket = typeof WebSocket === "undefined" ? ["--experimental-websocket"] : [];
-  return run(process.execPath, [...socket, "--test", "--test-concurrency=1", "--test-reporter=spec", ...files.map((name) => join(path, name))], {
-    cwd: root,
-    env: cargoEnv(house.env),
-    expect: `tests/${folder} failed`,
-    limitS: 1500,
-  });
+  const notes = mkdtempSync(join(tmpdir(), "loge-skips-"));
+  const skips = join(notes, "skips");
+  const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", `--test-reporter=${skipsReporter}`, `--test-reporter-destination=${skips}`];
+  try {
+    await run(process.execPath, [...socket, "--test", "--test-concurrency=1", ...reporters, ...files.map((name) => join(path, name))], {
+      cwd: root,
+      env: cargoEnv(house.env),
+      expect: `tests/${folder} failed`,
+      limitS: 1500,
+    });
+    return { without: [...house.missing, ...readFileSync(skips, "utf8").split("\n").filter(Boolean)] };
+  } finally {
+    rmSync(notes, { recursive: true, force: true });
+  }
 }
 
 /** The walls tried from inside, and everything a hostile worker, client or file may say. */
@@ -114,10 +135,12 @@ async function security() {
   const failed = [];
   for (const room of rooms) await cargo(["test", "--locked", "--quiet", "--no-fail-fast", "-p", ...room], house.env).catch((error) => failed.push(`${room[0]}: ${error.message}`));
   if (failed.length > 0) throw new Refusal(failed.join("; "));
+  return { without: house.missing };
 }
 
 async function deny() {
-  if (!which("cargo-deny")) return say("skipped: cargo-deny is not installed (cargo install --locked cargo-deny)");
+  // Building it takes longer than all the other steps, so it is used where it is installed.
+  if (!which("cargo-deny")) return { skipped: "cargo-deny is not installed (cargo install --locked cargo-deny)" };
   await cargo(["deny", "--offline", "check", "licenses", "bans", "sources"]);
 }
 

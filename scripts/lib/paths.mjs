@@ -8,3 +8,4 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const cacheDir = process.env.LOGE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "loge");
 export const targetDir = process.env.LOGE_TARGET_DIR ?? join(cacheDir, "target");
 export const sampleMediaDir = process.env.LOGE_TEST_MEDIA ?? join(cacheDir, "sample-media");
+export const skipsReporter = join(root, "scripts/lib/skips-reporter.mjs");

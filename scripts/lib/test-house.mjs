@@ -14,7 +14,10 @@ import { Refusal, say, warn } from "./say.mjs";
 
 const OWNER = "test-run.pid";
 
-/** `programs` are the built ones: worker, launcher, server and, when they are there, frames and desktop. */
+/**
+ * `programs` are the built ones: worker, launcher, server and, when they are there, frames and
+ * desktop. The house says in `missing` what this machine cannot offer.
+ */
 export async function openTestHouse(programs) {
   sweepAbandoned();
   const source = await fetchSampleMedia();
@@ -22,6 +25,8 @@ export async function openTestHouse(programs) {
   const folder = mkdtempSync(join(tmpdir(), "loge-"));
   const engine = await engineForTests();
   let database = null;
+  /** What tests have to do without, each with its reason. */
+  const missing = engine.host ? [] : [`everything with Docker (${engine.reason})`];
   const close = async () => {
     await database?.close();
     if (engine.dir) await stopEngine(engine.dir);
@@ -49,17 +54,19 @@ export async function openTestHouse(programs) {
     if (engine.host) {
       const image = await ensureWorkerImage({ socket: engine.socket, worker: programs.worker, frames: programs.frames });
       const refused = await trial(engine.socket, image);
-      if (refused) warn(`tests with Docker are skipped: containers cannot run on this kernel (${refused})`);
-      else Object.assign(env, { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: image });
+      if (refused) {
+        missing.push(`everything with Docker (containers cannot run on this kernel: ${refused})`);
+        warn(`tests with Docker are skipped: containers cannot run on this kernel (${refused})`);
+      } else Object.assign(env, { DOCKER_HOST: engine.host, LOGE_WORKER_IMAGE: image });
     }
     // `npm test` installs it; other users of a test house do without.
     if (postgresPrograms()) {
       database = await startPostgres(join(folder, "pg"));
       env.LOGE_TEST_POSTGRES_URL = database.url;
-    }
+    } else missing.push("everything with PostgreSQL (it is not installed)");
     // A Loge that runs on this machine for real is none of our business.
     const before = { containers: engine.host ? await containers(engine.socket) : [], workers: workers() };
-    return { env, close, proveEmpty: () => proveEmpty({ folder, temporary, engine, before }) };
+    return { env, close, missing, proveEmpty: () => proveEmpty({ folder, temporary, engine, before }) };
   } catch (error) {
     await close();
     throw error;
