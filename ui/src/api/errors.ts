@@ -47,7 +47,8 @@ export function sayFailure(error: unknown): string {
   return sentence(failureOf(error));
 }
 
-function sentence(failure: Failure): string {
+/** What is said of it. */
+export function sentence(failure: Failure): string {
   switch (failure.kind) {
     case "refused":
       // The house knows more than the catalogue ("Ana's film ends in 12 minutes"), so its sentence goes first.

@@ -2,12 +2,13 @@
 import { api } from "../api/client";
 import { failureOf, sayFailure } from "../api/errors";
 import type { Play } from "../api/types";
+import { Attempts, type Next, type Trouble } from "./attempts";
 import { capabilities } from "./capabilities";
-import { backoff, judge, StallWatch } from "./healing";
+import { judge, StallWatch } from "./healing";
 import { lowerOf, Narrow, sayNarrow } from "./narrow";
 import { ProgressReporter } from "./progress";
 import { changeTo, rememberedQuality, rememberQuality, slower } from "./quality";
-import { attach, isSegmented, type Source, type Trouble } from "./source";
+import { attach, isSegmented, refused, type Source } from "./source";
 
 export interface Refusal {
   title: string;
@@ -15,9 +16,9 @@ export interface Refusal {
   action: "again" | "back" | "prepare";
 }
 
-/** A decoder that refuses this often at the same place will not change its mind. */
-const MOST_DECODE_FAILURES = 4;
 const SAY_AFTER_MS = 1500;
+/** Showing so much in one go means that the stream works. */
+const MOVED_S = 1;
 /** Standing longer than this while bytes arrive means that the way is too narrow; where the player can still change to a smaller picture by itself, it gets more. */
 const NARROW_MS = 4_000;
 const NARROW_AUTO_MS = 12_000;
@@ -39,8 +40,10 @@ export class Playback {
   /** The browser wants a press before it begins a film with sound. */
   #wantsPress = $state(false);
   #attempt = 0;
-  #decodeFailures = 0;
+  readonly #attempts = new Attempts();
   #position = 0;
+  /** Where the film last was when it had surely moved on. */
+  #movedTo = 0;
   /** The quality the play that runs was asked for with; null is the house's own choice. */
   #asked: string | null = null;
   /** A plain file that came too slowly: bits a second that are expected from then on. */
@@ -180,7 +183,7 @@ export class Playback {
   /** The one button of every refusal: once more, at the same place. */
   again = () => {
     this.#attempt = 0;
-    this.#decodeFailures = 0;
+    this.#attempts.forget();
     this.#refusal = null;
     void this.#open(this.#position > 0 ? this.#position : null);
   };
@@ -207,7 +210,10 @@ export class Playback {
   moved() {
     const video = this.#video;
     if (!video || this.#opening || video.seeking) return;
-    if (video.currentTime > this.#position + 1) this.#decodeFailures = 0;
+    if (video.currentTime > this.#movedTo + MOVED_S) {
+      this.#movedTo = video.currentTime;
+      this.#attempts.moved();
+    }
     this.#position = video.currentTime;
     if (!video.paused) this.reporter.moved(this.#position);
   }
@@ -240,21 +246,21 @@ export class Playback {
     // hls.js handles its own errors first and says when it is at its end.
     if (!video?.error || this.#refusal || (this.#play && isSegmented(this.#play))) return;
     const decoder = video.error.code === MediaError.MEDIA_ERR_DECODE || video.error.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
-    this.#broke(decoder ? "decoder" : "network");
+    this.#broke(decoder ? { kind: "decoder" } : refused({ kind: "unreachable" }));
   }
 
   #broke(trouble: Trouble) {
-    if (this.#refusal) return;
-    if (trouble === "decoder") this.#decodeFailures += 1;
-    if (this.#decodeFailures >= MOST_DECODE_FAILURES) {
-      this.refuse({
-        title: "This browser cannot go on here",
-        text: "The stream arrives, but this browser cannot turn it into a picture. Another browser may, and trying again helps when it was only a moment.",
-        action: "again",
-      });
-      return;
-    }
-    this.#heal(backoff(this.#decodeFailures), "The picture stopped. Going on at the same place…");
+    if (this.#refusal || !this.#play) return;
+    this.#take(this.#attempts.after(this.#play, trouble, this.#attempt));
+  }
+
+  #take(next: Next) {
+    if (next.kind === "refuse") return this.refuse(next);
+    if (next.kind === "again") return this.#heal(next.ms, next.say);
+    const end = (this.#play?.duration_s ?? 0) - 1;
+    this.#position = Math.max(this.#position, Math.min(this.#position + next.by_s, end));
+    this.#movedTo = this.#position;
+    this.#heal(0, next.say);
   }
 
   async #open(from: number | null) {
@@ -272,6 +278,7 @@ export class Playback {
       this.reporter.play(play.play_id);
       const begin = from ?? play.resume_at_s;
       this.#position = begin;
+      this.#movedTo = begin;
       this.#source?.detach();
       this.#source = null;
       const ready = () => {
@@ -300,8 +307,9 @@ export class Playback {
       this.#source = source;
     } catch (error) {
       if (stop.signal.aborted) return;
-      const verdict = judge(failureOf(error), this.#attempt, sayFailure(error));
-      if (verdict.kind === "refuse") this.refuse(verdict);
+      const failure = failureOf(error);
+      const verdict = judge(failure, this.#attempt, sayFailure(error));
+      if (verdict.kind === "refuse") this.#take(this.#attempts.noOtherWay(failure) ?? verdict);
       else this.#heal(verdict.ms, verdict.say);
     }
   }
@@ -314,7 +322,10 @@ export class Playback {
       this.#asked = quality;
       // Else the house would count the one before as a second film, or end another tab's.
       const replaces = this.#play ? { replaces: this.#play.play_id } : {};
-      const wishes = { ...(quality === null ? {} : { quality }), ...(this.#sound === null ? {} : { audio_track: this.#sound }) };
+      const wishes = {
+        ...(quality === null ? {} : { quality }),
+        ...(this.#sound === null ? {} : { audio_track: this.#sound }),
+      };
       return api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: capable, ...wishes, ...replaces }, { signal });
     };
     const chosen = this.#quality;

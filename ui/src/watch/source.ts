@@ -1,9 +1,8 @@
 // Puts a play into a video element: as one file, or in segments through hls.js, which is fetched only when it is needed.
-import type { Fragment, default as Hls } from "hls.js";
+import type { ErrorData, Fragment, default as Hls } from "hls.js";
+import { type Failure, parseProblem, sentence } from "../api/errors";
 import type { Play } from "../api/types";
-
-/** The stream cannot go on by itself: nobody answers, or the decoder gave up. */
-export type Trouble = "network" | "decoder";
+import type { Trouble } from "./attempts";
 
 export interface Source {
   /** Sounds that can be changed without a new stream. */
@@ -88,8 +87,8 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
         hls.recoverMediaError();
         // A fresh decoder begins with a film that stands.
         if (went) void video.play().catch(() => {});
-      } else told.trouble("decoder");
-    } else told.trouble("network");
+      } else told.trouble({ kind: "decoder" });
+    } else told.trouble(refused(refusalOf(data)));
   });
   hls.on(Player.Events.MANIFEST_PARSED, () => {
     const level = told.quality === null ? -1 : levelOf(hls, told.quality);
@@ -136,6 +135,24 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
       hls.destroy();
     },
   };
+}
+
+export function refused(failure: Failure): Trouble {
+  return { kind: "refused", failure, sentence: sentence(failure) };
+}
+
+/** What the house answered to the request that failed. A segment is asked for as bytes, and so is what comes instead. */
+export function refusalOf(data: Pick<ErrorData, "response" | "networkDetails">): Failure {
+  const status = data.response?.code ?? 0;
+  if (status < 400) return { kind: "unreachable" };
+  const request = data.networkDetails as Partial<Pick<XMLHttpRequest, "response" | "getResponseHeader">> | null;
+  const body: unknown = request?.response;
+  try {
+    const text = body instanceof ArrayBuffer ? new TextDecoder().decode(body) : String(body);
+    return parseProblem(status, JSON.parse(text), request?.getResponseHeader?.("retry-after") ?? null);
+  } catch {
+    return { kind: "garbled", status };
+  }
 }
 
 /** An encoder on half a core may take its time to the first byte. */
