@@ -28,6 +28,6 @@ describe("a refused form", () => {
     const error = refusal({ code: "invalid_field", fields: [{ field: "device", message: "is too long" }] });
     expect(formProblems(error, ["username"])).toEqual({ fields: {}, whole: "Device: is too long." });
     expect(formProblems(refusal({ code: "invite_invalid", detail: "It has expired." }), ["username"])).toEqual({ fields: {}, whole: "It has expired." });
-    expect(formProblems(new ApiError({ kind: "unreachable" }), ["username"]).whole).toMatch(/does not answer/);
+    expect(formProblems(new ApiError({ kind: "unreachable" }), ["username"]).whole).toMatch(/not responding/);
   });
 });

@@ -21,9 +21,9 @@ describe("versions made ahead of time", () => {
   });
 
   it("says how far it is and why it does not go on", () => {
-    expect(say(version("720p", "queued"))).toBe("It waits for its turn.");
+    expect(say(version("720p", "queued"))).toBe("It is waiting for its turn.");
     expect(say(version("720p", "queued", { reason: "It waits for the night shift." }))).toBe("It waits for the night shift.");
-    expect(say(version("720p", "paused", { reason: "Somebody is watching.", progress: 0.5 }))).toBe("Somebody is watching. 50\u00a0% are done.");
+    expect(say(version("720p", "paused", { reason: "Somebody is watching.", progress: 0.5 }))).toBe("Somebody is watching. 50\u00a0% done.");
     expect(say(version("720p", "running", { eta_s: 1500, progress: 0.5 }))).toContain(duration(1500));
     expect(say(version("720p", "failed", { reason: "The film cannot be read to its end." }))).toContain("cannot be read");
   });

@@ -18,12 +18,12 @@ export function ready(versions: readonly RenditionBrief[]): string[] {
 }
 
 export function say(version: RenditionBrief): string {
-  const share = version.progress > 0 ? ` ${Math.round(version.progress * 100)}\u00a0% are done.` : "";
+  const share = version.progress > 0 ? ` ${Math.round(version.progress * 100)}\u00a0% done.` : "";
   switch (version.state) {
     case "queued":
-      return version.reason ?? `It waits for its turn.${share}`;
+      return version.reason ?? `It is waiting for its turn.${share}`;
     case "paused":
-      return `${version.reason ?? "The owner holds it."}${share}`;
+      return `${version.reason ?? "The owner has paused it."}${share}`;
     case "running":
       return version.eta_s === null ? `It is being prepared.${share}` : `It is being prepared. Ready in about ${duration(Math.max(60, version.eta_s))}.`;
     case "failed":

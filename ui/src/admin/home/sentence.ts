@@ -12,10 +12,10 @@ export interface Sentence {
 const STALE_MS = 10_000;
 
 export function sentenceOf(vitals: Vitals | null, connected: boolean, now: number): Sentence {
-  if (!vitals) return { level: "waiting", text: connected ? "Looking around the house…" : "Waiting for the house to answer…" };
+  if (!vitals) return { level: "waiting", text: connected ? "Reading the state of the server…" : "Waiting for Loge to answer…" };
   const age = now - Date.parse(vitals.at);
   if (!connected && age > STALE_MS) {
-    return { level: "attention", text: `The house has not answered for ${Math.round(age / 1000)} s. Streams may still be running; trying again by itself.` };
+    return { level: "attention", text: `Loge has not answered for ${Math.round(age / 1000)} s. Streams may still be running; this page keeps trying.` };
   }
   const { level, text, href } = vitals.sentence;
   // A number and its unit stay on one line.
