@@ -18,7 +18,7 @@ describe("addresses", () => {
     expect(new Set(routes.map((r) => r.pattern)).size).toBe(routes.length);
     for (const route of routes) {
       if (route.pattern.startsWith("/admin")) expect(route.access).toBe("admin");
-      else if (["/signin", "/setup", "/invite/:token"].includes(route.pattern)) expect(route.access).toBe("anyone");
+      else if (["/signin", "/setup", "/invite", "/invite/:token"].includes(route.pattern)) expect(route.access).toBe("anyone");
       else expect(route.access).toBe("user");
     }
     expect(found("/watch/x")?.shell).toBe("stage");

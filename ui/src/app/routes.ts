@@ -23,6 +23,7 @@ export const routes: readonly Route[] = [
   { pattern: "/watch/:id", access: "user", shell: "stage", load: () => import("../watch/Watch.svelte") },
   { pattern: "/setup", access: "anyone", shell: "bare", load: () => import("../setup/Setup.svelte") },
   { pattern: "/signin", access: "anyone", shell: "bare", load: () => import("../signin/SignIn.svelte") },
+  { pattern: "/invite", access: "anyone", shell: "bare", load: () => import("../signin/Invite.svelte") },
   { pattern: "/invite/:token", access: "anyone", shell: "bare", load: () => import("../signin/Invite.svelte") },
   { pattern: "/admin", access: "admin", shell: "owner", load: () => import("../admin/home/Page.svelte") },
   { pattern: "/admin/users", access: "admin", shell: "owner", load: () => import("../admin/users/Page.svelte") },
