@@ -144,15 +144,16 @@ pub enum Job {
     /// Result: nothing, at once. Segments of this track are made from here on, for somebody who is
     /// about to ask; where a run of it is on its way already, that one goes on undisturbed.
     Begin { file: FileRef, track: Track, wanted: Wanted },
-    /// Result: one JPEG, at most `width` pixels wide, of the liveliest of the frames near these
-    /// moments, at most five. The first one is the one that is wished for.
-    Poster { file: FileRef, moments_ms: Vec<u64>, width: u32 },
+    /// Result: one JPEG, at most `width` pixels wide: the cover that comes with the film, else the
+    /// liveliest of the frames near these moments, at most five. The first one is the one that is
+    /// wished for. `picture_track`: which of the file's picture streams the film is.
+    Poster { file: FileRef, picture_track: u32, moments_ms: Vec<u64>, width: u32 },
     /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted
     /// from 0; pictures of words count too, but cannot be asked for.
     Subtitles { file: FileRef, tracks: Vec<u8> },
     /// Result: one JPEG of the key frames at these moments (milliseconds, at most 25), each
     /// `tile_width` × `tile_height` pixels, five in a row; black where a place cannot be read.
-    Sheet { file: FileRef, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
+    Sheet { file: FileRef, picture_track: u32, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
     /// Result: a subtitle file that lies beside a film, as WebVTT.
     SubtitleFile { file: FileRef },
     /// Result: what a film of the worker's own costs as these pictures, see [`crate::measure`].

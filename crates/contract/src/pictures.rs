@@ -11,7 +11,7 @@ use crate::Status;
 use serde::{Deserialize, Serialize};
 
 /// The first datagram. The number changes with the meaning of anything here.
-pub const READY: [u8; 8] = *b"frames-1";
+pub const READY: [u8; 8] = *b"frames-2";
 
 /// No order is longer, encoded.
 pub const MAX_ORDER_BYTES: usize = 1024;
@@ -31,8 +31,8 @@ pub struct Order {
 /// See [`crate::Job::Poster`] and [`crate::Job::Sheet`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Picture {
-    Poster { moments_ms: Vec<u64>, width: u32 },
-    Sheet { times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
+    Poster { picture_track: u32, moments_ms: Vec<u64>, width: u32 },
+    Sheet { picture_track: u32, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
 }
 
 impl Order {
@@ -92,14 +92,15 @@ mod tests {
 
     #[test]
     fn orders_survive_and_garbage_does_not() {
-        let picture = Picture::Sheet { times_ms: vec![u64::MAX; 25], tile_width: 240, tile_height: 134 };
+        let picture =
+            Picture::Sheet { picture_track: 1, times_ms: vec![u64::MAX; 25], tile_width: 240, tile_height: 134 };
         let order = Order { picture, max_bytes: 138_000, cpu_s: 120, memory_bytes: 3 << 29 };
         let bytes = order.to_bytes().unwrap();
         assert_eq!(Order::from_bytes(&bytes), Some(order.clone()));
         assert_eq!(Order::from_bytes(&bytes[..bytes.len() - 1]), None);
         assert_eq!(Order::from_bytes(&[&bytes[..], &[0]].concat()), None);
         assert_eq!(Order::from_bytes(&[7; 40]), None);
-        let picture = Picture::Poster { moments_ms: vec![u64::MAX; 200], width: 1 };
+        let picture = Picture::Poster { picture_track: 0, moments_ms: vec![u64::MAX; 200], width: 1 };
         assert_eq!(Order { picture, ..order }.to_bytes(), None);
     }
 

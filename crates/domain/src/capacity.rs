@@ -7,6 +7,7 @@ use crate::{
     chip::{ChipEncode, ChipVerdict},
     facts::VideoFacts,
     lending::RESERVE,
+    rendition::SMALLEST_LINES,
 };
 
 /// What a calibration found. Its film is H.264 of 1920 × 1080 at 25 frames a second.
@@ -43,6 +44,9 @@ const FILM_PIXELS_PER_S: f64 = 1920.0 * 1080.0 * 25.0;
 const FILM_RATE: f64 = 25.0;
 /// No cost that a machine of ours could have is larger.
 const MOST_COST: f64 = 100.0;
+
+/// Chips take no smaller pictures.
+const CHIP_LINES: u32 = 144;
 
 /// Before a calibration an encode is taken to need a whole loge, and two run at once.
 const UNMEASURED_MILLIS: u32 = 500;
@@ -152,13 +156,15 @@ pub fn live_lines(capacity: Option<&Capacity>, video: &VideoFacts, loge_millis: 
 /// The same by the chip.
 pub fn chip_lines(capacity: Option<&Capacity>, video: &VideoFacts, loge_millis: u32) -> Vec<u32> {
     let Some(capacity) = capacity else { return vec![] };
-    fitting(capacity, video, loge_millis, |lines| chip_millis(Some(capacity), video, lines))
+    let millis = |lines| if lines < CHIP_LINES { None } else { chip_millis(Some(capacity), video, lines) };
+    fitting(capacity, video, loge_millis, millis)
 }
 
 fn fitting(capacity: &Capacity, video: &VideoFacts, loge_millis: u32, millis: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
     let own = video.height.min(1080) & !1;
     let most = loge_millis.min(capacity.room_millis());
-    let fits = |lines: &u32| *lines <= own && *lines >= 144 && millis(*lines).is_some_and(|millis| millis <= most);
+    let fits =
+        |lines: &u32| *lines <= own && *lines >= SMALLEST_LINES && millis(*lines).is_some_and(|millis| millis <= most);
     let mut lines: Vec<u32> = [own, 1080, 720, 480, 360, 240].into_iter().filter(fits).collect();
     lines.dedup();
     lines
@@ -173,7 +179,7 @@ fn unmeasured(video: &VideoFacts) -> Vec<u32> {
     }
     let own = video.height.min(480) & !1;
     let mut lines = vec![own, 360, 240];
-    lines.retain(|l| *l <= own && *l >= 144);
+    lines.retain(|l| *l <= own && *l >= SMALLEST_LINES);
     lines.dedup();
     lines
 }

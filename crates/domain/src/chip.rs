@@ -234,15 +234,10 @@ mod tests {
 
     fn film(codec: &str, height: u32, rate: f64) -> VideoFacts {
         VideoFacts {
-            codec: codec.into(),
-            profile: None,
-            level: None,
-            width: height * 16 / 9,
-            height,
             pixel_format: Some("yuv420p".into()),
             bit_depth: Some(8),
             frame_rate: Some(rate),
-            transfer: None,
+            ..VideoFacts::plain(codec, height * 16 / 9, height)
         }
     }
 

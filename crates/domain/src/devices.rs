@@ -123,6 +123,7 @@ impl Device {
             mse_video_codecs: list(self.segment_video_codecs),
             ten_bit: list(self.ten_bit),
             open_groups: self.id == "firefox",
+            full_player: self.id == "vlc",
             max_height: self.max_height,
             downlink_kbps: None,
         }

@@ -1,6 +1,7 @@
 //! What a person may see when something is refused or fails: a code from a closed list,
 //! a sentence, and a hint when to try again. The UI acts on the code and never reads prose.
 
+use crate::facts::Defect;
 use std::time::Duration;
 
 /// Something we refuse or cannot do, fit to be shown to a person.
@@ -148,10 +149,52 @@ codes! {
     Internal = "internal", Bug, "This is a fault of Loge. The request id helps to find it in the log.";
 }
 
+impl Defect {
+    /// What is wrong with the file, and what helps.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Empty => "This file is empty. Copy it again.",
+            Self::NotMedia => "This file is not a film, or is damaged at its beginning. A fresh copy may help.",
+            Self::Truncated => {
+                "Part of this file is missing. While it is still being copied that is normal, and Loge looks again when \
+                 the file has changed. Otherwise copy it again."
+            }
+            Self::NoVideo => "This file holds no picture, only sound.",
+            Self::Unreadable => "This file cannot be read. The owner can check its permissions and the disk.",
+            Self::ProbeLimit => {
+                "Reading this file took too long or too much memory. Writing it anew with another program, for example \
+                 MKVToolNix, often helps."
+            }
+            Self::Unsupported => {
+                "This file is of a kind that Loge does not play, whatever its name says. Films in MP4, MOV, Matroska, \
+                 WebM or AVI play."
+            }
+            Self::Protected => {
+                "This film is protected by the shop it comes from and plays only with the shop's own program. A copy \
+                 without protection plays here."
+            }
+            Self::TooManyTracks => "This file holds more tracks than any film has. A copy with fewer tracks plays.",
+            Self::EndsWorkers => {
+                "Reading this file crashed the reader twice, so it was set aside. The owner can release it or replace it."
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn each_defect_has_a_sentence_of_its_own() {
+        let sentences: HashSet<_> = Defect::ALL.iter().map(|defect| defect.sentence()).collect();
+        assert_eq!(sentences.len(), Defect::ALL.len());
+        for defect in Defect::ALL {
+            let sentence = defect.sentence();
+            assert!(sentence.ends_with('.') && !sentence.contains('_'), "{defect:?}");
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_speak_to_people() {

@@ -3,10 +3,19 @@
 //! The order is direct → remux → rendition → transcode → refused: what costs the machine least
 //! comes first, and nothing is encoded live that was not offered by admission.
 
+mod obstacles;
+mod reason;
+mod sound;
+
+pub use reason::Reason;
+pub use sound::{default_audio, heard_in};
+
 use crate::{
-    facts::{AudioFacts, Container, Defect, FileFacts, VideoFacts},
-    language::is_same,
+    facts::{Container, Defect, DolbyVision, FileFacts},
+    rendition::SMALLEST_LINES,
 };
+use obstacles::{as_it_is, in_segments, listed};
+use sound::chosen_audio;
 
 /// How the bytes get to the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +52,8 @@ pub struct Capabilities {
     pub ten_bit: Option<Vec<String>>,
     /// It goes on after a seek into H.264 whose groups are open. Chromium does not.
     pub open_groups: bool,
+    /// A media player rather than a browser: it takes unusual tracks and names, and undoes fields.
+    pub full_player: bool,
     /// Lines of the largest picture that makes sense there.
     pub max_height: Option<u32>,
     /// What the way to the browser carries.
@@ -76,7 +87,7 @@ impl Quality {
             "original" => Some(Self::Original),
             _ => {
                 let lines: u32 = text.strip_suffix('p')?.parse().ok()?;
-                (144..=4320).contains(&lines).then_some(Self::Lines(lines))
+                (SMALLEST_LINES..=4320).contains(&lines).then_some(Self::Lines(lines))
             }
         }
     }
@@ -102,64 +113,6 @@ pub enum CopyVerdict {
     Possible,
     OpenGroups,
     TooSparse,
-}
-
-/// One line of the receipt that the player shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The browser takes the file as it is.
-    PlaysAsIs,
-    ContainerNotPlayable,
-    VideoCodecNotPlayable,
-    AudioCodecNotPlayable,
-    TenBitNotPlayable,
-    NoVideo,
-    FileDefect,
-    NotProbedYet,
-    /// The picture is sent as it is, in other wrapping.
-    PictureCopied,
-    SoundEncoded,
-    OtherSoundTrack,
-    /// Its key frames need frames from before them, which browsers fail on.
-    OpenGroups,
-    /// One segment would be too long to wait for.
-    KeyframesTooSparse,
-    PreparedVersion,
-    EncodedLive,
-    /// The same, by the graphics chip.
-    EncodedByChip,
-    /// A smaller picture suits the screen or the connection.
-    SmallerIsEnough,
-    /// The quality that was asked for does not exist.
-    QualityNotThere,
-    /// What the house makes is H.264, and this browser takes none.
-    NoH264,
-}
-
-impl Reason {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PlaysAsIs => "plays_as_is",
-            Self::ContainerNotPlayable => "container_not_playable",
-            Self::VideoCodecNotPlayable => "video_codec_not_playable",
-            Self::AudioCodecNotPlayable => "audio_codec_not_playable",
-            Self::TenBitNotPlayable => "ten_bit_not_playable",
-            Self::NoVideo => "no_video",
-            Self::FileDefect => "file_defect",
-            Self::NotProbedYet => "not_probed_yet",
-            Self::PictureCopied => "picture_copied",
-            Self::SoundEncoded => "sound_encoded",
-            Self::OtherSoundTrack => "other_sound_track",
-            Self::OpenGroups => "open_groups",
-            Self::KeyframesTooSparse => "keyframes_too_sparse",
-            Self::PreparedVersion => "prepared_version",
-            Self::EncodedLive => "encoded_live",
-            Self::EncodedByChip => "encoded_by_chip",
-            Self::SmallerIsEnough => "smaller_is_enough",
-            Self::QualityNotThere => "quality_not_there",
-            Self::NoH264 => "no_h264",
-        }
-    }
 }
 
 /// The answer to "may this be played, and how?"
@@ -239,6 +192,10 @@ pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> 
     let Some(video) = &facts.video else {
         return Decision::Refuse { reasons: vec![Reason::NoVideo] };
     };
+    // Not even what is made of it has true colours.
+    if video.dolby_vision.is_some_and(DolbyVision::needs_its_own_decoder) && !capabilities.full_player {
+        return Decision::Refuse { reasons: vec![Reason::DolbyVision] };
+    }
     // Whatever is made of it, ahead of time or live, is H.264 in segments.
     let takes_made = listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, MADE);
     let bare = Candidate { renditions: &[], live: &[], ..*file };
@@ -257,7 +214,7 @@ pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> 
     if in_segments.is_empty() {
         notes.append(&mut against);
         notes.push(Reason::PictureCopied);
-        if chosen_audio(facts, wish).is_some_and(|a| a.codec != "aac") {
+        if chosen_audio(facts, wish).is_some_and(|audio| !audio.fits_segments()) {
             notes.push(Reason::SoundEncoded);
         }
         return Decision::Play { method: Method::Remux, lines: None, reasons: notes };
@@ -372,95 +329,6 @@ pub fn ladder(
     lines.sort_unstable_by(|a, b| b.cmp(a));
     lines.dedup();
     Ladder { original: original || chosen.is_none(), lines }
-}
-
-/// What keeps a browser from playing the file as it is.
-fn as_it_is(
-    file: &Candidate<'_>,
-    facts: &FileFacts,
-    video: &VideoFacts,
-    capabilities: &Capabilities,
-    wish: Wish,
-) -> Vec<Reason> {
-    let mut against = Vec::new();
-    let container_ok = match &capabilities.containers {
-        Some(list) => list.contains(&facts.container),
-        None => COMMON_CONTAINERS.contains(&facts.container),
-    };
-    if !container_ok {
-        against.push(Reason::ContainerNotPlayable);
-    }
-    if !listed(&capabilities.video_codecs, &COMMON_VIDEO, &video.codec) {
-        against.push(Reason::VideoCodecNotPlayable);
-    }
-    if is_unbelievable(video, capabilities) {
-        against.push(Reason::TenBitNotPlayable);
-    }
-    if video.codec == "h264" && file.copy == Some(CopyVerdict::OpenGroups) && !capabilities.open_groups {
-        against.push(Reason::OpenGroups);
-    }
-    // A `<video>` element plays the default track and falls silent, without any error, when it
-    // cannot decode it. It cannot be told to play another one.
-    if let Some(audio) = chosen_audio(facts, wish)
-        && !listed(&capabilities.audio_codecs, &COMMON_AUDIO, &audio.codec)
-    {
-        against.push(Reason::AudioCodecNotPlayable);
-    }
-    if wish.audio_track.is_some_and(|track| track != default_audio(facts)) {
-        against.push(Reason::OtherSoundTrack);
-    }
-    against
-}
-
-/// What keeps a browser from playing the picture in segments.
-fn in_segments(file: &Candidate<'_>, video: &VideoFacts, capabilities: &Capabilities) -> Vec<Reason> {
-    let mut against = Vec::new();
-    if !listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, &video.codec) {
-        against.push(Reason::VideoCodecNotPlayable);
-    }
-    if is_unbelievable(video, capabilities) {
-        against.push(Reason::TenBitNotPlayable);
-    }
-    match file.copy {
-        Some(CopyVerdict::OpenGroups) => against.push(Reason::OpenGroups),
-        Some(CopyVerdict::TooSparse) => against.push(Reason::KeyframesTooSparse),
-        Some(CopyVerdict::Possible) | None => {}
-    }
-    against
-}
-
-/// Browsers claim the 10-bit H.264 profile and then show nothing or a slide show.
-fn is_unbelievable(video: &VideoFacts, capabilities: &Capabilities) -> bool {
-    let told = capabilities.ten_bit.as_ref().is_some_and(|list| list.contains(&video.codec));
-    video.codec == "h264" && video.bit_depth.is_some_and(|bits| bits > 8) && !told
-}
-
-/// The track a plain file plays: the one marked default, else the first.
-pub fn default_audio(facts: &FileFacts) -> usize {
-    facts.audio.iter().position(|a| a.default).unwrap_or(0)
-}
-
-/// The track in the language somebody likes to hear, where the film's own default speaks another
-/// one. What is said about a film is not the film: a commentary only where nothing else speaks it.
-pub fn heard_in(facts: &FileFacts, language: &str) -> Option<usize> {
-    let speaks = |track: &AudioFacts| track.language.as_deref().is_some_and(|code| is_same(code, language));
-    let is_comment = |track: &AudioFacts| track.title.as_deref().is_some_and(|t| t.to_lowercase().contains("comment"));
-    if facts.audio.get(default_audio(facts)).is_some_and(speaks) {
-        return None;
-    }
-    let film = facts.audio.iter().position(|track| speaks(track) && !is_comment(track));
-    film.or_else(|| facts.audio.iter().position(speaks))
-}
-
-fn chosen_audio(facts: &FileFacts, wish: Wish) -> Option<&AudioFacts> {
-    facts.audio.get(wish.audio_track.unwrap_or_else(|| default_audio(facts)))
-}
-
-fn listed(told: &Option<Vec<String>>, common: &[&str], codec: &str) -> bool {
-    match told {
-        Some(list) => list.iter().any(|c| c == codec),
-        None => common.contains(&codec),
-    }
 }
 
 /// The verdict for lists and filters, for an ordinary browser and a file nobody has indexed.

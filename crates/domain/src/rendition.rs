@@ -36,13 +36,16 @@ impl RenditionState {
 /// Lines of the versions this house makes, largest first.
 pub const RUNGS: [u32; 2] = [720, 480];
 
+/// Nothing smaller is a picture that is encoded.
+pub const SMALLEST_LINES: u32 = 32;
+
 /// Rungs that make sense of a picture: smaller ones of what plays, and none larger than it of what
 /// does not. A small picture that no browser takes has one of its own size.
 pub fn rungs(height: u32, plays: bool) -> Vec<u32> {
     let fits = |lines: &u32| *lines < height || (!plays && *lines == height);
     let mut rungs: Vec<u32> = RUNGS.into_iter().filter(fits).collect();
     let own = height & !1;
-    if rungs.is_empty() && !plays && own >= 144 {
+    if rungs.is_empty() && !plays && own >= SMALLEST_LINES {
         rungs.push(own);
     }
     rungs
@@ -176,7 +179,9 @@ mod tests {
             (576, false, &[480]),
             (480, true, &[]),
             (361, false, &[360]),
-            (100, false, &[]),
+            (100, false, &[100]),
+            (100, true, &[]),
+            (30, false, &[]),
         ] {
             assert_eq!(rungs(height, plays), want, "{height} {plays}");
         }

@@ -79,6 +79,12 @@ static bool is_picture(const AVStream *stream) {
     return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !(stream->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
 
+static bool is_cover(const AVStream *stream) {
+    enum AVCodecID codec = stream->codecpar->codec_id;
+    return (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) && stream->attached_pic.size > 0 &&
+           (codec == AV_CODEC_ID_MJPEG || codec == AV_CODEC_ID_PNG);
+}
+
 static bool is_sound(const AVStream *stream) { return stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO; }
 
 /* When the first picture or sound is shown. Times of a film count from there. */
@@ -136,7 +142,7 @@ static int open_decoder(struct loge_film *film, const char *decoders, int64_t ma
     return error;
 }
 
-int loge_film_open(int fd, const char *formats, const char *decoders, int max_streams, int64_t max_pixels,
+int loge_film_open(int fd, int track, const char *formats, const char *decoders, int max_streams, int64_t max_pixels,
                    int loop_filter, struct loge_film **out) {
     *out = NULL;
     struct loge_film *film = av_mallocz(sizeof *film);
@@ -174,10 +180,10 @@ int loge_film_open(int fd, const char *formats, const char *decoders, int max_st
     if ((error = avformat_open_input(&film->format, NULL, NULL, NULL)) < 0)
         goto failed;
     for (unsigned i = 0; i < format->nb_streams && !film->stream; i++)
-        if (is_picture(format->streams[i]))
+        if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && track-- == 0)
             film->stream = format->streams[i];
     error = AVERROR_STREAM_NOT_FOUND;
-    if (!film->stream)
+    if (!film->stream || !is_picture(film->stream))
         goto failed;
     if ((error = open_decoder(film, decoders, max_pixels, loop_filter)) < 0)
         goto failed;
@@ -312,6 +318,32 @@ int loge_film_key(struct loge_film *film, int64_t at_ms, const int64_t *known, s
             return why;
     }
     return why;
+}
+
+/* Decodes the largest cover that comes with the film, as the newest picture. */
+int loge_film_cover(struct loge_film *film, const char *decoders, int64_t max_pixels, struct loge_shot *shot) {
+    AVStream *cover = NULL, *stream = film->stream;
+    AVCodecContext *decoder = film->decoder;
+    for (unsigned i = 0; i < film->format->nb_streams; i++) {
+        AVStream *one = film->format->streams[i];
+        if (is_cover(one) && (!cover || one->attached_pic.size > cover->attached_pic.size))
+            cover = one;
+    }
+    if (!cover)
+        return AVERROR_STREAM_NOT_FOUND;
+    film->stream = cover;
+    film->decoder = NULL;
+    int error = open_decoder(film, decoders, max_pixels, 1);
+    if (error >= 0 && (error = av_packet_ref(film->packet, &cover->attached_pic)) >= 0) {
+        error = decode(film);
+        av_packet_unref(film->packet);
+    }
+    if (error >= 0)
+        describe(film, shot);
+    avcodec_free_context(&film->decoder);
+    film->stream = stream;
+    film->decoder = decoder;
+    return error < 0 ? error : 0;
 }
 
 /* The newest picture also becomes that of a slot. */

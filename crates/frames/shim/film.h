@@ -24,13 +24,15 @@ enum { LOGE_JPEG420 = 0, LOGE_RGB48 = 1 };
 enum { LOGE_NEWEST = 0, LOGE_SLOTS = 3 };
 
 void loge_warm(void);
-int loge_film_open(int fd, const char *formats, const char *decoders, int max_streams,
-                   int64_t max_pixels, int loop_filter, struct loge_film **out);
+/* `track`: the number of the film among the picture streams. */
+int loge_film_open(int fd, int track, const char *formats, const char *decoders, int max_streams, int64_t max_pixels,
+                   int loop_filter, struct loge_film **out);
 void loge_film_close(struct loge_film *film);
 /* What loge_film_key answers when it came to one of the key frames that are known already. */
 enum { LOGE_KNOWN = 1 };
 int loge_film_key(struct loge_film *film, int64_t at_ms, const int64_t *known, size_t count, int64_t *key,
                   struct loge_shot *shot);
+int loge_film_cover(struct loge_film *film, const char *decoders, int64_t max_pixels, struct loge_shot *shot);
 int loge_film_keep(struct loge_film *film, int slot);
 int loge_film_picture(struct loge_film *film, int slot, int kind, int smooth, int width, int height,
                       uint8_t *out, size_t length);

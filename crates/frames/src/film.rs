@@ -2,7 +2,7 @@
 
 use contract::Status;
 use media::{
-    ffmpeg_args::{FORMATS, MAX_STREAMS, VIDEO_DECODERS},
+    ffmpeg_args::{COVER_DECODERS, FORMATS, MAX_STREAMS, VIDEO_DECODERS},
     storyboard::sheet::Size,
 };
 use std::{
@@ -25,6 +25,19 @@ pub struct Shot {
     pub matrix: [i32; 4],
     pub transfer: i32,
     pub primaries: i32,
+}
+
+impl From<ffi::Shot> for Shot {
+    fn from(shot: ffi::Shot) -> Self {
+        Self {
+            width: u32::try_from(shot.width).unwrap_or(0).max(1),
+            height: u32::try_from(shot.height).unwrap_or(0).max(1),
+            sar: (shot.sar_num, shot.sar_den),
+            matrix: shot.matrix,
+            transfer: shot.transfer,
+            primaries: shot.primaries,
+        }
+    }
 }
 
 /// Which of the decoded pictures.
@@ -104,8 +117,9 @@ pub struct Film(NonNull<ffi::Film>);
 
 impl Film {
     /// # Errors
-    /// What is no film, or has no picture that a household's decoders know.
-    pub fn open(film: BorrowedFd<'_>, filter: LoopFilter) -> Result<Self, FilmError> {
+    /// What is no film, or has no such picture that a household's decoders know. `track`: its number
+    /// among the picture streams.
+    pub fn open(film: BorrowedFd<'_>, track: u32, filter: LoopFilter) -> Result<Self, FilmError> {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let (formats, decoders) = (text(FORMATS), text(VIDEO_DECODERS));
         let mut out = std::ptr::null_mut();
@@ -114,6 +128,7 @@ impl Film {
         let answer = unsafe {
             ffi::loge_film_open(
                 film.as_raw_fd(),
+                c_int::try_from(track).unwrap_or(c_int::MAX),
                 formats.as_ptr(),
                 decoders.as_ptr(),
                 MAX_STREAMS.parse().unwrap_or(1),
@@ -145,15 +160,19 @@ impl Film {
         if answer == ffi::KNOWN {
             return Ok(Key::Known(place));
         }
-        let shot = Shot {
-            width: u32::try_from(shot.width).unwrap_or(0).max(1),
-            height: u32::try_from(shot.height).unwrap_or(0).max(1),
-            sar: (shot.sar_num, shot.sar_den),
-            matrix: shot.matrix,
-            transfer: shot.transfer,
-            primaries: shot.primaries,
-        };
-        Ok(Key::Decoded(place, shot))
+        Ok(Key::Decoded(place, shot.into()))
+    }
+
+    /// Decodes the cover that comes with the film, the largest of several; it is the newest picture
+    /// from now on. `None` where there is none that can be read.
+    pub fn cover(&mut self) -> Option<Shot> {
+        let decoders = CString::new(COVER_DECODERS).unwrap_or_default();
+        let mut shot = ffi::Shot::default();
+        #[expect(unsafe_code, reason = "libav speaks C")]
+        // SAFETY: the film is open until it is dropped, the text ends with a zero and is copied, and
+        // `shot` has the layout of the C side.
+        let answer = unsafe { ffi::loge_film_cover(self.0.as_ptr(), decoders.as_ptr(), MAX_PIXELS, &raw mut shot) };
+        checked(answer).ok().map(|()| Shot::from(shot))
     }
 
     /// Keeps the newest picture.
@@ -290,6 +309,7 @@ mod ffi {
         pub fn loge_warm();
         pub fn loge_film_open(
             fd: c_int,
+            track: c_int,
             formats: *const c_char,
             decoders: *const c_char,
             max_streams: c_int,
@@ -306,6 +326,7 @@ mod ffi {
             key: *mut i64,
             shot: *mut Shot,
         ) -> c_int;
+        pub fn loge_film_cover(film: *mut Film, decoders: *const c_char, max_pixels: i64, shot: *mut Shot) -> c_int;
         pub fn loge_film_keep(film: *mut Film, slot: c_int) -> c_int;
         pub fn loge_film_picture(
             film: *mut Film,

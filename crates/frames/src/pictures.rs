@@ -11,7 +11,7 @@ use contract::{
 };
 use media::{
     ffmpeg_args::PosterWidth,
-    liveliness::{SMALL, is_clearly_better, liveliness},
+    liveliness::{SMALL, is_clearly_better, is_worth_showing, liveliness},
     storyboard::{
         ACROSS, DOWN, TILES,
         sheet::{AT_ONCE, MAX_MS, PAST_MS, QUALITIES, Sheet, Size},
@@ -23,6 +23,8 @@ use std::os::fd::BorrowedFd;
 const BLACK: u8 = 0;
 /// Of a poster's JPEG.
 const POSTER_QUALITY: u8 = 4;
+/// A smaller cover is an icon.
+const SMALLEST_COVER: u32 = 100;
 /// Whatever is asked for.
 const MAX_BYTES: u32 = 16 << 20;
 
@@ -41,11 +43,13 @@ enum PictureError {
 pub fn make(film: BorrowedFd<'_>, order: &Order) -> (Status, Vec<u8>) {
     let room = order.max_bytes.min(MAX_BYTES) as usize;
     let made = match &order.picture {
-        Asked::Poster { moments_ms, width } => poster(film, moments_ms, *width, room),
-        Asked::Sheet { times_ms, tile_width, tile_height } => match Size::of_tile(*tile_width, *tile_height) {
-            Some(tile) => sheet(film, times_ms, tile, room),
-            None => Err(PictureError::Refused),
-        },
+        Asked::Poster { picture_track, moments_ms, width } => poster(film, *picture_track, moments_ms, *width, room),
+        Asked::Sheet { picture_track, times_ms, tile_width, tile_height } => {
+            match Size::of_tile(*tile_width, *tile_height) {
+                Some(tile) => sheet(film, *picture_track, times_ms, tile, room),
+                None => Err(PictureError::Refused),
+            }
+        }
     };
     match made {
         Ok(jpeg) => (Status::Ok, jpeg),
@@ -60,11 +64,11 @@ pub fn make(film: BorrowedFd<'_>, order: &Order) -> (Status, Vec<u8>) {
 }
 
 /// The places that cannot be read stay black, as long as there is one that can.
-fn sheet(film: BorrowedFd<'_>, times_ms: &[u64], tile: Size, room: usize) -> Result<Vec<u8>, PictureError> {
+fn sheet(film: BorrowedFd<'_>, track: u32, times_ms: &[u64], tile: Size, room: usize) -> Result<Vec<u8>, PictureError> {
     if times_ms.is_empty() || times_ms.len() > TILES {
         return Err(PictureError::Refused);
     }
-    let mut film = Film::open(film, LoopFilter::Off)?;
+    let mut film = Film::open(film, track, LoopFilter::Off)?;
     let mut sheet = Sheet::new(tile, ACROSS, DOWN, BLACK);
     // Of a film whose key frames are far apart, neighbours may be the same.
     let (mut last, mut why): (Option<(Place, Picture)>, _) = (None, None);
@@ -110,14 +114,25 @@ fn tile_at(
     }
 }
 
-/// The liveliest of the moments that can be read; the first of them unless another is clearly
-/// better. A film that can be read at none of them may still have a beginning.
-fn poster(film: BorrowedFd<'_>, moments_ms: &[u64], width: u32, room: usize) -> Result<Vec<u8>, PictureError> {
+/// The cover that comes with the film, else the liveliest of the moments that can be read; the first
+/// of them unless another is clearly better. A film that can be read at none of them may still have
+/// a beginning.
+fn poster(
+    film: BorrowedFd<'_>,
+    track: u32,
+    moments_ms: &[u64],
+    width: u32,
+    room: usize,
+) -> Result<Vec<u8>, PictureError> {
     if moments_ms.is_empty() || moments_ms.len() > AT_ONCE || PosterWidth::new(width).is_none() {
         return Err(PictureError::Refused);
     }
-    let mut film = Film::open(film, LoopFilter::On)?;
-    let (slot, shot) = match choose(&mut film, moments_ms) {
+    let mut film = Film::open(film, track, LoopFilter::On)?;
+    let chosen = match film.cover().filter(|shot| shot.width.min(shot.height) >= SMALLEST_COVER) {
+        Some(cover) => Ok((Slot::Newest, cover)),
+        None => choose(&mut film, moments_ms),
+    };
+    let (slot, shot) = match chosen {
         Err(error) if error.is_memory() => return Err(error.into()),
         Err(error) => match film.key(0, &[])? {
             Key::Decoded(_, shot) => (Slot::Newest, shot),
@@ -133,39 +148,67 @@ fn poster(film: BorrowedFd<'_>, moments_ms: &[u64], width: u32, room: usize) -> 
     }
 }
 
-fn choose(film: &mut Film, moments_ms: &[u64]) -> Result<(Slot, Shot), FilmError> {
-    let mut first: Option<(Shot, u32)> = None;
-    let mut best: Option<(Shot, u32)> = None;
-    let (mut known, mut why) = (Vec::new(), None);
-    for moment in moments_ms {
-        let shot = match film.key(moment.saturating_add(PAST_MS).min(MAX_MS), &known) {
+/// What was seen of the film so far.
+#[derive(Default)]
+struct Seen {
+    /// What was wished for, and how much there is to see in it.
+    first: Option<(Shot, u32)>,
+    best: Option<(Shot, u32)>,
+    known: Vec<Place>,
+    why: Option<FilmError>,
+}
+
+impl Seen {
+    fn look(&mut self, film: &mut Film, moment_ms: u64) -> Result<(), FilmError> {
+        let shot = match film.key(moment_ms.saturating_add(PAST_MS).min(MAX_MS), &self.known) {
             Ok(Key::Decoded(place, shot)) => {
-                known.push(place);
+                self.known.push(place);
                 shot
             }
             // Moments of a short film are often the same picture.
-            Ok(Key::Known(_)) => continue,
+            Ok(Key::Known(_)) => return Ok(()),
             Err(error) if error.is_memory() => return Err(error),
             Err(error) => {
-                why = Some(error);
-                continue;
+                self.why = Some(error);
+                return Ok(());
             }
         };
         let size = shape::fit(shape::upright(&shot), SMALL);
         let small = drawn(film, Slot::Newest, &shot, size, false)?.in_the_middle_of(SMALL);
         let score = liveliness(&small.in_film_range(), SMALL);
-        if first.is_none() {
+        if self.first.is_none() {
             film.keep(Slot::First)?;
-            first = Some((shot, score));
-        } else if best.is_none_or(|(_, best)| score > best) {
+            self.first = Some((shot, score));
+        } else if self.best.is_none_or(|(_, best)| score > best) {
             film.keep(Slot::Best)?;
-            best = Some((shot, score));
+            self.best = Some((shot, score));
         }
+        Ok(())
     }
-    match (first, best) {
+
+    /// Whether there is anything to see in what was found.
+    fn shows_something(&self) -> bool {
+        [self.first, self.best].into_iter().flatten().any(|(_, score)| is_worth_showing(score))
+    }
+}
+
+fn choose(film: &mut Film, moments_ms: &[u64]) -> Result<(Slot, Shot), FilmError> {
+    let mut seen = Seen::default();
+    for moment in moments_ms {
+        seen.look(film, *moment)?;
+    }
+    let latest = moments_ms.iter().max().copied().unwrap_or_default();
+    // All of them lie in the first quarter of the film.
+    for halves in if latest == 0 { 0..0 } else { 3..8 } {
+        if seen.shows_something() {
+            break;
+        }
+        seen.look(film, latest.saturating_mul(halves) / 2)?;
+    }
+    match (seen.first, seen.best) {
         (Some((_, wished_for)), Some((shot, score))) if is_clearly_better(score, wished_for) => Ok((Slot::Best, shot)),
         (Some((shot, _)), _) => Ok((Slot::First, shot)),
-        (None, _) => Err(why.unwrap_or(FilmError::NOTHING)),
+        (None, _) => Err(seen.why.unwrap_or(FilmError::NOTHING)),
     }
 }
 

@@ -85,7 +85,10 @@ fn broken_films_cost_themselves_and_nothing_else() {
     let each = if std::env::var_os("LOGE_LONG").is_some() { EACH * 10 } else { EACH };
     let mut frames = Frames::start();
     let sheet = Order { cpu_s: 10, memory_bytes: GIB, ..sheet(&[0, 1_000, 2_000, 100_000], (160, 90)) };
-    let poster = Order { picture: Picture::Poster { moments_ms: vec![300, 900, 2_700], width: 320 }, ..sheet.clone() };
+    let poster = Order {
+        picture: Picture::Poster { picture_track: 0, moments_ms: vec![300, 900, 2_700], width: 320 },
+        ..sheet.clone()
+    };
     let mut endings: BTreeMap<String, u32> = BTreeMap::new();
     for (seed, (name, codecs)) in WHOLE.iter().enumerate() {
         let honest = whole(dir.path(), name, codecs);

@@ -86,6 +86,7 @@ pub struct TitleCard {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub year: Option<u16>,
     pub duration_s: f64,
+    /// As it is seen, in square pixels.
     pub width: u32,
     pub height: u32,
     pub container: String,
@@ -203,16 +204,17 @@ fn audio_label(index: usize, audio: &AudioFacts) -> String {
 pub struct ChapterView {
     pub start_s: f64,
     pub end_s: f64,
+    /// Its number where the film does not name it.
     pub title: Option<String>,
 }
 
 pub fn chapters(facts: &FileFacts) -> Vec<ChapterView> {
-    let view = |chapter: &Chapter| ChapterView {
+    let view = |(number, chapter): (usize, &Chapter)| ChapterView {
         start_s: seconds(chapter.start_ms),
         end_s: seconds(chapter.end_ms),
-        title: chapter.title.clone(),
+        title: Some(chapter.title.clone().unwrap_or_else(|| format!("Chapter {number}"))),
     };
-    facts.chapters.iter().map(view).collect()
+    (1..).zip(&facts.chapters).map(view).collect()
 }
 
 /// `shown`: the place in the list of what is shown by itself; `address`: where a number is found.
@@ -264,6 +266,16 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::PictureCopied => "The picture is sent as it is, in wrapping your browser takes.",
         Reason::SoundEncoded => "The sound is turned into AAC while you watch.",
         Reason::OtherSoundTrack => "You chose another sound track.",
+        Reason::SoundNotFirst => "Your browser would play another sound track of this file.",
+        Reason::PictureNotFirst => "Your browser would show another picture of this file.",
+        Reason::Interlaced => "The picture is interlaced, which browsers show as combs.",
+        Reason::TracksCompressed => "The tracks of this file are compressed in a way that browsers do not undo.",
+        Reason::CodecNameNotPlayable => "Some browsers know this kind of picture only by another name.",
+        Reason::SamplingNotPlayable => "Browsers do not show a picture whose colours are stored like this.",
+        Reason::DolbyVision => {
+            "The colours of this picture are Dolby Vision of a kind that neither browsers nor this server show as meant. A \
+             player for the television may, or another copy of the film."
+        }
         Reason::OpenGroups => "Its pictures depend on earlier ones in a way that browsers fail on after a seek.",
         Reason::KeyframesTooSparse => "Its key frames are too far apart to send it in parts.",
         Reason::PreparedVersion => "A version made ahead of time is played.",

@@ -20,6 +20,7 @@ async fn shelf(house: &TestHouse) -> Shelf {
         title: None,
         forced: false,
         default,
+        hearing_impaired: false,
     };
     facts.subtitles = vec![track("subrip", "ger", false), track("hdmv_pgs_subtitle", "eng", true)];
     let updated = ScanChange::Updated {

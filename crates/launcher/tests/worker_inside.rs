@@ -164,7 +164,7 @@ fn a_film_is_probed_pictured_and_sent_from_behind_the_walls() {
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&json));
         assert_eq!(media::probe_json::parse(&json, None).unwrap().video.unwrap().width, 320);
 
-        let job = Job::Poster { file, moments_ms: vec![500, 1000], width: 160 };
+        let job = Job::Poster { file, picture_track: 0, moments_ms: vec![500, 1000], width: 160 };
         let (status, jpeg) = ask(&mut data, RequestBody::Job { job, max_bytes, time_limit_ms: 20_000 });
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&jpeg));
         assert_eq!(jpeg[..2], [0xff, 0xd8]);

@@ -67,9 +67,10 @@ impl Posters {
     async fn one(&self, title: &TitleId, file: &FileRow) -> Result<(), PostersError> {
         let media = MediaFile { folder: file.folder.clone(), path: file.path.clone(), size_bytes: file.size_bytes };
         let duration_ms = file.facts.as_ref().map_or(0, |f| f.duration_ms);
-        let made = match self.prober.poster(&media, &moments(duration_ms), WIDTH).await {
+        let track = file.facts.as_ref().and_then(|f| f.video.as_ref()).map_or(0, |video| video.track);
+        let made = match self.prober.poster(&media, track, &moments(duration_ms), WIDTH).await {
             // Some files cannot be entered in the middle; their beginning is better than nothing.
-            Err(ProbeFailure::Defect(_)) => self.prober.poster(&media, &[0], WIDTH).await,
+            Err(ProbeFailure::Defect(_)) => self.prober.poster(&media, track, &[0], WIDTH).await,
             other => other,
         };
         match made {

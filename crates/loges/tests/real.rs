@@ -207,10 +207,11 @@ async fn probes_and_pictures_real_films(runtime: RuntimeChoice) {
     let text = String::from_utf8(json).unwrap();
     assert!(text.contains("\"width\": 640") || text.contains("\"width\":640"), "{text}");
     println!("probe with a cold start: {:?}", began.elapsed());
-    let poster = Job::Poster { file: clip(), moments_ms: vec![1000], width: 320 };
+    let poster = Job::Poster { file: clip(), picture_track: 0, moments_ms: vec![1000], width: 320 };
     let jpeg = house.loges.job(&Tenant::House, poster, 4 << 20, SOON).await.unwrap();
     assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.len() > 500, "{} bytes", jpeg.len());
-    let sheet = Job::Sheet { file: clip(), times_ms: vec![0, 2000], tile_width: 160, tile_height: 90 };
+    let sheet =
+        Job::Sheet { file: clip(), picture_track: 0, times_ms: vec![0, 2000], tile_width: 160, tile_height: 90 };
     let jpeg = house.loges.job(&Tenant::House, sheet, 4 << 20, SOON).await.unwrap();
     assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.len() > 500, "{} bytes", jpeg.len());
     // ffmpeg would have made them too, and the worker would have said so.

@@ -19,6 +19,15 @@ pub fn declared_length(size_bytes: u64, mut read: impl FnMut(u64, &mut [u8]) -> 
     isobmff(size_bytes, read)
 }
 
+/// Returns whether so much of a file is missing that it does not play. A Matroska file and a
+/// fragmented MP4 play as far as they go.
+pub fn is_beyond_play(size_bytes: u64, mut read: impl FnMut(u64, &mut [u8]) -> usize) -> bool {
+    let mut start = [0; 4];
+    let got = read(0, &mut start);
+    let is_matroska = got == 4 && start == [0x1a, 0x45, 0xdf, 0xa3];
+    !is_matroska && declared_length(size_bytes, read).is_some_and(|declared| is_cut(declared, size_bytes))
+}
+
 /// Whether so much is missing that it is not worth starting: more than a fiftieth. A film that
 /// lost its last second still plays.
 pub const fn is_cut(declared: u64, size_bytes: u64) -> bool {
@@ -58,6 +67,10 @@ fn isobmff(size_bytes: u64, mut read: impl FnMut(u64, &mut [u8]) -> usize) -> Op
             return None;
         }
         if at == 0 && !matches!(&head[4..8], b"ftyp" | b"moov" | b"mdat" | b"free" | b"skip" | b"wide") {
+            return None;
+        }
+        // Each fragment stands alone.
+        if &head[4..8] == b"moof" {
             return None;
         }
         let length = match u32::from_be_bytes(head[..4].try_into().ok()?) {
@@ -101,6 +114,26 @@ mod tests {
         assert!(is_cut(1136, 500) && !is_cut(1136, 1136) && !is_cut(1136, 1120) && !is_cut(0, 0));
         let large = [&1u32.to_be_bytes()[..], b"mdat", &(1u64 << 40).to_be_bytes(), &[0; 100]].concat();
         assert_eq!(declared(&large), Some(1 << 40));
+    }
+
+    #[test]
+    fn what_stands_alone_plays_as_far_as_it_goes() {
+        let read_of = |bytes: Vec<u8>| {
+            move |at: u64, out: &mut [u8]| {
+                let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+                let n = rest.len().min(out.len());
+                out[..n].copy_from_slice(&rest[..n]);
+                n
+            }
+        };
+        let beyond = |bytes: Vec<u8>| is_beyond_play(bytes.len() as u64, read_of(bytes));
+        let whole = [boxed(b"ftyp", 20, 12), boxed(b"moov", 108, 100), boxed(b"mdat", 1008, 1000)].concat();
+        let fragments = [boxed(b"ftyp", 20, 12), boxed(b"moov", 108, 100), boxed(b"moof", 108, 100)].concat();
+        let fragments = [fragments, boxed(b"mdat", 1008, 1000)].concat();
+        assert!(!beyond(whole.clone()) && beyond(whole[..500].to_vec()));
+        assert!(!beyond(fragments.clone()) && !beyond(fragments[..500].to_vec()));
+        let matroska = [&[0x1a, 0x45, 0xdf, 0xa3, 0x82, 0, 0, 0x18, 0x53, 0x80, 0x67, 0x50, 0][..], &[0; 60]].concat();
+        assert!(is_cut(declared(&matroska).unwrap(), matroska.len() as u64) && !beyond(matroska));
     }
 
     #[test]

@@ -21,13 +21,16 @@ pub const VIDEO_DECODERS: &str = "h264,hevc,vp8,vp9,libdav1d,av1,libaom-av1,libv
 /// on the list, so covers and subtitles are here too.
 const OTHER_DECODERS: &str = "png,bmp,webp,msvideo1,srt,subrip,ass,ssa,mov_text,webvtt,text,dvdsub,dvbsub,pgssub,xsub,cc_dec,aac,aac_fixed,aac_latm,mp1float,mp2,mp2float,mp3,mp3float,ac3,eac3,dca,truehd,mlp,opus,libopus,vorbis,libvorbis,flac,alac,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s8,pcm_u8,pcm_bluray,pcm_dvd,pcm_f32le,pcm_alaw,pcm_mulaw,adpcm_ms,adpcm_ima_wav,wmav1,wmav2,wmapro,amrnb,amrwb,gsm_ms,qdm2,cook";
 
+/// What covers are.
+pub const COVER_DECODERS: &str = "mjpeg,png";
+
 /// What a probe asks for: exactly what [`crate::probe_json`] reads.
-const ENTRIES: &str = "format=format_name,duration,bit_rate\
+const ENTRIES: &str = "format=format_name,duration,start_time,bit_rate,size\
 :format_tags=major_brand\
-:stream=index,codec_type,codec_name,profile,level,width,height,pix_fmt,avg_frame_rate,r_frame_rate,color_transfer,channels,sample_rate,duration\
-:stream_disposition=default,forced,attached_pic\
+:stream=index,codec_type,codec_name,codec_tag_string,profile,level,width,height,sample_aspect_ratio,field_order,pix_fmt,avg_frame_rate,r_frame_rate,color_primaries,color_transfer,channels,channel_layout,sample_rate,duration\
+:stream_disposition=default,forced,attached_pic,comment,visual_impaired,hearing_impaired\
 :stream_tags=language,title,rotate,DURATION\
-:stream_side_data=rotation\
+:stream_side_data=rotation,dv_profile,dv_bl_signal_compatibility_id\
 :chapter=start_time,end_time\
 :chapter_tags=title\
 :error";
@@ -78,15 +81,33 @@ impl PosterAt {
 
 /// ffmpeg on standard input; one JPEG on standard output. The key frame before `at` is taken as
 /// it is: decoding on to the exact frame costs up to a whole group of pictures and shows no more.
-pub fn poster(at: PosterAt, width: PosterWidth) -> Vec<String> {
+pub fn poster(picture_track: u32, at: PosterAt, width: PosterWidth) -> Vec<String> {
     let seconds = format!("{}.{:03}", at.0 / 1000, at.0 % 1000);
-    // Square pixels, then never larger than the film itself.
-    let scale = format!("scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,scale=w='min({},iw)':h=-2", width.0);
+    let (track, scale) = (format!("0:v:{picture_track}"), poster_scale(width));
     let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", VIDEO_DECODERS, "-max_streams", MAX_STREAMS, "-threads", "1"]));
     args.extend(list(&["-noaccurate_seek", "-ss", &seconds, "-i", INPUT]));
-    args.extend(list(&["-map", "0:V:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-frames:v", "1"]));
+    args.extend(list(&["-map", &track, "-an", "-sn", "-dn", "-map_metadata", "-1", "-frames:v", "1"]));
+    args.extend(list(&["-filter_threads", "1", "-vf", &scale, "-threads", "1"]));
+    args.extend(list(&["-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-f", "mjpeg", "pipe:1"]));
+    args
+}
+
+/// Square pixels, then never larger than the film itself.
+fn poster_scale(width: PosterWidth) -> String {
+    format!("scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,scale=w='min({},iw)':h=-2", width.0)
+}
+
+/// ffmpeg on standard input; the first picture that comes with the film without being part of it,
+/// as a JPEG on standard output. It fails where there is none.
+pub fn cover(width: PosterWidth) -> Vec<String> {
+    let scale = poster_scale(width);
+    let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
+    args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
+    let decoders = format!("{VIDEO_DECODERS},{COVER_DECODERS}");
+    args.extend(list(&["-codec_whitelist", &decoders, "-max_streams", MAX_STREAMS, "-threads", "1", "-i", INPUT]));
+    args.extend(list(&["-map", "0:v", "-map", "-0:V?", "-an", "-sn", "-dn", "-map_metadata", "-1", "-frames:v", "1"]));
     args.extend(list(&["-filter_threads", "1", "-vf", &scale, "-threads", "1"]));
     args.extend(list(&["-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-f", "mjpeg", "pipe:1"]));
     args
@@ -130,11 +151,11 @@ mod tests {
 
     #[test]
     fn the_poster_list() {
-        let args = poster(PosterAt::from_ms(61_005), PosterWidth::new(480).unwrap());
+        let args = poster(1, PosterAt::from_ms(61_005), PosterWidth::new(480).unwrap());
         let at = args.iter().position(|a| a == "-noaccurate_seek").unwrap();
         assert_eq!(
             args[at..].join(" "),
-            "-noaccurate_seek -ss 61.005 -i file:/proc/self/fd/0 -map 0:V:0 -an -sn -dn -map_metadata -1 -frames:v 1 \
+            "-noaccurate_seek -ss 61.005 -i file:/proc/self/fd/0 -map 0:v:1 -an -sn -dn -map_metadata -1 -frames:v 1 \
              -filter_threads 1 -vf scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,scale=w='min(480,iw)':h=-2 -threads 1 \
              -c:v mjpeg -q:v 4 -pix_fmt yuvj420p -f mjpeg pipe:1"
         );
@@ -160,7 +181,7 @@ mod tests {
         assert!(PosterWidth::new(15).is_none() && PosterWidth::new(1921).is_none());
         assert_eq!(PosterAt::from_ms(u64::MAX), PosterAt::from_ms(100 * 3600 * 1000));
         for ms in [0, 1, 999, 1000, u64::MAX] {
-            let args = poster(PosterAt::from_ms(ms), PosterWidth::new(320).unwrap());
+            let args = poster(0, PosterAt::from_ms(ms), PosterWidth::new(320).unwrap());
             let value = &args[args.iter().position(|a| a == "-ss").unwrap() + 1];
             assert!(value.bytes().all(|b| b.is_ascii_digit() || b == b'.'), "{value}");
         }

@@ -18,6 +18,7 @@ pub mod probe_json;
 pub mod range;
 pub mod storyboard;
 pub mod subtitles;
+pub mod supplement;
 pub mod walk;
 
 pub use range::{RangeAnswer, parse_range};

@@ -51,6 +51,12 @@ pub fn liveliest(pictures: &[u8], size: Size) -> Option<usize> {
     Some(if is_clearly_better(*score, first) { best } else { 0 })
 }
 
+/// Whether there is anything to see in a picture of so much liveliness. Plain colours, fog and
+/// blurs are no picture of a film, as long as it has another.
+pub const fn is_worth_showing(score: u32) -> bool {
+    score >= 160
+}
+
 /// Whether a picture should be taken instead of the one that was wished for.
 pub fn is_clearly_better(score: u32, wished_for: u32) -> bool {
     u64::from(score) * 4 > u64::from(wished_for) * 5

@@ -139,32 +139,17 @@ impl Room {
         let folders = vec![(folder.clone(), self.dir.path().join(name))];
         let new = NewLibrary { id: library.clone(), name: name.into(), kind: LibraryKind::Movies, folders };
         self.store.create_library(&new).await.unwrap();
-        let video = VideoFacts {
-            codec: "hevc".into(),
-            profile: None,
-            level: None,
-            width: 1920,
-            height: 1080,
-            pixel_format: None,
-            bit_depth: Some(8),
-            frame_rate: Some(25.0),
-            transfer: None,
-        };
-        let audio = AudioFacts {
-            codec: "ac3".into(),
-            profile: None,
-            channels: 6,
-            sample_rate_hz: Some(48_000),
-            language: None,
-            title: None,
-            default: true,
-        };
+        let video = VideoFacts { bit_depth: Some(8), frame_rate: Some(25.0), ..VideoFacts::plain("hevc", 1920, 1080) };
+        let audio =
+            |track| AudioFacts { sample_rate_hz: Some(48_000), default: true, ..AudioFacts::plain(track, "ac3", 6) };
         let facts = FileFacts {
             container: Container::Mkv,
             duration_ms: 60_000,
+            start_ms: 0,
+            compressed: false,
             bitrate: None,
             video: Some(video),
-            audio: vec![audio; sounds],
+            audio: (0..).take(sounds).map(audio).collect(),
             subtitles: vec![],
             chapters: vec![],
         };

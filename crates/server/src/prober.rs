@@ -135,8 +135,14 @@ impl Prober for HouseProber {
         }
     }
 
-    async fn poster(&self, file: &MediaFile, moments_ms: &[u64], width: u32) -> Result<Vec<u8>, ProbeFailure> {
-        let job = Job::Poster { file: reference(file), moments_ms: moments_ms.to_vec(), width };
+    async fn poster(
+        &self,
+        file: &MediaFile,
+        picture_track: u32,
+        moments_ms: &[u64],
+        width: u32,
+    ) -> Result<Vec<u8>, ProbeFailure> {
+        let job = Job::Poster { file: reference(file), picture_track, moments_ms: moments_ms.to_vec(), width };
         self.0.job(&Tenant::House, job, POSTER_BYTES, POSTER_TIME).await.map_err(|e| failure(&e))
     }
 }

@@ -20,6 +20,7 @@ use tracing::info;
 const SHEET_TIME: Duration = Duration::from_secs(120);
 
 pub(crate) async fn make(rooms: &Rooms, title: &TitleId, file: &FileRow) -> Result<(), StepError> {
+    let track = file.facts.as_ref().and_then(|f| f.video.as_ref()).map_or(0, |video| video.track);
     let Some(plan) = plan(rooms, file).await? else {
         return Ok(rooms.store.set_storyboard(title, None).await?);
     };
@@ -35,6 +36,7 @@ pub(crate) async fn make(rooms: &Rooms, title: &TitleId, file: &FileRow) -> Resu
                 size: Some(file.size_bytes),
                 mtime_ns: None,
             },
+            picture_track: track,
             times_ms: plan.sheet(number).to_vec(),
             tile_width: plan.tile_width,
             tile_height: plan.tile_height,
@@ -75,5 +77,5 @@ async fn plan(rooms: &Rooms, file: &FileRow) -> Result<Option<Plan>, StepError> 
         .filter(|point| point.kind != PointKind::Frame)
         .map(|point| point.pts.saturating_mul(1000) / TICKS)
         .collect();
-    Ok(Plan::new(facts.duration_ms, (video.width, video.height), &keys))
+    Ok(Plan::new(facts.duration_ms, video.display_size(), &keys))
 }

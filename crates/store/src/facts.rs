@@ -2,13 +2,23 @@
 //! may change its words without a migration; a column that can no longer be read counts as not
 //! probed, and the next scan looks again.
 
-use domain::facts::{AudioFacts, Chapter, Container, FileFacts, SubtitleFacts, VideoFacts};
+use domain::facts::{AudioFacts, Chapter, Container, DolbyVision, FileFacts, SubtitleFacts, VideoFacts};
 use serde::{Deserialize, Serialize};
+
+/// Rises when a probe learns more: rows of an earlier number are looked at again by the next scan.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    /// Rows of the first version have none.
+    #[serde(default)]
+    version: u32,
     container: String,
     duration_ms: u64,
+    #[serde(default)]
+    start_ms: u64,
+    #[serde(default)]
+    compressed: bool,
     bitrate: Option<u64>,
     video: Option<StoredVideo>,
     audio: Vec<StoredAudio>,
@@ -33,26 +43,46 @@ struct StoredChapter {
 
 #[derive(Serialize, Deserialize)]
 struct StoredVideo {
+    #[serde(default)]
+    track: u32,
     codec: String,
     profile: Option<String>,
     level: Option<u32>,
     width: u32,
     height: u32,
+    #[serde(default)]
+    pixel_aspect: Option<(u32, u32)>,
+    #[serde(default)]
+    interlaced: bool,
     pixel_format: Option<String>,
     bit_depth: Option<u8>,
     frame_rate: Option<f64>,
+    #[serde(default)]
+    primaries: Option<String>,
     transfer: Option<String>,
+    /// Profile and compatibility.
+    #[serde(default)]
+    dolby_vision: Option<(u8, u8)>,
+    #[serde(default)]
+    sample_entry: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredAudio {
+    /// Rows of the first version were numbered by their place.
+    #[serde(default)]
+    track: Option<u32>,
     codec: String,
     profile: Option<String>,
     channels: u32,
+    #[serde(default)]
+    has_channel_map: bool,
     sample_rate_hz: Option<u32>,
     language: Option<String>,
     title: Option<String>,
     default: bool,
+    #[serde(default)]
+    commentary: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,14 +93,25 @@ struct StoredSubtitle {
     forced: bool,
     #[serde(default)]
     default: bool,
+    #[serde(default)]
+    hearing_impaired: bool,
 }
 
 pub(crate) fn write(facts: &FileFacts) -> Option<String> {
     let stored = Stored {
+        version: VERSION,
         container: facts.container.as_str().into(),
         duration_ms: facts.duration_ms,
+        start_ms: facts.start_ms,
+        compressed: facts.compressed,
         bitrate: facts.bitrate,
         video: facts.video.as_ref().map(|v| StoredVideo {
+            track: v.track,
+            pixel_aspect: v.pixel_aspect,
+            interlaced: v.interlaced,
+            primaries: v.primaries.clone(),
+            dolby_vision: v.dolby_vision.map(|dolby| (dolby.profile, dolby.compatibility)),
+            sample_entry: v.sample_entry.clone(),
             codec: v.codec.clone(),
             profile: v.profile.clone(),
             level: v.level,
@@ -85,6 +126,9 @@ pub(crate) fn write(facts: &FileFacts) -> Option<String> {
             .audio
             .iter()
             .map(|a| StoredAudio {
+                track: Some(a.track),
+                has_channel_map: a.has_channel_map,
+                commentary: a.commentary,
                 codec: a.codec.clone(),
                 profile: a.profile.clone(),
                 channels: a.channels,
@@ -103,6 +147,7 @@ pub(crate) fn write(facts: &FileFacts) -> Option<String> {
                 title: s.title.clone(),
                 forced: s.forced,
                 default: s.default,
+                hearing_impaired: s.hearing_impaired,
             })
             .collect(),
         chapters: StoredChapters::List(
@@ -121,8 +166,16 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
     Some(FileFacts {
         container: Container::from_extension(&stored.container)?,
         duration_ms: stored.duration_ms,
+        start_ms: stored.start_ms,
+        compressed: stored.compressed,
         bitrate: stored.bitrate,
         video: stored.video.map(|v| VideoFacts {
+            track: v.track,
+            pixel_aspect: v.pixel_aspect,
+            interlaced: v.interlaced,
+            primaries: v.primaries,
+            dolby_vision: v.dolby_vision.map(|(profile, compatibility)| DolbyVision { profile, compatibility }),
+            sample_entry: v.sample_entry,
             codec: v.codec,
             profile: v.profile,
             level: v.level,
@@ -136,7 +189,11 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
         audio: stored
             .audio
             .into_iter()
-            .map(|a| AudioFacts {
+            .zip(0..)
+            .map(|(a, place)| AudioFacts {
+                track: a.track.unwrap_or(place),
+                has_channel_map: a.has_channel_map,
+                commentary: a.commentary,
                 codec: a.codec,
                 profile: a.profile,
                 channels: a.channels,
@@ -155,6 +212,7 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
                 title: s.title,
                 forced: s.forced,
                 default: s.default,
+                hearing_impaired: s.hearing_impaired,
             })
             .collect(),
         chapters: match stored.chapters {
@@ -168,10 +226,7 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
 
 /// Whether this version would have learned more: the next scan looks again then.
 pub(crate) fn is_complete(text: &str) -> bool {
-    serde_json::from_str::<Stored>(text).is_ok_and(|stored| match stored.chapters {
-        StoredChapters::Count(n) => n == 0,
-        StoredChapters::List(_) => true,
-    })
+    serde_json::from_str::<Stored>(text).is_ok_and(|stored| stored.version >= VERSION)
 }
 
 #[cfg(test)]
@@ -181,12 +236,12 @@ mod tests {
     const OLD: &str = r#"{"container":"mkv","duration_ms":5000,"bitrate":null,"video":null,"audio":[],"subtitles":[{"codec":"subrip","language":"ger","title":null,"forced":true}],"chapters":N}"#;
 
     #[test]
-    fn rows_of_the_first_version_are_read_and_looked_at_again_where_they_know_less() {
+    fn rows_of_the_first_version_are_read_and_looked_at_again() {
         let old = OLD.replace('N', "3");
         let facts = read(&old).unwrap();
         assert!(facts.subtitles[0].forced && !facts.subtitles[0].default && facts.chapters.is_empty());
         assert!(!is_complete(&old));
-        assert!(is_complete(&OLD.replace('N', "0")), "nothing is missing from it");
+        assert!(!is_complete(&OLD.replace('N', "[]")), "it knows nothing of shape and clock");
         let mut full = facts;
         full.chapters = vec![Chapter { start_ms: 0, end_ms: 1500, title: Some("Anfang".into()) }];
         full.subtitles[0].default = true;

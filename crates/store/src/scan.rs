@@ -12,7 +12,7 @@ use crate::{
 use base::UnixMs;
 use domain::{
     FileId, FolderId, LibraryId, RenditionState, TitleId,
-    facts::{Defect, FileFacts},
+    facts::{Defect, FileFacts, VideoFacts},
     naming,
     playback::{self, Playability},
 };
@@ -432,12 +432,13 @@ struct Summary {
 impl Summary {
     fn of(facts: Option<&FileFacts>, defect: Option<Defect>, path: &[u8]) -> Self {
         let video = facts.and_then(|f| f.video.as_ref());
-        let audio = facts.and_then(|f| f.audio.iter().find(|a| a.default).or_else(|| f.audio.first()));
+        let audio = facts.and_then(|f| f.audio.get(playback::default_audio(f)));
+        let (width, height) = video.map_or((0, 0), VideoFacts::display_size);
         Self {
             container: facts.map_or_else(|| ending(path), |f| f.container.as_str().to_owned()),
             duration_ms: facts.map_or(0, |f| i64::try_from(f.duration_ms).unwrap_or(i64::MAX)),
-            width: video.map_or(0, |v| i64::from(v.width)),
-            height: video.map_or(0, |v| i64::from(v.height)),
+            width: i64::from(width),
+            height: i64::from(height),
             video_codec: video.map(|v| v.codec.clone()),
             audio_codec: audio.map(|a| a.codec.clone()),
             playability: playback::playability(facts, defect).as_str(),

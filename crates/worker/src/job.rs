@@ -6,7 +6,7 @@ use ffmpeg_sidecar::{
     event::{FfmpegEvent, LogLevel},
     log_parser::FfmpegLogParser,
 };
-use media::{extent, ffmpeg_args, jail::OpenFile, storyboard::sheet::Size};
+use media::{extent, ffmpeg_args, jail::OpenFile, storyboard::sheet::Size, supplement, walk};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid},
@@ -77,18 +77,25 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             // ffmpeg-sidecar knows ffprobe only by its version, so the list is used as it is.
             let program = settings.programs.ffprobe.clone().into_os_string();
             let args = ffmpeg_args::probe().into_iter().map(OsString::from).collect();
-            watch(settings, gateway, program, args, &open, limits, deadline)
+            let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
+            let locks = walk::locks(open.size_bytes, read);
+            match watch(settings, gateway, program, args, &open, limits, deadline) {
+                Outcome::Done(answer) => Outcome::Done(supplement::added_to(answer, locks, open.size_bytes, read)),
+                // Its tracks make no sense without their key.
+                Outcome::Failed(said) if locks.protected => Outcome::Failed(format!("{PROTECTED}{said}")),
+                ended => ended,
+            }
         }
         Job::Keys { .. } => index::keys(&open, limits),
         Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
         Job::Subtitles { tracks, .. } => subtitles::tracks(settings, gateway, &open, tracks, limits, deadline),
-        Job::Sheet { times_ms, tile_width, tile_height, .. } => {
+        Job::Sheet { picture_track, times_ms, tile_width, tile_height, .. } => {
             let Some(tile) = Size::of_tile(*tile_width, *tile_height) else { return Outcome::Ended(Status::Refused) };
-            sheet::make(settings, gateway, &open, times_ms, tile, limits, deadline)
+            sheet::make(settings, gateway, &open, *picture_track, times_ms, tile, limits, deadline)
         }
         Job::SubtitleFile { .. } => subtitles::beside(&open, limits),
-        Job::Poster { moments_ms, width, .. } => {
-            poster::make(settings, gateway, &open, moments_ms, *width, limits, deadline)
+        Job::Poster { picture_track, moments_ms, width, .. } => {
+            poster::make(settings, gateway, &open, *picture_track, moments_ms, *width, limits, deadline)
         }
     }
     .or_empty_is_unsupported()
@@ -97,9 +104,11 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
 /// Read back by `media::probe_json::defect_of`.
 const CUT: &str = "truncated: the file ends long before it says it does";
 
+const PROTECTED: &str = "protected: ";
+
 pub fn is_cut(open: &OpenFile) -> bool {
     let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
-    extent::declared_length(open.size_bytes, read).is_some_and(|declared| extent::is_cut(declared, open.size_bytes))
+    extent::is_beyond_play(open.size_bytes, read)
 }
 
 impl Outcome {

@@ -17,10 +17,12 @@ use media::{
 use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
 
 /// Result: a JPEG.
+#[expect(clippy::too_many_arguments, reason = "what one poster is made of, and under which limits")]
 pub fn make(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
+    picture_track: u32,
     moments_ms: &[u64],
     width: u32,
     limits: JobLimits,
@@ -32,7 +34,7 @@ pub fn make(
     if moments_ms.len() > AT_ONCE {
         return Outcome::Ended(Status::Refused);
     }
-    let picture = Picture::Poster { moments_ms: moments_ms.to_vec(), width };
+    let picture = Picture::Poster { picture_track, moments_ms: moments_ms.to_vec(), width };
     if let Some(outcome) = frames::take(settings, gateway, open, picture, limits, deadline) {
         return outcome;
     }
@@ -43,9 +45,15 @@ pub fn make(
         let args: Vec<OsString> = command.get_args().map(ToOwned::to_owned).collect();
         watch(settings, gateway, program, args, open, JobLimits { max_bytes, ..limits }, deadline)
     };
+    match run(ffmpeg_args::cover(poster_width), limits.max_bytes) {
+        Outcome::Done(cover) if !cover.is_empty() => return Outcome::Done(cover),
+        // It has none.
+        Outcome::Done(_) | Outcome::Failed(_) => {}
+        ended => return ended,
+    }
     let mut at_ms = *first;
     if moments_ms.len() > 1 {
-        match run(sheet::tiles(moments_ms, SMALL), moments_ms.len() * SMALL.bytes()) {
+        match run(sheet::tiles(picture_track, moments_ms, SMALL), moments_ms.len() * SMALL.bytes()) {
             Outcome::Done(pictures) if pictures.len() == moments_ms.len() * SMALL.bytes() => {
                 let best = liveliest(&pictures, SMALL).unwrap_or(0);
                 at_ms = moments_ms[best].saturating_add(PAST_MS);
@@ -55,10 +63,10 @@ pub fn make(
             ended => return ended,
         }
     }
-    match run(ffmpeg_args::poster(PosterAt::from_ms(at_ms), poster_width), limits.max_bytes) {
+    match run(ffmpeg_args::poster(picture_track, PosterAt::from_ms(at_ms), poster_width), limits.max_bytes) {
         // Past the last key frame: the film is shorter than it says.
         Outcome::Done(bytes) if bytes.is_empty() && at_ms > 0 => {
-            run(ffmpeg_args::poster(PosterAt::from_ms(0), poster_width), limits.max_bytes)
+            run(ffmpeg_args::poster(picture_track, PosterAt::from_ms(0), poster_width), limits.max_bytes)
         }
         outcome => outcome,
     }

@@ -18,10 +18,12 @@ use media::{
 use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
 
 /// Result: a JPEG.
+#[expect(clippy::too_many_arguments, reason = "what one sheet is made of, and under which limits")]
 pub fn make(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
+    picture_track: u32,
     times_ms: &[u64],
     tile: Size,
     limits: JobLimits,
@@ -30,7 +32,8 @@ pub fn make(
     if times_ms.is_empty() || times_ms.len() > TILES {
         return Outcome::Ended(Status::Refused);
     }
-    let picture = Picture::Sheet { times_ms: times_ms.to_vec(), tile_width: tile.width, tile_height: tile.height };
+    let picture =
+        Picture::Sheet { picture_track, times_ms: times_ms.to_vec(), tile_width: tile.width, tile_height: tile.height };
     if let Some(outcome) = frames::take(settings, gateway, open, picture, limits, deadline) {
         return outcome;
     }
@@ -43,7 +46,7 @@ pub fn make(
     let (mut found, mut why) = (0, Outcome::Ended(Status::Unsupported));
     for (batch, times) in times_ms.chunks(AT_ONCE).enumerate() {
         let first = batch * AT_ONCE;
-        match run(sheet::tiles(times, tile), open, times.len() * tile.bytes()) {
+        match run(sheet::tiles(picture_track, times, tile), open, times.len() * tile.bytes()) {
             Outcome::Done(bytes) if bytes.len() == times.len() * tile.bytes() => {
                 for (n, picture) in bytes.chunks(tile.bytes()).enumerate() {
                     out.put(first + n, picture);
@@ -56,7 +59,7 @@ pub fn make(
         }
         // One of them could not be read, and nobody says which: each on its own, then.
         for (n, time) in times.iter().enumerate() {
-            match run(sheet::tiles(&[*time], tile), open, tile.bytes()) {
+            match run(sheet::tiles(picture_track, &[*time], tile), open, tile.bytes()) {
                 Outcome::Done(picture) if picture.len() == tile.bytes() => {
                     out.put(first + n, &picture);
                     found += 1;

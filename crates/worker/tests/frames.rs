@@ -20,7 +20,7 @@ fn clip(house: &House) {
 fn sheet(house: &House, name: &str, count: usize) -> Job {
     // Every other one, so that none is the same as the one before it.
     let times_ms = (0..count as u64).map(|n| n % 2 * 40).collect();
-    Job::Sheet { file: house.file(name.as_bytes(), None), times_ms, tile_width: 160, tile_height: 90 }
+    Job::Sheet { file: house.file(name.as_bytes(), None), picture_track: 0, times_ms, tile_width: 160, tile_height: 90 }
 }
 
 fn is_frames(pid: &u32) -> bool {
@@ -138,7 +138,7 @@ fn without_it_ffmpeg_takes_the_pictures_and_the_log_says_so_once() {
         for id in 0..3 {
             assert_eq!(job(&mut data, id, sheet(&house, "film.mp4", 3), 1 << 20, 20_000).0, Status::Ok);
             let file = house.file(b"film.mp4", None);
-            let poster = Job::Poster { file, moments_ms: vec![0, 1_000], width: 160 };
+            let poster = Job::Poster { file, picture_track: 0, moments_ms: vec![0, 1_000], width: 160 };
             assert_eq!(job(&mut data, 10 + id, poster, 1 << 20, 20_000).0, Status::Ok);
         }
         let log = house.log();

@@ -54,8 +54,13 @@ fn posters_in(mut house: House) {
     for (id, (at_ms, width, expected)) in [(500, 160, 160), (0, 1920, 320), (3_600_000, 64, 64)].into_iter().enumerate()
     {
         let file = house.file(b"film.mp4", None);
-        let (status, jpeg) =
-            job(&mut data, id as u64, Job::Poster { file, moments_ms: vec![at_ms], width }, 1 << 20, 20_000);
+        let (status, jpeg) = job(
+            &mut data,
+            id as u64,
+            Job::Poster { file, picture_track: 0, moments_ms: vec![at_ms], width },
+            1 << 20,
+            20_000,
+        );
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&jpeg));
         assert_eq!((&jpeg[..2], &jpeg[jpeg.len() - 2..]), (&[0xff, 0xd8][..], &[0xff, 0xd9][..]));
         assert_eq!(jpeg_width(&jpeg), expected);
@@ -63,7 +68,7 @@ fn posters_in(mut house: House) {
     for width in [0, 15, 5000] {
         let file = house.file(b"film.mp4", None);
         assert_eq!(
-            job(&mut data, 9, Job::Poster { file, moments_ms: vec![0], width }, 1 << 20, 20_000).0,
+            job(&mut data, 9, Job::Poster { file, picture_track: 0, moments_ms: vec![0], width }, 1 << 20, 20_000).0,
             Status::Refused
         );
     }
@@ -94,7 +99,13 @@ fn the_liveliest_in(mut house: House) {
     let mut data = house.dial(1);
     let mut ask = |moments_ms: &[u64]| {
         let file = house.file(b"film.mkv", None);
-        job(&mut data, 1, Job::Poster { file, moments_ms: moments_ms.to_vec(), width: 320 }, 1 << 20, 20_000)
+        job(
+            &mut data,
+            1,
+            Job::Poster { file, picture_track: 0, moments_ms: moments_ms.to_vec(), width: 320 },
+            1 << 20,
+            20_000,
+        )
     };
     let (black, lively) = (ask(&[1_000]), ask(&[5_000]));
     assert!(black.0 == Status::Ok && lively.0 == Status::Ok && black.1.len() * 3 < lively.1.len(), "control");
@@ -195,7 +206,9 @@ fn what_is_no_film_in(mut house: House) {
         let found = media::probe_json::defect_of(&words);
         assert!(found == defect || (name == "empty.mp4" && found == Defect::Truncated), "{name}: {shown}");
         // What is there of a film may still give a picture; what is none may not.
-        let poster = job(&mut data, 50, Job::Poster { file, moments_ms: vec![0], width: 64 }, 1 << 20, 20_000).0;
+        let poster =
+            job(&mut data, 50, Job::Poster { file, picture_track: 0, moments_ms: vec![0], width: 64 }, 1 << 20, 20_000)
+                .0;
         assert!(poster != Status::Ok || ["front.mp4", "cut.mkv"].contains(&name), "{name}");
     }
 }

@@ -58,7 +58,7 @@ fn every_tile_in(mut house: House) {
         [[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 255], [255, 0, 0], [0, 0, 0]];
     for (id, name) in ["film.mp4", "film.mkv", "film.webm", "film.avi"].into_iter().enumerate() {
         let file = house.file(name.as_bytes(), None);
-        let asked = Job::Sheet { file, times_ms: times_ms.clone(), tile_width: 160, tile_height: 90 };
+        let asked = Job::Sheet { file, picture_track: 0, times_ms: times_ms.clone(), tile_width: 160, tile_height: 90 };
         let (status, jpeg) = job(&mut data, id as u64, asked, ROOM, 20_000);
         assert_eq!(status, Status::Ok, "{name}: {}", String::from_utf8_lossy(&jpeg));
         let found = middles(&house, &jpeg, expected.len());
@@ -80,6 +80,7 @@ fn what_cannot_be_read_in(mut house: House) {
     let mut data = house.dial(1);
     let asked = |name: &str, times_ms: Vec<u64>, tile_width, tile_height| Job::Sheet {
         file: house.file(name.as_bytes(), None),
+        picture_track: 0,
         times_ms,
         tile_width,
         tile_height,

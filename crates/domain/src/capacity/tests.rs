@@ -17,17 +17,7 @@ fn old_pc() -> Capacity {
 }
 
 fn film(codec: &str, width: u32, height: u32, rate: f64) -> VideoFacts {
-    VideoFacts {
-        codec: codec.into(),
-        profile: None,
-        level: None,
-        width,
-        height,
-        pixel_format: None,
-        bit_depth: Some(8),
-        frame_rate: Some(rate),
-        transfer: None,
-    }
+    VideoFacts { bit_depth: Some(8), frame_rate: Some(rate), ..VideoFacts::plain(codec, width, height) }
 }
 
 #[test]
@@ -47,7 +37,8 @@ fn lines_are_offered_that_one_loge_makes_faster_than_the_film() {
     let uhd = film("hevc", 3840, 2160, 25.0);
     check(&uhd, 900, &[480, 360, 240]); // 0.6 for decoding alone
     check(&VideoFacts { bit_depth: Some(10), ..uhd.clone() }, 900, &[]);
-    check(&film("h264", 100, 100, 25.0), 500, &[]);
+    check(&film("h264", 100, 100, 25.0), 500, &[100]);
+    check(&film("h264", 30, 30, 25.0), 500, &[]);
 }
 
 #[test]
@@ -100,7 +91,8 @@ fn before_a_calibration_the_careful_rule_holds() {
     check(&film("mpeg4", 320, 180, 24.0), &[180]);
     check(&film("mpeg4", 1280, 720, 25.0), &[]);
     check(&film("mpeg4", 720, 576, 50.0), &[]);
-    check(&film("mpeg4", 160, 120, 25.0), &[]);
+    check(&film("mpeg4", 160, 120, 25.0), &[120]);
+    check(&film("mpeg4", 40, 30, 25.0), &[]);
     let one = encode_millis(None, &film("mpeg4", 720, 576, 25.0), 480);
     assert_eq!(room_millis(None) / one, 2);
 }

@@ -1,34 +1,15 @@
 use super::*;
-use crate::facts::{AudioFacts, VideoFacts};
+use crate::facts::{AudioFacts, DolbyVision, VideoFacts};
 
 fn file(container: Container, video: &str, audio: &[&str]) -> FileFacts {
     FileFacts {
         container,
         duration_ms: 1000,
+        start_ms: 0,
+        compressed: false,
         bitrate: None,
-        video: Some(VideoFacts {
-            codec: video.into(),
-            profile: None,
-            level: None,
-            width: 640,
-            height: 360,
-            pixel_format: None,
-            bit_depth: Some(8),
-            frame_rate: None,
-            transfer: None,
-        }),
-        audio: audio
-            .iter()
-            .map(|c| AudioFacts {
-                codec: (*c).into(),
-                profile: None,
-                channels: 2,
-                sample_rate_hz: None,
-                language: None,
-                title: None,
-                default: false,
-            })
-            .collect(),
+        video: Some(VideoFacts { bit_depth: Some(8), ..VideoFacts::plain(video, 640, 360) }),
+        audio: (0..).zip(audio).map(|(track, codec)| AudioFacts::plain(track, codec, 2)).collect(),
         subtitles: vec![],
         chapters: vec![],
     }
@@ -111,7 +92,10 @@ fn the_track_that_will_be_heard_decides() {
     let mut facts = file(Container::Mp4, "h264", &["ac3", "aac"]);
     check(&facts, &Capabilities::default(), Ok(Method::Remux));
     facts.audio[1].default = true;
+    check(&facts, &Capabilities::default(), Ok(Method::Remux));
+    facts.audio.swap(0, 1);
     check(&facts, &Capabilities::default(), Ok(Method::Direct));
+    facts.audio.swap(0, 1);
     let other = Wish { audio_track: Some(0), ..Wish::default() };
     check_of(&candidate(&facts), &Capabilities::default(), other, Ok(Method::Remux));
 }
@@ -248,6 +232,7 @@ fn what_somebody_likes_to_hear() {
         for (track, (language, title, default)) in facts.audio.iter_mut().zip(tracks) {
             track.language = language.map(Into::into);
             track.title = title.map(Into::into);
+            track.commentary = title.is_some_and(|title| title.starts_with("Comment"));
             track.default = *default;
         }
         facts
@@ -259,4 +244,162 @@ fn what_somebody_likes_to_hear() {
     let said = film(&[(None, None, false), (Some("de-AT"), Some("Commentary"), false)]);
     assert_eq!(heard_in(&said, "de"), Some(1));
     assert_eq!(heard_in(&film(&[]), "de"), None);
+}
+
+/// A film with one thing about it, and what two browsers and a player get of it.
+#[test]
+fn what_a_browser_shows_wrongly_it_is_not_given() {
+    type Change = fn(&mut FileFacts);
+    let of = |container, codec, change: Change| {
+        let mut facts = file(container, codec, &["aac"]);
+        change(&mut facts);
+        facts
+    };
+    let any = Capabilities::default();
+    let safari = crate::devices::Device::named("safari").unwrap().capabilities();
+    let vlc = crate::devices::Device::named("vlc").unwrap().capabilities();
+    let first = |why: Reason| Err(vec![why]);
+    let cases: [(&str, FileFacts, &Capabilities, Result<Method, Vec<Reason>>); 17] = [
+        ("plain", of(Container::Mp4, "h264", |_| {}), &any, Ok(Method::Direct)),
+        (
+            "second picture",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().track = 1),
+            &any,
+            Ok(Method::Remux),
+        ),
+        (
+            "second picture",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().track = 1),
+            &vlc,
+            Ok(Method::Direct),
+        ),
+        (
+            "fields",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().interlaced = true),
+            &any,
+            first(Reason::Interlaced),
+        ),
+        (
+            "fields",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().interlaced = true),
+            &vlc,
+            Ok(Method::Direct),
+        ),
+        ("zlib", of(Container::Mp4, "h264", |f| f.compressed = true), &any, Ok(Method::Remux)),
+        ("zlib", of(Container::Mp4, "h264", |f| f.compressed = true), &vlc, Ok(Method::Direct)),
+        (
+            "hev1",
+            of(Container::Mp4, "hevc", |f| f.video.as_mut().unwrap().sample_entry = Some("hev1".into())),
+            &safari,
+            Ok(Method::Remux),
+        ),
+        (
+            "hvc1",
+            of(Container::Mp4, "hevc", |f| f.video.as_mut().unwrap().sample_entry = Some("hvc1".into())),
+            &safari,
+            Ok(Method::Direct),
+        ),
+        (
+            "hev1",
+            of(Container::Mp4, "hevc", |f| f.video.as_mut().unwrap().sample_entry = Some("hev1".into())),
+            &vlc,
+            Ok(Method::Direct),
+        ),
+        (
+            "4:2:2",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().pixel_format = Some("yuv422p".into())),
+            &any,
+            first(Reason::SamplingNotPlayable),
+        ),
+        (
+            "4:2:0",
+            of(Container::Mp4, "h264", |f| f.video.as_mut().unwrap().pixel_format = Some("yuvj420p".into())),
+            &any,
+            Ok(Method::Direct),
+        ),
+        (
+            "DoVi 5",
+            of(Container::Mp4, "h264", |f| {
+                f.video.as_mut().unwrap().dolby_vision = Some(DolbyVision { profile: 5, compatibility: 0 })
+            }),
+            &any,
+            first(Reason::DolbyVision),
+        ),
+        (
+            "DoVi 8.1",
+            of(Container::Mp4, "h264", |f| {
+                f.video.as_mut().unwrap().dolby_vision = Some(DolbyVision { profile: 8, compatibility: 1 })
+            }),
+            &any,
+            Ok(Method::Direct),
+        ),
+        ("no picture", of(Container::Mp4, "h264", |f| f.video = None), &any, first(Reason::NoVideo)),
+        ("PCE", of(Container::Mp4, "h264", |f| f.audio[0].has_channel_map = true), &any, Ok(Method::Direct)),
+        (
+            "commentary first",
+            of(Container::Mp4, "h264", |f| {
+                f.audio.push(AudioFacts::plain(1, "aac", 2));
+                f.audio[0].commentary = true;
+            }),
+            &any,
+            Ok(Method::Remux),
+        ),
+    ];
+    for (name, facts, caps, want) in cases {
+        let want = match &want {
+            Ok(method) => Ok(*method),
+            Err(reasons) => Err(reasons.as_slice()),
+        };
+        match (decide(&candidate(&facts), caps, Wish::default()), want) {
+            (Decision::Play { method, .. }, Ok(wanted)) => assert_eq!(method, wanted, "{name}"),
+            (Decision::Refuse { reasons }, Err(wanted)) => assert_eq!(reasons, wanted, "{name}"),
+            (got, want) => panic!("{name}: {got:?} instead of {want:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_version_is_offered_whose_colours_would_be_false() {
+    let mut facts = file(Container::Mkv, "hevc", &["aac"]);
+    facts.video.as_mut().unwrap().dolby_vision = Some(DolbyVision { profile: 5, compatibility: 0 });
+    let film = Candidate { renditions: &[480], live: &[360], ..candidate(&facts) };
+    check_of(&film, &Capabilities::default(), Wish::default(), Err(&[Reason::DolbyVision]));
+    facts.video.as_mut().unwrap().dolby_vision = None;
+    let film = Candidate { renditions: &[480], live: &[360], ..candidate(&facts) };
+    check_of(&film, &Capabilities::default(), Wish::default(), Ok(Method::Rendition));
+}
+
+#[test]
+fn sound_that_segments_do_not_carry_is_encoded() {
+    let mut facts = file(Container::Mkv, "h264", &["aac"]);
+    let says = |facts: &FileFacts| match decide(&candidate(facts), &Capabilities::default(), Wish::default()) {
+        Decision::Play { reasons, .. } => reasons.contains(&Reason::SoundEncoded),
+        Decision::Refuse { reasons } => panic!("{reasons:?}"),
+    };
+    assert!(!says(&facts));
+    facts.audio[0].profile = Some("LC".into());
+    assert!(!says(&facts));
+    facts.audio[0].profile = Some("Main".into());
+    assert!(says(&facts));
+    facts.audio[0].profile = Some("LC".into());
+    facts.audio[0].has_channel_map = true;
+    assert!(says(&facts));
+}
+
+#[test]
+fn the_sound_of_a_film_is_not_what_is_said_about_it() {
+    let mut facts = file(Container::Mkv, "h264", &["aac", "aac", "aac"]);
+    for (commentary, default, want) in [
+        ([true, false, false], [true, false, false], 1),
+        ([true, false, false], [false, false, true], 2),
+        ([false, false, true], [true, true, true], 0),
+        ([true, true, true], [false, true, false], 1),
+        ([true, true, true], [false, false, false], 0),
+        ([false, false, false], [false, false, false], 0),
+    ] {
+        for (n, audio) in facts.audio.iter_mut().enumerate() {
+            (audio.commentary, audio.default) = (commentary[n], default[n]);
+        }
+        assert_eq!(default_audio(&facts), want, "{commentary:?} {default:?}");
+    }
 }

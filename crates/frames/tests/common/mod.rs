@@ -79,7 +79,7 @@ impl Frames {
     }
 
     pub fn poster(&self, film: &Path, moments_ms: &[u64], width: u32) -> Answer {
-        let picture = Picture::Poster { moments_ms: moments_ms.to_vec(), width };
+        let picture = Picture::Poster { picture_track: 0, moments_ms: moments_ms.to_vec(), width };
         self.ask(film, &Order { picture, ..sheet(&[], (16, 16)) })
     }
 
@@ -96,7 +96,7 @@ impl Drop for Frames {
 }
 
 pub fn sheet(times_ms: &[u64], (tile_width, tile_height): (u32, u32)) -> Order {
-    let picture = Picture::Sheet { times_ms: times_ms.to_vec(), tile_width, tile_height };
+    let picture = Picture::Sheet { picture_track: 0, times_ms: times_ms.to_vec(), tile_width, tile_height };
     Order { picture, max_bytes: 4 << 20, cpu_s: 60, memory_bytes: 3 * GIB / 2 }
 }
 

@@ -46,7 +46,7 @@ pub fn routes(r: Routes) -> Routes {
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CapabilitiesForm {
+pub(super) struct CapabilitiesForm {
     /// One of `/devices`, for callers that cannot measure; what else is said here goes before it.
     device: Option<String>,
     /// `mp4`, `m4v`, `mov`, `mkv`, `webm`, `avi`.
@@ -291,7 +291,7 @@ async fn chip_begins(house: &House, tenant: &Tenant, chosen: &Chosen<'_>, chip: 
     chip::begin(house, tenant, file_ref(chosen.file), track, crate::api::hls::INIT_BYTES).await
 }
 
-fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
+pub(super) fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     let sane =
         |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
     let mse = form.mse.unwrap_or_default();
@@ -315,6 +315,7 @@ fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
         mse_video_codecs: mse.video_codecs.or(known.mse_video_codecs),
         ten_bit: form.ten_bit.or(known.ten_bit),
         open_groups: form.open_groups || known.open_groups,
+        full_player: known.full_player,
         max_height: form.max_height.or(known.max_height),
         downlink_kbps: form.downlink_kbps,
     })
@@ -448,21 +449,35 @@ async fn choose<'a>(
     if files.iter().all(|f| f.missing_since.is_some()) {
         return Err(Problem::of(Code::FileMissing));
     }
-    let text = |code: Code| {
-        let why: Vec<&str> = refused.iter().map(|r| sentence(*r)).collect();
-        format!("{} {}", code.sentence(), why.join(" "))
+    let code = refusal(&refused);
+    let problem = match code {
+        Code::FileBroken => Problem::new(code, defect_of(files).sentence()),
+        _ => {
+            let why: Vec<&str> = refused.iter().map(|r| sentence(*r)).collect();
+            Problem::new(code, format!("{} {}", code.sentence(), why.join(" ")))
+        }
     };
-    let code = match refused.iter().all(|r| matches!(r, Reason::FileDefect | Reason::NoVideo)) {
-        true => Code::FileBroken,
-        // Preparing it would not help.
-        false if refused.contains(&Reason::NoH264) => Code::BrowserUnfit,
-        false => Code::NeedsPreparing,
-    };
-    let problem = Problem::new(code, text(code));
     match code {
         Code::NeedsPreparing => Err(problem.preparing(house.renditions.preparing(files).await?)),
         _ => Err(problem),
     }
+}
+
+fn refusal(reasons: &[Reason]) -> Code {
+    if reasons.iter().all(|reason| matches!(reason, Reason::FileDefect | Reason::NoVideo)) {
+        return Code::FileBroken;
+    }
+    // Preparing it would not help.
+    let is_in_vain = |reason: &Reason| matches!(reason, Reason::NoH264 | Reason::DolbyVision);
+    if reasons.iter().any(is_in_vain) { Code::BrowserUnfit } else { Code::NeedsPreparing }
+}
+
+/// What is wrong with files that are all refused for a defect: with the first one that is there.
+fn defect_of(files: &[FileRow]) -> Defect {
+    let there = || files.iter().filter(|file| file.missing_since.is_none());
+    let looked_into = there().find(|file| file.facts.is_some());
+    let unreadable = if looked_into.is_some() { Defect::NoVideo } else { Defect::NotMedia };
+    there().find_map(|file| file.defect).unwrap_or(unreadable)
 }
 
 /// A disk that is away is another thing than a file that is gone.

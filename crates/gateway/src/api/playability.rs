@@ -3,7 +3,8 @@
 use crate::{
     House,
     admission::Live,
-    input::{Ask, Id},
+    api::play::{CapabilitiesForm, capabilities},
+    input::{Ask, Id, Input},
     policy::{Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
@@ -13,16 +14,19 @@ use axum::{Json, extract::State};
 use domain::{
     TitleId,
     devices::Device,
-    playback::{Candidate, Decision, Wish, decide},
+    playback::{Candidate, Capabilities, Decision, Wish, decide},
 };
 use renditions::RenditionView;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use store::FileRow;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 pub fn routes(r: Routes) -> Routes {
-    r.add(Policy::Session, routes!(playability)).add(Policy::Session, routes!(devices))
+    r.add(Policy::Session, routes!(playability))
+        .add(Policy::Session, routes!(for_browser))
+        .add(Policy::Session, routes!(devices))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -97,19 +101,8 @@ async fn playability(
     let mut versions = Vec::new();
     let offered = Live::of(&house, &who.user).await?;
     for (n, file) in files.iter().enumerate() {
-        // What nobody has looked into yet is not looked into for a question.
-        let known = crate::timeline::known(&house, file).await?;
-        let live = offered.lines(file);
-        let ready = house.renditions.lines_of(file).await?;
         versions.extend(house.renditions.of_file(file).await?.into_iter().map(RenditionBrief::from));
-        let candidate = Candidate {
-            facts: file.facts.as_ref(),
-            defect: file.defect,
-            copy: known.map(|t| t.verdict()),
-            renditions: &ready,
-            live: &live,
-        };
-        let (how, why) = match decide(&candidate, &capabilities, Wish::default()) {
+        let (how, why) = match decision(&house, file, &capabilities, &offered).await? {
             Decision::Play { method, reasons, .. } => (Some(method.as_str().to_string()), reasons),
             Decision::Refuse { reasons } => (None, reasons),
         };
@@ -127,6 +120,66 @@ async fn playability(
         files: of_files,
         renditions: versions,
     }))
+}
+
+/// How one file would play. What has not been looked into yet is not looked into for a question.
+async fn decision(house: &House, file: &FileRow, capabilities: &Capabilities, offered: &Live<'_>) -> Answer<Decision> {
+    let known = crate::timeline::known(house, file).await?;
+    let ready = house.renditions.lines_of(file).await?;
+    let candidate = Candidate {
+        facts: file.facts.as_ref(),
+        defect: file.defect,
+        copy: known.map(|t| t.verdict()),
+        renditions: &ready,
+        live: &offered.lines(file),
+    };
+    Ok(decide(&candidate, capabilities, Wish::default()))
+}
+
+/// Titles in one question.
+const MOST_TITLES: usize = 100;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BrowserAsk {
+    /// At most 100.
+    titles: Vec<String>,
+    capabilities: CapabilitiesForm,
+}
+
+#[derive(Serialize, ToSchema)]
+struct BrowserVerdict {
+    title_id: String,
+    /// `direct`, `remux`, `rendition` or `transcode`; nothing where it would be refused.
+    method: Option<String>,
+}
+
+/// How titles would play in one browser, without playing them. Titles that are not there are left out.
+#[utoipa::path(post, path = "/api/v1/playability", tag = "watching", request_body = BrowserAsk,
+    responses((status = 200, body = List<BrowserVerdict>)))]
+async fn for_browser(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Input(ask): Input<BrowserAsk>,
+) -> Answer<Json<List<BrowserVerdict>>> {
+    if ask.titles.len() > MOST_TITLES {
+        return Err(Problem::field("titles", "names at most 100 titles"));
+    }
+    let capabilities = capabilities(ask.capabilities)?;
+    let offered = Live::of(&house, &who.user).await?;
+    let mut verdicts = Vec::new();
+    for id in ask.titles.iter().filter_map(|id| TitleId::parse(id).ok()) {
+        let Some((_, files)) = house.store.title_for(&who.user, who.role, &id).await? else { continue };
+        let mut method = None;
+        for file in files.iter().filter(|file| file.missing_since.is_none()) {
+            if let Decision::Play { method: found, .. } = decision(&house, file, &capabilities, &offered).await? {
+                method = Some(found.as_str().to_string());
+                break;
+            }
+        }
+        verdicts.push(BrowserVerdict { title_id: id.to_string(), method });
+    }
+    Ok(Json(List::whole(verdicts)))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -6,11 +6,13 @@ use crate::{
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
+    view::sentence,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use domain::{
     Code, TitleId,
-    playback::{Playability, Quality, playability},
+    facts::{Defect, DolbyVision},
+    playback::{Playability, Quality, Reason, playability},
     rendition::rungs,
 };
 use serde::{Deserialize, Serialize};
@@ -50,7 +52,14 @@ async fn prepare(
     let (row, files) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
     let file = files.iter().find(|f| f.missing_since.is_none()).ok_or_else(|| Problem::of(Code::FileMissing))?;
     let facts = file.facts.as_ref().filter(|_| file.defect.is_none());
-    let video = facts.and_then(|f| f.video.as_ref()).ok_or_else(|| Problem::of(Code::FileBroken))?;
+    let video = facts.and_then(|f| f.video.as_ref());
+    let video = video.ok_or_else(|| {
+        let defect = file.defect.unwrap_or(Defect::NoVideo);
+        Problem::new(Code::FileBroken, defect.sentence())
+    })?;
+    if video.dolby_vision.is_some_and(DolbyVision::needs_its_own_decoder) {
+        return Err(Problem::new(Code::BrowserUnfit, sentence(Reason::DolbyVision)));
+    }
     let plays = playability(facts, file.defect) != Playability::NeedsPreparing;
     if !who.role.is_admin() {
         if plays {

@@ -16,6 +16,7 @@ use axum::{
 };
 use domain::{
     LibraryId, TitleId,
+    facts::VideoFacts,
     playback::{Playability, default_audio, playability},
 };
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,7 @@ struct FileView {
     container: Option<String>,
     size_bytes: u64,
     duration_s: Option<f64>,
+    /// As it is seen, in square pixels.
     width: Option<u32>,
     height: Option<u32>,
     video_codec: Option<String>,
@@ -118,6 +120,9 @@ struct FileView {
     playability: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     defect: Option<String>,
+    /// What the defect means, and what helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defect_text: Option<String>,
     missing: bool,
     /// For the owner only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,18 +171,20 @@ async fn one(State(house): State<Arc<House>>, Who(who): Who, Id(id): Id<TitleId>
 fn file_view(file: &FileRow, path: Option<String>) -> FileView {
     let facts = file.facts.as_ref();
     let video = facts.and_then(|f| f.video.as_ref());
+    let shown = video.map(VideoFacts::display_size);
     FileView {
         id: file.id.to_string(),
         container: facts.map(|f| f.container.as_str().into()),
         size_bytes: file.size_bytes,
         duration_s: facts.map(|f| seconds(f.duration_ms)),
-        width: video.map(|v| v.width),
-        height: video.map(|v| v.height),
+        width: shown.map(|(width, _)| width),
+        height: shown.map(|(_, height)| height),
         video_codec: video.map(|v| v.codec.clone()),
-        audio_codec: facts.and_then(|f| f.audio.first()).map(|a| a.codec.clone()),
+        audio_codec: facts.and_then(|f| f.audio.get(default_audio(f))).map(|a| a.codec.clone()),
         bitrate: facts.and_then(|f| f.bitrate),
         playability: playability(facts, file.defect).as_str().into(),
         defect: file.defect.map(|d| d.as_str().into()),
+        defect_text: file.defect.map(|d| d.sentence().into()),
         missing: file.missing_since.is_some(),
         path,
     }

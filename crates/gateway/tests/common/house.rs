@@ -229,7 +229,7 @@ impl Prober for NoProber {
     async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>> {
         files.iter().map(|_| Err(ProbeFailure::Unavailable("no loge in this test".into()))).collect()
     }
-    async fn poster(&self, _: &MediaFile, _: &[u64], _: u32) -> Result<Vec<u8>, ProbeFailure> {
+    async fn poster(&self, _: &MediaFile, _: u32, _: &[u64], _: u32) -> Result<Vec<u8>, ProbeFailure> {
         Err(ProbeFailure::Unavailable("no loge in this test".into()))
     }
 }
@@ -515,25 +515,18 @@ impl TestHouse {
             container,
             duration_ms: 60_000,
             bitrate: Some(400_000),
+            start_ms: 0,
+            compressed: false,
             video: Some(VideoFacts {
-                codec: video.into(),
-                profile: None,
-                level: None,
-                width: size.0,
-                height: size.1,
-                pixel_format: None,
                 bit_depth: Some(8),
                 frame_rate: Some(25.0),
-                transfer: None,
+                ..VideoFacts::plain(video, size.0, size.1)
             }),
             audio: vec![AudioFacts {
-                codec: "aac".into(),
-                profile: None,
-                channels: 2,
                 sample_rate_hz: Some(48_000),
                 language: Some("en".into()),
-                title: None,
                 default: true,
+                ..AudioFacts::plain(0, "aac", 2)
             }],
             subtitles: vec![],
             chapters: vec![],

@@ -22,7 +22,7 @@ async fn a_good_worker_gives_exactly_what_was_asked_for() {
     let limit = Duration::from_secs(5);
     let probe = house.loges.job(&ana(), Job::Probe { file: file() }, 1000, limit).await.unwrap();
     assert_eq!(probe, b"{\"format\":{}}");
-    let poster = Job::Poster { file: file(), moments_ms: vec![0], width: 10 };
+    let poster = Job::Poster { file: file(), picture_track: 0, moments_ms: vec![0], width: 10 };
     match house.loges.job(&ana(), poster, 1000, limit).await {
         Err(JobError::Ended { status: Status::Failed, text }) => assert_eq!(text, "no picture[31min there"),
         other => panic!("{other:?}"),

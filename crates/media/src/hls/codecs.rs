@@ -54,15 +54,10 @@ mod tests {
 
     fn facts(codec: &str, profile: &str, level: u32, bits: u8) -> VideoFacts {
         VideoFacts {
-            codec: codec.into(),
             profile: Some(profile.into()),
             level: Some(level),
-            width: 1920,
-            height: 1080,
-            pixel_format: None,
             bit_depth: Some(bits),
-            frame_rate: None,
-            transfer: None,
+            ..VideoFacts::plain(codec, 1920, 1080)
         }
     }
 

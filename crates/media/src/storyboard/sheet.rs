@@ -38,7 +38,7 @@ impl Size {
 /// ffmpeg on standard input; the key frames at or before these moments, as raw pictures of one
 /// size one behind the other, on standard output. Fewer than asked for where a place cannot be
 /// read.
-pub fn tiles(times_ms: &[u64], size: Size) -> Vec<String> {
+pub fn tiles(picture_track: u32, times_ms: &[u64], size: Size) -> Vec<String> {
     let Size { width: w, height: h } = size;
     let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
     for time in times_ms.iter().take(AT_ONCE) {
@@ -55,7 +55,7 @@ pub fn tiles(times_ms: &[u64], size: Size) -> Vec<String> {
         "scale=w='2*trunc(min({w},{h}*dar)/2)':h='2*trunc(min({h},{w}/dar)/2)':flags=fast_bilinear,\
          setsar=1,pad={w}:{h}:-1:-1,format=yuv420p,trim=end_frame=1,setpts=0"
     );
-    let one = |n: usize| format!("[{n}:V:0]{fit}[t{n}];");
+    let one = |n: usize| format!("[{n}:v:{picture_track}]{fit}[t{n}];");
     let graph: String = (0..count).map(one).collect();
     let all: String = (0..count).map(|n| format!("[t{n}]")).collect();
     args.extend(list(&["-filter_complex_threads", "1", "-filter_complex"]));
@@ -124,10 +124,10 @@ mod tests {
     #[test]
     fn the_lists() {
         let size = Size::of_tile(240, 134).unwrap();
-        let text = tiles(&[0, 10_010], size).join(" ");
+        let text = tiles(1, &[0, 10_010], size).join(" ");
         assert!(text.contains("-ss 0.140 -t 0.001 -i file:/proc/self/fd/0 -protocol_whitelist file,pipe"), "{text}");
         assert!(text.contains("-ss 10.150 -t 0.001 -i") && text.contains("[t0][t1]concat=n=2:v=1[o]"), "{text}");
-        let many = tiles(&[u64::MAX - 5; 50], size).join(" ");
+        let many = tiles(0, &[u64::MAX - 5; 50], size).join(" ");
         assert_eq!((many.matches(" -i ").count(), many.contains("-ss 360000.000 ")), (AT_ONCE, true));
         let text = jpeg(Size { width: 1200, height: 670 }, 6).join(" ");
         assert!(text.contains("-video_size 1200x670 -i") && text.contains("-q:v 6 "), "{text}");

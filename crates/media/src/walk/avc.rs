@@ -109,10 +109,14 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
     let width = across.checked_mul(16)?.checked_sub(crop[0].checked_add(crop[1])?.checked_mul(unit_x)?)?;
     let height =
         down.checked_mul(16 * field)?.checked_sub(crop[2].checked_add(crop[3])?.checked_mul(unit_y * field)?)?;
-    let (mut full_range, mut transfer, mut matrix) = (false, None, 2);
+    let (mut full_range, mut primaries, mut transfer, mut matrix) = (false, None, None, 2);
+    let mut aspect = None;
     if b.bit()? {
-        if b.bit()? && b.take(8)? == 255 {
-            b.skip(32)?;
+        if b.bit()? {
+            aspect = match b.take(8)? {
+                255 => Some((b.take(16)?.into(), b.take(16)?.into())),
+                idc => color::aspect(idc),
+            };
         }
         if b.bit()? {
             b.bit()?;
@@ -121,7 +125,7 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
             b.skip(3)?;
             full_range = b.bit()?;
             if b.bit()? {
-                b.skip(8)?;
+                primaries = Some(u64::from(b.take(8)?));
                 transfer = Some(u64::from(b.take(8)?));
                 matrix = b.take(8)?;
             }
@@ -135,6 +139,10 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
         if sampling == Sampling::Gray {
             return Err("gray H.264");
         }
+        // Each picture says for itself whether it is made of fields.
+        if !frames_only {
+            return Err("H.264 that may be interlaced");
+        }
         Ok(Picture {
             codec: "h264",
             profile: Some(profile(profile_idc, constraints)?.into()),
@@ -142,8 +150,11 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
             width,
             height,
             pixel_format: color::pixel_format(sampling, depth, full_range)?,
+            aspect: aspect.filter(|(across, down)| *across > 0 && *down > 0),
+            primaries: primaries.map(color::primaries).transpose()?.flatten(),
             transfer: transfer.map(color::transfer).transpose()?.flatten(),
             says_colours: transfer.is_some(),
+            sample_entry: None,
         })
     })())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Reader, Sure,
-    describe::{Content, Film, Picture, Sound, Track, reduced},
+    describe::{Content, Film, Picture, Roles, Sound, Track, reduced},
     sound, vfw,
 };
 
@@ -59,6 +59,8 @@ struct Stream {
     format: Option<Vec<u8>>,
     /// `strd`: stands in where the format has nothing behind it.
     data: Option<Vec<u8>>,
+    /// Width and height of one pixel.
+    aspect: Option<(u64, u64)>,
     name: Option<String>,
 }
 
@@ -103,7 +105,7 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
             _ => return Err("a stream of a rare kind"),
         };
         let title = stream.name.clone();
-        film.tracks.push(Track { content, language: None, title, default: false, forced: false });
+        film.tracks.push(Track { content, language: None, title, roles: Roles::default() });
     }
     Ok(film)
 }
@@ -151,7 +153,7 @@ fn headers<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Headers
                 if streams.len() == MAX_STREAMS {
                     return Err("very many tracks");
                 }
-                streams.push(Stream { header, format: None, data: None, name: None });
+                streams.push(Stream { header, format: None, data: None, aspect: None, name: None });
             }
             b"strf" | b"strd" | b"strn" => {
                 let bytes = body(r).ok_or(CUT)?;
@@ -171,11 +173,26 @@ fn headers<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Headers
             }
             // Their length is not rounded up there.
             b"indx" | b"vprp" if found.size % 2 == 1 => return Err("a chunk of odd length"),
+            b"vprp" if found.size > 36 => {
+                let bytes = body(r).ok_or(CUT)?;
+                let stream = streams.last_mut().ok_or("a format without a stream")?;
+                stream.aspect = shape(&bytes).ok_or(CUT)?;
+            }
             kind if kind.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ') => {}
             _ => return Err("a chunk of an unknown kind"),
         }
     }
     Err("very many chunks")
+}
+
+/// Width and height of one pixel out of video properties, which name the shape of the whole picture.
+fn shape(properties: &[u8]) -> Option<Option<(u64, u64)>> {
+    let (down, across) = (u64::from(le16(properties, 20)?), u64::from(le16(properties, 22)?));
+    let (width, height) = (u64::from(le32(properties, 24)?), u64::from(le32(properties, 28)?));
+    if [down, across, width, height].contains(&0) {
+        return Some(None);
+    }
+    Some(reduced(across * height, down * width, i32::MAX as u64))
 }
 
 /// The first chunk of a stream, looked for when it is needed.
@@ -225,7 +242,7 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(
     if header.extra.is_empty() && !matches!(&header.tag, b"H264") {
         header.extra = stream.data.as_deref().unwrap_or_default();
     }
-    header.picture(|most| first.bytes(most))
+    header.picture(stream.aspect, |most| first.bytes(most))
 }
 
 fn heard<R: FnMut(u64, &mut [u8]) -> usize>(first: &mut First<'_, R>, stream: &Stream, format: &[u8]) -> Sure<Sound> {

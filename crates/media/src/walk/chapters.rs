@@ -142,3 +142,26 @@ fn title<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, at: u64, size: u6
     let text = std::str::from_utf8(text).map_err(|_| "a chapter name in another encoding")?;
     Ok(Some(text.to_owned()).filter(|t| !t.is_empty()))
 }
+
+/// Nero's list of chapters.
+pub(super) fn nero<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> Sure<Vec<Part>> {
+    let list = children(r, udta.body, udta.end)?;
+    let Some(chpl) = one(&list, b"chpl") else { return Ok(Vec::new()) };
+    let length = usize::try_from(chpl.length()).map_err(|_| CUT)?;
+    let b = r.get(chpl.body, length).ok_or(CUT)?;
+    if b.first() != Some(&1) {
+        return Err("a chapter list of an old version");
+    }
+    let count = *b.get(8).ok_or(CUT)?;
+    let mut rest = b.get(9..).ok_or(CUT)?;
+    let mut out = Vec::new();
+    for _ in 0..count {
+        let (start, length) = (be(rest.get(..8).ok_or(CUT)?), usize::from(*rest.get(8).ok_or(CUT)?));
+        let title = rest.get(9..9 + length).ok_or(CUT)?;
+        rest = &rest[9 + length..];
+        let title = std::str::from_utf8(title).map_err(|_| "a chapter name in another encoding")?;
+        let title = Some(title.to_owned()).filter(|t| !t.is_empty());
+        out.push(Part { start_s: start as f64 / 1e7, end_s: None, title });
+    }
+    Ok(out)
+}

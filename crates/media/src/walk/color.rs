@@ -28,6 +28,48 @@ pub(super) fn transfer(code: u64) -> Sure<Option<&'static str>> {
     }))
 }
 
+/// A code point of ISO/IEC 23091-2. `None` is "unspecified".
+pub(super) fn primaries(code: u64) -> Sure<Option<&'static str>> {
+    Ok(Some(match code {
+        1 => "bt709",
+        2 => return Ok(None),
+        4 => "bt470m",
+        5 => "bt470bg",
+        6 => "smpte170m",
+        7 => "smpte240m",
+        8 => "film",
+        9 => "bt2020",
+        10 => "smpte428",
+        11 => "smpte431",
+        12 => "smpte432",
+        22 => "ebu3213",
+        _ => return Err("unknown colour primaries"),
+    }))
+}
+
+/// Width and height of one pixel by `aspect_ratio_idc` (ITU-T H.264 and H.265, table E.1).
+pub(super) fn aspect(idc: u32) -> Option<(u64, u64)> {
+    const TABLE: [(u64, u64); 16] = [
+        (1, 1),
+        (12, 11),
+        (10, 11),
+        (16, 11),
+        (40, 33),
+        (24, 11),
+        (20, 11),
+        (32, 11),
+        (80, 33),
+        (18, 11),
+        (15, 11),
+        (64, 33),
+        (160, 99),
+        (4, 3),
+        (3, 2),
+        (2, 1),
+    ];
+    TABLE.get(usize::try_from(idc.checked_sub(1)?).ok()?).copied()
+}
+
 /// How colour is sampled: the number in H.264 and HEVC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampling {

@@ -12,24 +12,42 @@ pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) pixel_format: String,
+    /// Of one pixel, as the stream says it; the container goes before it.
+    pub(super) aspect: Option<(u64, u64)>,
+    pub(super) primaries: Option<&'static str>,
     pub(super) transfer: Option<&'static str>,
     /// The stream itself describes its colours, which goes before what the container says.
     pub(super) says_colours: bool,
+    /// What MP4 calls HEVC.
+    pub(super) sample_entry: Option<&'static str>,
+}
+
+/// What a container says of a picture.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frame {
+    pub(super) width: u64,
+    pub(super) height: u64,
+    pub(super) primaries: Option<u64>,
+    pub(super) transfer: Option<u64>,
+    /// Of one pixel.
+    pub(super) aspect: Option<(u64, u64)>,
 }
 
 impl Picture {
     /// Puts together what the stream and its container say of size and colour. Where they differ,
     /// what ffprobe shows depends on the decoder.
-    pub(super) fn within(mut self, width: u64, height: u64, transfer: Option<u64>) -> Sure<Self> {
-        if (u64::from(self.width), u64::from(self.height)) != (width, height) {
+    pub(super) fn within(mut self, frame: Frame) -> Sure<Self> {
+        if (u64::from(self.width), u64::from(self.height)) != (frame.width, frame.height) {
             return Err("container and stream name different sizes");
         }
-        let outer = transfer.map(super::color::transfer).transpose()?.flatten();
-        match (self.says_colours, outer) {
-            (_, None) => {}
-            (true, outer) if outer == self.transfer => {}
+        self.aspect = frame.aspect.or(self.aspect);
+        let transfer = frame.transfer.map(super::color::transfer).transpose()?.flatten();
+        let primaries = frame.primaries.map(super::color::primaries).transpose()?.flatten();
+        match (self.says_colours, (primaries, transfer)) {
+            (_, (None, None)) => {}
+            (true, outer) if outer == (self.primaries, self.transfer) => {}
             // Decoders of these keep what the container said.
-            (false, outer) if matches!(self.codec, "vp8" | "vp9") => self.transfer = outer,
+            (false, outer) if matches!(self.codec, "vp8" | "vp9") => (self.primaries, self.transfer) = outer,
             _ => return Err("container and stream name different colours"),
         }
         Ok(self)
@@ -54,8 +72,16 @@ pub(super) struct Track {
     pub(super) content: Content,
     pub(super) language: Option<String>,
     pub(super) title: Option<String>,
+    pub(super) roles: Roles,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Roles {
     pub(super) default: bool,
     pub(super) forced: bool,
+    pub(super) commentary: bool,
+    pub(super) visual_impaired: bool,
+    pub(super) hearing_impaired: bool,
 }
 
 /// Times in seconds.
@@ -81,6 +107,10 @@ pub(super) fn as_ffprobe_would(film: &Film, size: u64) -> Sure<String> {
     }
     if !film.tracks.iter().any(|t| matches!(t.content, Content::Picture { .. })) {
         return Err("no picture track");
+    }
+    // What ffprobe says then is checked against the last packets.
+    if is_absurd(size, film.duration_us as f64 / 1e6) {
+        return Err("a length that the file has no bytes for");
     }
     let streams: Vec<Value> = film.tracks.iter().map(stream).collect();
     let end_s = film.duration_us as f64 / 1e6;
@@ -113,6 +143,14 @@ pub(super) fn as_ffprobe_would(film: &Film, size: u64) -> Sure<String> {
     Ok(json!({ "streams": streams, "chapters": chapters, "format": format }).to_string())
 }
 
+/// Fewer bits a second than this are no film.
+const MIN_BITS_PER_S: f64 = 1000.0;
+
+/// Returns whether a file of so many bytes cannot be a film of that length.
+pub(crate) fn is_absurd(size_bytes: u64, duration_s: f64) -> bool {
+    (size_bytes as f64 * 8.0) < duration_s * MIN_BITS_PER_S
+}
+
 fn stream(track: &Track) -> Value {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| {
@@ -128,6 +166,11 @@ fn stream(track: &Track) -> Value {
             put("height", json!(picture.height));
             put("pix_fmt", json!(picture.pixel_format));
             put("color_transfer", json!(picture.transfer));
+            put("color_primaries", json!(picture.primaries));
+            put("codec_tag_string", json!(picture.sample_entry));
+            if let Some((across, down)) = picture.aspect {
+                put("sample_aspect_ratio", json!(format!("{across}:{down}")));
+            }
             put("avg_frame_rate", json!(format!("{}/{}", frame_rate.0, frame_rate.1)));
             if *quarter_turn {
                 put("side_data_list", json!([{ "rotation": 90 }]));
@@ -145,7 +188,15 @@ fn stream(track: &Track) -> Value {
             put("codec_name", json!(codec));
         }
     }
-    put("disposition", json!({ "default": u8::from(track.default), "forced": u8::from(track.forced) }));
+    let roles = track.roles;
+    let disposition = json!({
+        "default": u8::from(roles.default),
+        "forced": u8::from(roles.forced),
+        "comment": u8::from(roles.commentary),
+        "visual_impaired": u8::from(roles.visual_impaired),
+        "hearing_impaired": u8::from(roles.hearing_impaired),
+    });
+    put("disposition", disposition);
     let mut tags = Map::new();
     if let Some(language) = &track.language {
         tags.insert("language".into(), json!(language));

@@ -113,6 +113,7 @@ pub(crate) mod id {
     pub(crate) const TAGS: u32 = 0x1254_c367;
     pub(crate) const CUES: u32 = 0x1c53_bb6b;
     pub(crate) const CLUSTER: u32 = 0x1f43_b675;
+    pub(crate) const TIMESTAMP: u32 = 0xe7;
     pub(crate) const VOID: u32 = 0xec;
     pub(crate) const CRC: u32 = 0xbf;
     pub(crate) const ATTACHMENTS: u32 = 0x1941_a469;

@@ -90,10 +90,14 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
         }
     }
     b.skip(2)?;
-    let (mut full_range, mut transfer, mut matrix) = (false, None, 2);
+    let (mut full_range, mut primaries, mut transfer, mut matrix) = (false, None, None, 2);
+    let (mut aspect, mut fields) = (None, false);
     if b.bit()? {
-        if b.bit()? && b.take(8)? == 255 {
-            b.skip(32)?;
+        if b.bit()? {
+            aspect = match b.take(8)? {
+                255 => Some((b.take(16)?.into(), b.take(16)?.into())),
+                idc => color::aspect(idc),
+            };
         }
         if b.bit()? {
             b.bit()?;
@@ -102,11 +106,17 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
             b.skip(3)?;
             full_range = b.bit()?;
             if b.bit()? {
-                b.skip(8)?;
+                primaries = Some(u64::from(b.take(8)?));
                 transfer = Some(u64::from(b.take(8)?));
                 matrix = b.take(8)?;
             }
         }
+        if b.bit()? {
+            b.ue()?;
+            b.ue()?;
+        }
+        b.bit()?;
+        fields = b.bit()?;
     }
     let (unit_x, unit_y) = match chroma {
         1 => (2, 2),
@@ -119,6 +129,9 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
         let sampling = Sampling::of(chroma).ok_or(BROKEN)?;
         if separate || luma != colour || matrix == 0 || sampling == Sampling::Gray {
             return Err("rare HEVC sampling");
+        }
+        if fields {
+            return Err("HEVC of fields");
         }
         // Only 4:2:0 has a name of its own for full range here.
         let full_range = full_range && sampling == Sampling::Yuv420;
@@ -143,7 +156,10 @@ fn sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
             height,
             pixel_format: color::pixel_format(sampling, luma.checked_add(8).ok_or(BROKEN)?, full_range)?,
             says_colours: transfer.is_some(),
+            aspect: aspect.filter(|(across, down)| *across > 0 && *down > 0),
+            primaries: primaries.map(color::primaries).transpose()?.flatten(),
             transfer,
+            sample_entry: None,
         })
     })())
 }

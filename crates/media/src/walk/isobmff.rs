@@ -2,7 +2,7 @@
 
 use super::{
     Reader, Sure, avc, be, chapters,
-    describe::{Content, Film, Part, Picture, Sound, Track, reduced},
+    describe::{Content, Film, Frame, Picture, Roles, Sound, Track, reduced},
     hevc, jpeg, mpeg4, sound, web_video,
 };
 
@@ -20,18 +20,18 @@ pub(super) fn begins(head: &[u8]) -> bool {
 /// A box by its place.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    kind: [u8; 4],
+    pub(super) kind: [u8; 4],
     pub(super) body: u64,
     pub(super) end: u64,
 }
 
 impl Place {
-    const fn length(&self) -> u64 {
+    pub(super) const fn length(&self) -> u64 {
         self.end - self.body
     }
 }
 
-fn place<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, at: u64, parent_end: u64) -> Sure<Place> {
+pub(super) fn place<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, at: u64, parent_end: u64) -> Sure<Place> {
     let head = r.get(at, 8).ok_or(CUT)?;
     let (short, kind) = (be(&head[..4]), [head[4], head[5], head[6], head[7]]);
     let (size, header) = match short {
@@ -85,23 +85,39 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
     let mut film =
         Film { format: "mov,mp4,m4a,3gp,3g2,mj2", brand, duration_us: 0, tracks: Vec::new(), parts: Vec::new() };
     let header = *one(&list, b"mvhd").ok_or("no movie header")?;
-    film.duration_us = movie_header(r, header)?;
+    let scale;
+    (film.duration_us, scale) = movie_header(r, header)?;
     let mut traks = Vec::new();
+    let mut has_tags = false;
     for child in &list {
         match &child.kind {
             b"trak" => {
                 if traks.len() == MAX_TRACKS {
                     return Err("very many tracks");
                 }
+                // A cover among them would be counted before the film.
+                if has_tags {
+                    return Err("tags before the tracks");
+                }
                 traks.push((track_id(r, *child)?, *child));
             }
-            b"udta" => film.parts = parts(r, *child)?,
+            b"udta" => {
+                has_tags = true;
+                film.parts = chapters::nero(r, *child)?;
+            }
             b"mvex" => return Err("fragmented"),
             b"mvhd" | b"iods" | b"meta" | b"free" | b"skip" | b"uuid" | b"ctab" => {}
             _ => return Err("a box of an unknown kind"),
         }
     }
     let names_chapters = chapter_track(r, &traks)?;
+    let mut late = !traks.is_empty();
+    for (_, trak) in &traks {
+        late &= begins_late(r, *trak, scale)?;
+    }
+    if late {
+        return Err("a clock that begins late");
+    }
     for (id, trak) in &traks {
         if names_chapters == Some(*id) {
             let parts = chapters::parts(r, *trak)?;
@@ -144,7 +160,22 @@ fn chapter_track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, traks: &[
     Ok(found)
 }
 
-fn movie_header<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, header: Place) -> Sure<u64> {
+/// Whether nothing is shown of a track for a second or longer.
+fn begins_late<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place, scale: u64) -> Sure<bool> {
+    let list = children(r, trak.body, trak.end)?;
+    let Some(edits) = one(&list, b"edts") else { return Ok(false) };
+    let list = children(r, edits.body, edits.end)?;
+    let Some(list) = one(&list, b"elst") else { return Ok(false) };
+    let Some(b) = r.get(list.body, 20) else { return Ok(false) };
+    let (duration, is_empty) = match b[0] {
+        1 => (be(&b[8..16]), b[16..20] == [0xff; 4]),
+        _ => (be(&b[8..12]), b[12..16] == [0xff; 4]),
+    };
+    Ok(is_empty && duration >= scale)
+}
+
+/// Duration in microseconds, and the ticks of a second.
+fn movie_header<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, header: Place) -> Sure<(u64, u64)> {
     let long = r.get(header.body, 1).ok_or(CUT)?[0] == 1;
     let b = r.get(header.body, if long { 112 } else { 100 }).ok_or(CUT)?;
     let (scale, duration, none) = match long {
@@ -160,7 +191,8 @@ fn movie_header<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, header: Pl
     }
     // Rounded to the nearest microsecond.
     let (duration, scale) = (u128::from(duration), u128::from(scale));
-    u64::try_from((duration * 1_000_000 + scale / 2) / scale).map_err(|_| "an absurd duration")
+    let us = u64::try_from((duration * 1_000_000 + scale / 2) / scale).map_err(|_| "an absurd duration")?;
+    Ok((us, u64::try_from(scale).unwrap_or(u64::MAX)))
 }
 
 #[derive(PartialEq, Eq)]
@@ -224,17 +256,21 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place) -> S
     let tkhd = find(&list, b"tkhd")?;
     let head = r.get(tkhd.body, 84).ok_or(CUT)?;
     let default = head[3] & 1 == 1;
-    let matrix = if head[0] == 1 { r.get(tkhd.body + 52, 36) } else { r.get(tkhd.body + 40, 36) };
-    let turned = turn(matrix.ok_or(CUT)?);
+    let shape = tkhd.body + if head[0] == 1 { 52 } else { 40 };
+    let shape = r.get(shape, 44).ok_or(CUT)?;
+    let turned = turn(&shape[..36]);
+    // In 16.16, of which libavformat looks at the whole part.
+    let shown = (be(&shape[36..40]) >> 16, be(&shape[40..44]) >> 16);
     let mdhd = find(&media, b"mdhd")?;
     let long = r.get(mdhd.body, 1).ok_or(CUT)?[0] == 1;
     let b = r.get(mdhd.body, if long { 34 } else { 22 }).ok_or(CUT)?;
     let (scale, language_code) = if long { (be(&b[20..24]), be(&b[32..34])) } else { (be(&b[12..16]), be(&b[20..22])) };
     let language = language(language_code)?;
-    let (is_main, forced) = match one(&list, b"udta") {
-        Some(udta) => roles(r, *udta)?,
-        None => (false, false),
+    let mut roles = match one(&list, b"udta") {
+        Some(udta) => roles_of(r, *udta)?,
+        None => Roles::default(),
     };
+    roles.default |= default;
     if count == 0 && !matches!(&handler, b"sbtl" | b"subt" | b"text" | b"subp") {
         return Err("a track without samples");
     }
@@ -243,7 +279,7 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place) -> S
             let times = find(&table, b"stts")?;
             let frame_rate = frame_rate(r, times, scale)?;
             let first = first_sample(r, &table);
-            let picture = picture(r, entry, first)?;
+            let picture = picture(r, entry, first, shown)?;
             Content::Picture { picture, frame_rate, quarter_turn: turned? == Turn::Quarter }
         }
         b"soun" => {
@@ -256,7 +292,7 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place) -> S
             _ => return Err("subtitles of a rare kind"),
         }),
     };
-    Ok(Some(Track { content, language, title: None, default: default || is_main, forced }))
+    Ok(Some(Track { content, language, title: None, roles }))
 }
 
 /// Where the first sample lies: one read into the table of chunks.
@@ -291,7 +327,13 @@ fn frame_rate<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, times: Place
     reduced(above, ticks, i32::MAX as u64).ok_or("no frame rate")
 }
 
-fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, first: Option<u64>) -> Sure<Picture> {
+/// `shown`: the size that the track's header says.
+fn picture<R: FnMut(u64, &mut [u8]) -> usize>(
+    r: &mut Reader<R>,
+    entry: Place,
+    first: Option<u64>,
+    shown: (u64, u64),
+) -> Sure<Picture> {
     let head = r.get(entry.body, 78).ok_or(CUT)?;
     let (width, height) = (be(&head[24..26]), be(&head[26..28]));
     let list = children(r, entry.body + 78, entry.end)?;
@@ -299,7 +341,7 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, f
         let found = one(&list, kind).ok_or("a codec without its configuration")?;
         Ok(r.get(found.body, usize::try_from(found.length()).map_err(|_| CUT)?).ok_or(CUT)?.to_vec())
     };
-    let picture = match &entry.kind {
+    let mut picture = match &entry.kind {
         b"avc1" => avc::picture(&record(b"avcC")?)?,
         b"hvc1" | b"hev1" => hevc::picture(&record(b"hvcC")?)?,
         b"av01" => web_video::av1(&record(b"av1C")?)?,
@@ -322,17 +364,40 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, f
         }
         _ => return Err("a picture codec that needs a decoder"),
     };
-    let transfer = match one(&list, b"colr") {
-        Some(colr) => {
-            let b = r.get(colr.body, 8).ok_or(CUT)?;
-            match &b[..4] {
-                b"nclx" | b"nclc" => Some(be(&b[6..8])),
-                _ => return Err("colours by a profile"),
-            }
+    if [b"dvcC", b"dvvC", b"dvwC"].iter().any(|kind| one(&list, kind).is_some()) {
+        return Err("a picture with a layer of Dolby Vision");
+    }
+    picture.sample_entry = match &entry.kind {
+        b"hvc1" => Some("hvc1"),
+        b"hev1" => Some("hev1"),
+        _ => None,
+    };
+    let mut frame = Frame { width, height, ..Frame::default() };
+    if let Some(colr) = one(&list, b"colr") {
+        let b = r.get(colr.body, 8).ok_or(CUT)?;
+        match &b[..4] {
+            b"nclx" | b"nclc" => (frame.primaries, frame.transfer) = (Some(be(&b[4..6])), Some(be(&b[6..8]))),
+            _ => return Err("colours by a profile"),
+        }
+    }
+    if let Some(vpcc) = one(&list, b"vpcC") {
+        // Version and flags, profile, level, depth; then what colours are, 2 being not said.
+        let b = r.get(vpcc.body, 9).ok_or(CUT)?;
+        if b[7] != 2 || b[8] != 2 {
+            return Err("VP9 whose container names colours");
+        }
+    }
+    frame.aspect = match one(&list, b"pasp") {
+        Some(pasp) => {
+            let b = r.get(pasp.body, 8).ok_or(CUT)?;
+            reduced(be(&b[..4]), be(&b[4..8]), 32_767).filter(|(across, _)| *across > 0)
         }
         None => None,
     };
-    picture.within(width, height, transfer)
+    if frame.aspect.is_none() && shown != (width, height) && shown.0 > 0 && shown.1 > 0 {
+        frame.aspect = reduced(height * shown.0, width * shown.1, i32::MAX as u64);
+    }
+    picture.within(frame)
 }
 
 fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, entry: Place, first: Option<u64>) -> Sure<Sound> {
@@ -413,9 +478,9 @@ fn decoder_config(esds: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Roles a track's tags give it: (default, forced). Its names (`name`, `titl`) are no title for ffprobe.
-fn roles<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> Sure<(bool, bool)> {
-    let (mut default, mut forced) = (false, false);
+/// Roles a track's tags give it. Its names (`name`, `titl`) are no title for ffprobe.
+fn roles_of<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> Sure<Roles> {
+    let mut roles = Roles::default();
     for child in children(r, udta.body, udta.end)? {
         match &child.kind {
             b"kind" => {
@@ -423,36 +488,16 @@ fn roles<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> S
                 let words = r.get(child.body, length.min(1024)).ok_or(CUT)?;
                 let mut words = words.get(4..).ok_or(CUT)?.split(|b| *b == 0);
                 let role = words.nth(1).ok_or(CUT)?;
-                default |= role == b"main";
-                forced |= role == b"forced-subtitle";
+                roles.default |= role == b"main";
+                roles.forced |= role == b"forced-subtitle";
+                roles.commentary |= role == b"commentary";
+                roles.visual_impaired |= role == b"description";
+                roles.hearing_impaired |= role == b"caption";
             }
             // Either may hold a title or a picture.
             b"meta" | [0xa9, b'n', b'a', b'm'] => return Err("a track with tags of a rare kind"),
             _ => {}
         }
     }
-    Ok((default, forced))
-}
-
-/// Nero's list of chapters.
-fn parts<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, udta: Place) -> Sure<Vec<Part>> {
-    let list = children(r, udta.body, udta.end)?;
-    let Some(chpl) = one(&list, b"chpl") else { return Ok(Vec::new()) };
-    let length = usize::try_from(chpl.length()).map_err(|_| CUT)?;
-    let b = r.get(chpl.body, length).ok_or(CUT)?;
-    if b.first() != Some(&1) {
-        return Err("a chapter list of an old version");
-    }
-    let count = *b.get(8).ok_or(CUT)?;
-    let mut rest = b.get(9..).ok_or(CUT)?;
-    let mut out = Vec::new();
-    for _ in 0..count {
-        let (start, length) = (be(rest.get(..8).ok_or(CUT)?), usize::from(*rest.get(8).ok_or(CUT)?));
-        let title = rest.get(9..9 + length).ok_or(CUT)?;
-        rest = &rest[9 + length..];
-        let title = std::str::from_utf8(title).map_err(|_| "a chapter name in another encoding")?;
-        let title = Some(title.to_owned()).filter(|t| !t.is_empty());
-        out.push(Part { start_s: start as f64 / 1e7, end_s: None, title });
-    }
-    Ok(out)
+    Ok(roles)
 }

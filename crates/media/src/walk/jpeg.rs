@@ -1,6 +1,6 @@
 //! Motion JPEG: the header of its first picture.
 
-use super::{Sure, describe::Picture};
+use super::{Sure, be, describe::Picture};
 
 const BROKEN: &str = "a JPEG that cannot be read";
 /// Tables and a camera's notes come before the frame header.
@@ -10,15 +10,21 @@ const COLOURS: [&[u8]; 4] = [b"Adob", b"LJIF", b"rloc", b"mrfx"];
 
 pub(super) fn picture(frame: &[u8]) -> Sure<Picture> {
     let mut rest = frame.strip_prefix(&[0xff, 0xd8]).ok_or("JPEG that does not begin with a picture")?;
+    // Of one pixel: how many lie on an inch, or just their shape.
+    let mut aspect = None;
     loop {
         let [0xff, kind, high, low, ..] = *rest else { return Err(BROKEN) };
         let length = usize::from(u16::from_be_bytes([high, low]));
         let body = rest.get(4..2 + length).ok_or(BROKEN)?;
         match kind {
-            0xc0 => return baseline(body),
+            0xc0 => return Ok(Picture { aspect, ..baseline(body)? }),
             // Tables and the restart interval.
             0xc4 | 0xdb | 0xdd => {}
             // Notes of cameras and programs, but those that say something about colours.
+            0xe0 if body.starts_with(b"JFIF\0") && body.len() >= 12 => {
+                let sides = (be(&body[8..10]), be(&body[10..12]));
+                aspect = Some(sides).filter(|(across, down)| *across > 0 && *down > 0);
+            }
             0xe0..=0xef if body.len() >= 4 && !COLOURS.iter().any(|name| body.starts_with(name)) => {
                 if body.get(4..8) == Some(b"mjpg") {
                     return Err("a JPEG of a rare kind");
@@ -51,7 +57,10 @@ fn baseline(header: &[u8]) -> Sure<Picture> {
         width: u16::from_be_bytes([w0, w1]).into(),
         height: u16::from_be_bytes([h0, h1]).into(),
         pixel_format: pixel_format.into(),
+        aspect: None,
+        primaries: None,
         transfer: None,
         says_colours: false,
+        sample_entry: None,
     })
 }

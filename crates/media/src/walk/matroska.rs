@@ -2,10 +2,12 @@
 
 use super::{
     Reader, Sure, avc, be,
-    describe::{Content, Film, Part, Picture, Sound, Track, reduced},
+    describe::{Content, Film, Frame, Picture, Roles, Sound, Track, reduced},
     ebml::{self, elements, float, id, text},
-    hevc, jpeg, mpeg2, mpeg4, sound, vfw, web_video,
+    editions, hevc, jpeg, mpeg2, mpeg4, sound, vfw, web_video,
 };
+
+use crate::extent;
 
 const CUT: &str = "an element that does not end in its parent";
 const MAX_ELEMENTS: usize = 64;
@@ -34,7 +36,23 @@ fn body<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, (at, length): (u64
     Ok(r.get(at, length).ok_or("a header that is too large or cut")?.to_vec())
 }
 
-pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Film> {
+/// What of a file everything else is read by.
+pub(super) struct Essentials {
+    pub(super) scale_ns: u64,
+    pub(super) tracks: Vec<u8>,
+}
+
+/// The essentials of a file, whatever else is strange about it.
+pub(super) fn essentials<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Essentials> {
+    let (_, from) = segment(r)?;
+    let found = find(r, from)?;
+    let info = body(r, found.info.ok_or("no Info element")?)?;
+    let scale_ns = elements(&info).find(|(kind, _)| *kind == id::TIMESTAMP_SCALE).map_or(1_000_000, |(_, ns)| be(ns));
+    Ok(Essentials { scale_ns, tracks: body(r, found.tracks.ok_or("no Tracks element")?)? })
+}
+
+/// The segment that holds everything but a header, and where its elements begin.
+fn segment<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<(ebml::Head, u64)> {
     let first = head(r, 0)?;
     let length = first.size.ok_or(CUT)?;
     let header = body(r, (first.length, length))?;
@@ -46,21 +64,25 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
     }
     let at = first.length + length;
     let segment = head(r, at)?;
-    if segment.id != id::SEGMENT {
-        return Err("no segment");
+    if segment.id == id::SEGMENT { Ok((segment, at + segment.length)) } else { Err("no segment") }
+}
+
+pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Film> {
+    let (segment, from) = segment(r)?;
+    let length = segment.size.ok_or("a segment without an end")?;
+    // What is there plays, and only its last packet says for how long.
+    if extent::is_cut(from.saturating_add(length), r.size()) {
+        return Err("a segment that is cut");
     }
-    if segment.size.is_none() {
-        return Err("a segment without an end");
-    }
-    let found = find(r, at + segment.length)?;
+    let found = find(r, from)?;
     let (duration_us, scale) = info(&body(r, found.info.ok_or("no Info element")?)?)?;
     let tracks = body(r, found.tracks.ok_or("no Tracks element")?)?;
     let parts = match found.chapters {
-        Some(place) => parts(&body(r, place)?)?,
+        Some(place) => editions::parts(&body(r, place)?)?,
         None => Vec::new(),
     };
     if let Some(place) = found.tags {
-        refuse_track_names(&body(r, place)?)?;
+        editions::refuse_track_names(&body(r, place)?)?;
     }
     let mut film = Film { format: "matroska,webm", brand: None, duration_us, tracks: Vec::new(), parts };
     let mut list = elements(&tracks);
@@ -78,7 +100,35 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
     if scale == 0 || !list.is_whole() {
         return Err(CUT);
     }
+    if begins_late(r, found.cluster.ok_or("no cluster")?, scale)? {
+        return Err("a clock that begins late");
+    }
     Ok(film)
+}
+
+/// Whether the first block comes a second after zero, or later.
+fn begins_late<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, cluster: u64, scale: u64) -> Sure<bool> {
+    const FAR: &str = "a first block out of reach";
+    let (mut at, mut time) = (cluster + head(r, cluster)?.length, 0);
+    for _ in 0..8 {
+        let element = head(r, at)?;
+        let place = at + element.length;
+        match element.id {
+            id::TIMESTAMP => time = be(&body(r, (place, element.size.filter(|s| *s <= 8).ok_or(CUT)?))?),
+            id::BLOCK_GROUP => {
+                at = place;
+                continue;
+            }
+            id::SIMPLE_BLOCK | id::BLOCK => {
+                let (_, later, ..) = ebml::block(r.up_to(place, 12).ok_or(FAR)?).ok_or(CUT)?;
+                let ticks = i128::from(time) + i128::from(later);
+                return Ok(ticks * i128::from(scale) >= 1_000_000_000);
+            }
+            _ => {}
+        }
+        at = place.checked_add(element.size.ok_or(FAR)?).ok_or(CUT)?;
+    }
+    Err(FAR)
 }
 
 /// What comes before the first cluster, and what SeekHead says comes later.
@@ -179,60 +229,6 @@ fn info(bytes: &[u8]) -> Sure<(u64, u64)> {
     if (1.0..=1e15).contains(&us) { Ok((us as u64, scale)) } else { Err("an absurd duration") }
 }
 
-fn parts(bytes: &[u8]) -> Sure<Vec<Part>> {
-    let mut out: Vec<Part> = Vec::new();
-    let mut last = 0;
-    for (_, edition) in elements(bytes).filter(|(kind, _)| *kind == 0x45b9) {
-        for (_, atom) in elements(edition).filter(|(kind, _)| *kind == 0xb6) {
-            let (mut uid, mut start, mut end, mut title) = (0, None, None, None);
-            for (kind, value) in elements(atom) {
-                match kind {
-                    0x73c4 => uid = be(value),
-                    0x91 => start = Some(be(value)),
-                    0x92 => end = Some(be(value)),
-                    0x80 => {
-                        for (_, name) in elements(value).filter(|(kind, _)| *kind == 0x85) {
-                            title = Some(text(name).ok_or("a chapter name in another encoding")?.to_owned());
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            // Only what comes later than all before it counts, as in libavformat.
-            let Some(start) = start.filter(|s| uid != 0 && (last == 0 || *s > last)) else { continue };
-            if end.is_some_and(|end| end < start) {
-                return Err("a chapter that ends before it begins");
-            }
-            last = start;
-            let seconds = |ns: u64| ns as f64 / 1e9;
-            let title = title.filter(|t| !t.is_empty());
-            out.push(Part { start_s: seconds(start), end_s: end.map(seconds), title });
-        }
-    }
-    Ok(out)
-}
-
-/// Tags may rename a track, or say another language of it.
-fn refuse_track_names(bytes: &[u8]) -> Sure<()> {
-    for (_, tag) in elements(bytes).filter(|(kind, _)| *kind == 0x7373) {
-        let of_track = elements(tag).any(|(kind, targets)| {
-            kind == 0x63c0 && elements(targets).any(|(kind, uid)| kind == 0x63c5 && be(uid) != 0)
-        });
-        let renames = elements(tag).any(|(kind, simple)| {
-            kind == 0x67c8
-                && elements(simple).any(|(kind, name)| {
-                    kind == 0x45a3
-                        && text(name)
-                            .is_none_or(|n| ["title", "language", "rotate"].iter().any(|r| n.eq_ignore_ascii_case(r)))
-                })
-        });
-        if of_track && renames {
-            return Err("a track that is renamed by tags");
-        }
-    }
-    Ok(())
-}
-
 #[derive(Default)]
 struct Entry<'a> {
     number: u64,
@@ -241,8 +237,9 @@ struct Entry<'a> {
     private: &'a [u8],
     language: Option<&'a str>,
     name: Option<&'a str>,
-    default: bool,
-    forced: bool,
+    roles: Roles,
+    /// Something hangs on its frames: a layer of Dolby Vision, transparency, subtitles of a disc.
+    has_additions: bool,
     frame_ns: u64,
     encoding: Encoding<'a>,
     video: &'a [u8],
@@ -285,7 +282,7 @@ impl<'a> Encoding<'a> {
 }
 
 fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
-    let mut e = Entry { default: true, ..Entry::default() };
+    let mut e = Entry { roles: Roles { default: true, ..Roles::default() }, ..Entry::default() };
     let mut list = elements(bytes);
     for (kind, value) in list.by_ref() {
         match kind {
@@ -295,8 +292,12 @@ fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
             0x63a2 => e.private = value,
             0x22_b59c => e.language = Some(text(value).ok_or("a strange language")?),
             0x536e => e.name = Some(text(value).ok_or("a track name in another encoding")?),
-            0x88 => e.default = be(value) != 0,
-            0x55aa => e.forced = be(value) != 0,
+            0x88 => e.roles.default = be(value) != 0,
+            0x55aa => e.roles.forced = be(value) != 0,
+            0x55ab => e.roles.hearing_impaired = be(value) != 0,
+            0x55ac => e.roles.visual_impaired = be(value) != 0,
+            0x55af => e.roles.commentary = be(value) != 0,
+            0x41e4 => e.has_additions = true,
             0x23_e383 => e.frame_ns = be(value),
             0x6d80 => e.encoding = Encoding::read(value),
             0xe0 => e.video = value,
@@ -313,6 +314,12 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(
     cluster: Option<u64>,
 ) -> Sure<Option<Track>> {
     let e = entry(bytes)?;
+    if matches!(e.encoding, Encoding::Packed) && matches!(e.kind, 1 | 2) {
+        return Err("frames that are packed");
+    }
+    if e.has_additions && e.kind == 1 {
+        return Err("a picture with additions");
+    }
     let content = match e.kind {
         1 => {
             let picture = picture(r, &e, cluster)?;
@@ -331,8 +338,7 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(
         content,
         language: Some(language.to_owned()).filter(|l| l != "und" && !l.is_empty()),
         title: e.name.map(str::to_owned).filter(|t| !t.is_empty()),
-        default: e.default,
-        forced: e.forced,
+        roles: e.roles,
     }))
 }
 
@@ -350,19 +356,31 @@ fn words(codec: &str) -> Sure<&'static str> {
 }
 
 fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cluster: Option<u64>) -> Sure<Picture> {
-    let (mut width, mut height, mut transfer) = (0, 0, None);
+    let mut frame = Frame::default();
+    let (mut shown_width, mut shown_height) = (None, None);
     for (kind, value) in elements(e.video) {
         match kind {
-            0xb0 => width = be(value),
-            0xba => height = be(value),
+            0xb0 => frame.width = be(value),
+            0xba => frame.height = be(value),
+            0x54b0 => shown_width = Some(be(value)),
+            0x54ba => shown_height = Some(be(value)),
+            0x54b2 if be(value) > 3 => return Err("a shape of an unknown kind"),
+            0x53b8 if be(value) != 0 => return Err("two pictures for two eyes"),
             0x53c0 if be(value) != 0 => return Err("a picture with transparency"),
             0x54aa | 0x54bb | 0x54cc | 0x54dd if be(value) != 0 => return Err("a cropped picture"),
             0x7670 => return Err("a picture on a sphere"),
             0x55b0 => {
-                transfer = elements(value).find(|(kind, _)| *kind == 0x55ba).map(|(_, code)| be(code));
+                let code = |wanted| elements(value).find(|(kind, _)| *kind == wanted).map(|(_, code)| be(code));
+                (frame.primaries, frame.transfer) = (code(0x55bb), code(0x55ba));
             }
             _ => {}
         }
+    }
+    let (across, down) = (shown_width.unwrap_or(frame.width), shown_height.unwrap_or(frame.height));
+    if across > 0 && down > 0 {
+        let across = frame.height.checked_mul(across).ok_or(CUT)?;
+        let down = frame.width.checked_mul(down).ok_or(CUT)?;
+        frame.aspect = reduced(across, down, 255);
     }
     let mut first = |length| first_frame(r, e, cluster, length);
     let picture = match e.codec {
@@ -374,16 +392,16 @@ fn picture<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, 
         }
         "V_MPEG4/MS/V3" => {
             let side = |n: u64| u32::try_from(n).map_err(|_| CUT);
-            vfw::without_headers("msmpeg4v3", side(width)?, side(height)?)
+            vfw::without_headers("msmpeg4v3", side(frame.width)?, side(frame.height)?)
         }
         "V_MPEG2" => mpeg2::picture(e.private, &first(mpeg2::MAX_HEADERS)?)?,
         "V_MJPEG" => jpeg::picture(&first(jpeg::MAX_HEADERS)?)?,
-        "V_MS/VFW/FOURCC" => vfw::Header::read(e.private).ok_or(CUT)?.picture(first)?,
+        "V_MS/VFW/FOURCC" => vfw::Header::read(e.private).ok_or(CUT)?.picture(frame.aspect, first)?,
         "V_VP8" => web_video::vp8(&first(16)?)?,
         "V_VP9" => web_video::vp9(&first(64)?)?,
         _ => return Err("a picture codec that needs a decoder"),
     };
-    picture.within(width, height, transfer)
+    picture.within(frame)
 }
 
 fn heard<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, e: &Entry<'_>, cluster: Option<u64>) -> Sure<Sound> {

@@ -16,9 +16,12 @@ mod bits;
 mod chapters;
 mod color;
 mod describe;
+mod editions;
+mod ending;
 mod hevc;
 mod isobmff;
 mod jpeg;
+mod locks;
 mod matroska;
 mod mpeg2;
 mod mpeg4;
@@ -29,6 +32,9 @@ mod web_video;
 
 pub(crate) mod ebml;
 
+pub(crate) use describe::is_absurd;
+pub use ending::last_packet_ms;
+pub use locks::{Locks, locks};
 pub use reader::{MAX_BYTES, MAX_READS};
 pub(crate) use reader::{Reader, be};
 

@@ -16,7 +16,9 @@ struct Said {
     /// Profile and level, whether both are escaped, and sampling.
     coding: Option<(u32, u32, bool, u32)>,
     size_above: (u32, u32),
+    primaries: Option<u64>,
     transfer: Option<u64>,
+    progressive: bool,
 }
 
 /// `extra`: what the container keeps apart from the frames; what the first frame says goes before it.
@@ -30,6 +32,10 @@ pub(super) fn picture(extra: &[u8], frame: &[u8]) -> Sure<Picture> {
     let (profile, level, escaped, sampling) = said.coding.ok_or("MPEG-1")?;
     if escaped || said.size_above != (0, 0) {
         return Err("MPEG-2 of a rare kind");
+    }
+    // Each picture says for itself whether it is made of fields.
+    if !said.progressive {
+        return Err("MPEG-2 that may be interlaced");
     }
     let profile = match profile {
         1 => "High",
@@ -52,8 +58,12 @@ pub(super) fn picture(extra: &[u8], frame: &[u8]) -> Sure<Picture> {
         width,
         height,
         pixel_format: pixel_format.into(),
+        // Only Matroska brings it here, which says the shape itself.
+        aspect: None,
+        primaries: said.primaries.map(color::primaries).transpose()?.flatten(),
         transfer: said.transfer.map(color::transfer).transpose()?.flatten(),
         says_colours: said.transfer.is_some(),
+        sample_entry: None,
     })
 }
 
@@ -88,14 +98,14 @@ impl Said {
             1 => {
                 let escaped = b.bit()?;
                 let (profile, level) = (b.take(3)?, b.take(4)?);
-                b.skip(1)?;
+                self.progressive = b.bit()?;
                 self.coding = Some((profile, level, escaped, b.take(2)?));
                 self.size_above = (b.take(2)?, b.take(2)?);
             }
             2 => {
                 b.skip(3)?;
                 if b.bit()? {
-                    b.skip(8)?;
+                    self.primaries = Some(b.take(8)?.into());
                     self.transfer = Some(b.take(8)?.into());
                 }
             }

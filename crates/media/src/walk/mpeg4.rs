@@ -33,7 +33,13 @@ const STUDIO: u32 = 14;
 #[derive(Default)]
 struct Said {
     profile: Option<(u32, u32)>,
-    size: Option<(u32, u32)>,
+    layer: Option<Layer>,
+}
+
+/// What a video object layer says.
+struct Layer {
+    size: (u32, u32),
+    aspect: Option<(u64, u64)>,
 }
 
 /// `extra`: what the container keeps apart from the frames; what the first frame says goes before it.
@@ -43,7 +49,7 @@ pub(super) fn picture(extra: &[u8], frame: &[u8]) -> Sure<Picture> {
     if !said.read(frame)? {
         return Err("MPEG-4 that does not begin with a picture");
     }
-    let (width, height) = said.size.ok_or("MPEG-4 without its configuration")?;
+    let (width, height) = said.layer.as_ref().map(|layer| layer.size).ok_or("MPEG-4 without its configuration")?;
     Ok(Picture {
         codec: "mpeg4",
         profile: said.profile.map(|(profile, _)| PROFILES[profile as usize].into()),
@@ -51,8 +57,11 @@ pub(super) fn picture(extra: &[u8], frame: &[u8]) -> Sure<Picture> {
         width,
         height,
         pixel_format: "yuv420p".into(),
+        aspect: said.layer.and_then(|layer| layer.aspect),
+        primaries: None,
         transfer: None,
         says_colours: false,
+        sample_entry: None,
     })
 }
 
@@ -80,7 +89,7 @@ impl Said {
                 kind if LAYER.contains(&kind) => {
                     layers += 1;
                     if layers == 1 {
-                        self.size = Some(size(body).ok_or(BROKEN)??);
+                        self.layer = Some(layer(body).ok_or(BROKEN)??);
                     }
                 }
                 _ => {}
@@ -103,17 +112,22 @@ fn describes_colours(object: &[u8]) -> Option<bool> {
     b.bit()
 }
 
-/// Width and height out of a video object layer.
-fn size(layer: &[u8]) -> Option<Sure<(u32, u32)>> {
+/// Width and height of one pixel, by their numbers from 1 on.
+const ASPECTS: [(u64, u64); 5] = [(1, 1), (12, 11), (10, 11), (16, 11), (40, 33)];
+
+/// Reads a video object layer.
+fn layer(layer: &[u8]) -> Option<Sure<Layer>> {
     let mut b = Bits::new(layer);
     b.skip(1)?;
     let kind = b.take(8)?;
     if b.bit()? {
         b.skip(7)?;
     }
-    if b.take(4)? == 15 {
-        b.skip(16)?;
-    }
+    let aspect = match b.take(4)? {
+        15 => Some((b.take(8)?.into(), b.take(8)?.into())),
+        number => ASPECTS.get((number as usize).wrapping_sub(1)).copied(),
+    };
+    let aspect = aspect.filter(|(across, down)| *across > 0 && *down > 0);
     if b.bit()? {
         let sampling = b.take(2)?;
         b.skip(1)?;
@@ -141,5 +155,8 @@ fn size(layer: &[u8]) -> Option<Sure<(u32, u32)>> {
     b.skip(1)?;
     let height = b.take(13)?;
     b.skip(1)?;
-    Some(if width == 0 || height == 0 { Err("MPEG-4 without a size") } else { Ok((width, height)) })
+    Some(match width == 0 || height == 0 {
+        true => Err("MPEG-4 without a size"),
+        false => Ok(Layer { size: (width, height), aspect }),
+    })
 }

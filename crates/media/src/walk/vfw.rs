@@ -1,6 +1,10 @@
 //! Pictures by a `BITMAPINFOHEADER`, as AVI and old Matroska files keep them.
 
-use super::{Sure, avc, describe::Picture, jpeg, mpeg4};
+use super::{
+    Sure, avc,
+    describe::{Frame, Picture},
+    jpeg, mpeg4,
+};
 
 pub(super) struct Header<'a> {
     width: u32,
@@ -29,8 +33,13 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// `first`: at most so many bytes of the first frame.
-    pub(super) fn picture(&self, mut first: impl FnMut(usize) -> Sure<Vec<u8>>) -> Sure<Picture> {
+    /// `first`: at most so many bytes of the first frame. `aspect`: of one pixel, where the container
+    /// says it.
+    pub(super) fn picture(
+        &self,
+        aspect: Option<(u64, u64)>,
+        mut first: impl FnMut(usize) -> Sure<Vec<u8>>,
+    ) -> Sure<Picture> {
         let picture = match &self.tag.map(|b| b.to_ascii_uppercase()) {
             b"FMP4" | b"DIVX" | b"DX50" | b"XVID" | b"MP4V" | b"M4S2" | b"3IV2" => {
                 mpeg4::picture(self.extra, &first(mpeg4::MAX_HEADERS)?)?
@@ -49,7 +58,7 @@ impl<'a> Header<'a> {
             }
             _ => return Err("a picture codec that needs a decoder"),
         };
-        picture.within(self.width.into(), self.height.into(), None)
+        picture.within(Frame { width: self.width.into(), height: self.height.into(), aspect, ..Frame::default() })
     }
 }
 
@@ -62,7 +71,10 @@ pub(super) fn without_headers(codec: &'static str, width: u32, height: u32) -> P
         width,
         height,
         pixel_format: "yuv420p".into(),
+        aspect: None,
+        primaries: None,
         transfer: None,
         says_colours: false,
+        sample_entry: None,
     }
 }

@@ -23,8 +23,11 @@ pub(super) fn vp8(frame: &[u8]) -> Sure<Picture> {
         width: size(head[6], head[7]),
         height: size(head[8], head[9]),
         pixel_format: "yuv420p".into(),
+        aspect: None,
+        primaries: None,
         transfer: None,
         says_colours: false,
+        sample_entry: None,
     })
 }
 
@@ -80,8 +83,11 @@ fn vp9_header(frame: &[u8]) -> Option<Sure<Picture>> {
             width,
             height,
             pixel_format: color::pixel_format(sampling, depth, false)?,
+            aspect: None,
+            primaries: None,
             transfer: None,
             says_colours: false,
+            sample_entry: None,
         })
     })())
 }
@@ -190,9 +196,9 @@ fn av1_sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
         (true, true) => 12,
     };
     let gray = profile != 1 && b.bit()?;
-    let (mut transfer, mut matrix) = (None, 2);
+    let (mut primaries, mut transfer, mut matrix) = (None, None, 2);
     if b.bit()? {
-        b.skip(8)?;
+        primaries = Some(u64::from(b.take(8)?));
         transfer = Some(u64::from(b.take(8)?));
         matrix = b.take(8)?;
     }
@@ -217,8 +223,11 @@ fn av1_sequence(bytes: &[u8]) -> Option<Sure<Picture>> {
             width,
             height,
             pixel_format: color::pixel_format(sampling, depth, false)?,
+            aspect: None,
+            primaries: primaries.map(color::primaries).transpose()?.flatten(),
             transfer: transfer.map(color::transfer).transpose()?.flatten(),
             says_colours: transfer.is_some(),
+            sample_entry: None,
         })
     })())
 }

@@ -69,10 +69,6 @@ impl Films {
             );
             each("ac3", "X264 -c:a ac3 -ac 6");
             each("eac3", "X264 -c:a eac3");
-            each(
-                "interlaced",
-                "-c:v libx264 -preset ultrafast -flags +ilme+ildct -pix_fmt yuv420p -vf scale=64:64 AAC",
-            );
             each("sar", "X264 -aspect 4:3 AAC");
             each("bframes", "-c:v libx264 -preset medium -bf 3 -pix_fmt yuv420p AAC");
             each("late", "X264 AAC -output_ts_offset 0.7");
@@ -80,6 +76,9 @@ impl Films {
             each("mpeg4", "-c:v mpeg4 AAC");
             each("mpeg4b", "-c:v mpeg4 -bf 2 AAC -ac 1");
             each("chapters", "-i CHAPTERS -map 0:v -map 1:a -map_chapters 2 X264 AAC");
+            each("anamorphic", "X264 -vf scale=72:58,setsar=64/45 -color_primaries bt470bg AAC");
+            let fields = "-c:v libx264 -preset ultrafast -flags +ilme+ildct -pix_fmt yuv420p -vf scale=64:64 AAC";
+            self.add(&format!("interlaced.{container}"), &format!("{fields} {muxer}"), Unsure);
         }
     }
 
@@ -146,7 +145,7 @@ impl Films {
         each(
             "h264i",
             &format!("-c:v libx264 -preset ultrafast -flags +ilme+ildct -pix_fmt yuv420p -vf scale=64:64 {mp3}"),
-            No,
+            Unsure,
         );
         each("cinepak", &format!("-c:v cinepak -vf scale=64:64 {mp3}"), No);
         each("vbr", &format!("-c:v mpeg4 {mp3} -q:a 4"), No);
@@ -245,7 +244,7 @@ impl Films {
             ("short.mp4", "X264 AAC -frames:v 2", No),
             ("theora.mkv", "-c:v libtheora AAC", Unsure),
             ("dvd.mkv", "-c:v mpeg2video -c:a ac3", No),
-            ("dvdwide.mkv", "-c:v mpeg2video -aspect 16:9 -flags +ilme+ildct -vf scale=64:64 -c:a ac3 -ac 6", No),
+            ("dvdwide.mkv", "-c:v mpeg2video -aspect 16:9 -flags +ilme+ildct -vf scale=64:64 -c:a ac3 -ac 6", Unsure),
             ("dvdcol.mkv", "-c:v mpeg2video -bf 2 -color_trc smpte170m -c:a mp2", Unsure),
             ("studio.mkv", "-c:v mpeg2video -pix_fmt yuv422p -c:a pcm_s16le", Unsure),
             ("mpeg1.mkv", "-c:v mpeg1video -c:a mp2", Unsure),

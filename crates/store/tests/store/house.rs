@@ -3,7 +3,7 @@
 use base::{Clock, FakeClock, UnixMs};
 use domain::{
     FolderId, LibraryId, LibraryKind, Role, SessionId, TitleId, UserId,
-    facts::{AudioFacts, Chapter, Container, Defect, FileFacts, VideoFacts},
+    facts::{AudioFacts, Chapter, Container, Defect, DolbyVision, FileFacts, VideoFacts},
 };
 use sea_orm::ConnectionTrait;
 use std::{path::PathBuf, sync::Arc};
@@ -142,25 +142,28 @@ pub fn facts(container: Container, codec: &str, duration_ms: u64) -> FileFacts {
         container,
         duration_ms,
         bitrate: Some(u64::MAX),
+        start_ms: 5_000,
+        compressed: true,
         video: Some(VideoFacts {
-            codec: codec.into(),
+            track: 1,
             profile: Some("High".into()),
             level: Some(41),
-            width: 1920,
-            height: 1080,
-            pixel_format: None,
+            pixel_aspect: Some((64, 45)),
+            interlaced: true,
             bit_depth: Some(8),
             frame_rate: Some(23.976),
-            transfer: None,
+            primaries: Some("bt2020".into()),
+            dolby_vision: Some(DolbyVision { profile: 5, compatibility: 0 }),
+            sample_entry: Some("hev1".into()),
+            ..VideoFacts::plain(codec, 1920, 1080)
         }),
         audio: vec![AudioFacts {
-            codec: "aac".into(),
-            profile: None,
-            channels: 2,
+            has_channel_map: true,
             sample_rate_hz: Some(48_000),
             language: Some("de".into()),
-            title: None,
             default: true,
+            commentary: true,
+            ..AudioFacts::plain(2, "aac", 2)
         }],
         subtitles: vec![],
         chapters: vec![Chapter { start_ms: 0, end_ms: 90_000, title: Some("Anfang".into()) }],

@@ -18,7 +18,14 @@ fn board(version: &str) -> Storyboard {
 }
 
 fn track(codec: &str) -> SubtitleFacts {
-    SubtitleFacts { codec: codec.into(), language: Some("ger".into()), title: None, forced: true, default: true }
+    SubtitleFacts {
+        codec: codec.into(),
+        language: Some("ger".into()),
+        title: None,
+        forced: true,
+        default: true,
+        hearing_impaired: false,
+    }
 }
 
 async fn film(house: &House) -> (LibraryId, domain::FolderId, TitleId, FileId) {

@@ -113,7 +113,7 @@ pub fn splitter(track: &Track, part: &Part, number: u32) -> Splitter {
 
 fn rung_of(rung: contract::Rung) -> Rung {
     Rung {
-        height: u32::from(rung.height).clamp(144, 2160),
+        height: u32::from(rung.height).clamp(32, 2160),
         kbps: rung.kbps.clamp(100, 50_000),
         preset: if rung.unhurried { Preset::Veryfast } else { Preset::Superfast },
         tone_map: rung.tone_map,
