@@ -4,7 +4,7 @@
 
 use media::hls::{
     TICKS,
-    args::{Preset, Rung, encode_video},
+    args::{Preset, Rung, ToneMap, encode_video},
     plan::{Cut, Window},
 };
 
@@ -24,11 +24,11 @@ fn main() {
         on_key: true,
     });
     let frame = u32::try_from(TICKS / 24).unwrap_or(3750);
-    let window = Window { first: 0, cuts: cuts.collect(), end, is_last: true, frame, back: 0 };
+    let window = Window { first: 0, cuts: cuts.collect(), end, is_last: true, shown: end, frame, back: 0 };
     let list = |height| {
         let kbps = domain::rendition::most_kbps(height);
-        let rung = Rung { height, kbps, preset: Preset::Veryfast, tone_map: false };
-        (height.to_string(), encode_video(&window, rung, THREADS, false).args().to_vec())
+        let rung = Rung { height, kbps, preset: Preset::Veryfast, tone_map: ToneMap::None };
+        (height.to_string(), encode_video(&window, 0, rung, THREADS, false).args().to_vec())
     };
     let all: std::collections::BTreeMap<String, Vec<String>> = [480, 720].into_iter().map(list).collect();
     println!("{}", serde_json::json!(all));

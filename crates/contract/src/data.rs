@@ -43,10 +43,10 @@ pub enum RequestBody {
 /// One track of a film as a viewer gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Track {
-    /// The picture as it is. `hevc` is named by another tag in MP4.
-    VideoCopy { hevc: bool },
+    /// The picture as it is, by its number among the film's pictures. `hevc` is named by another tag in MP4.
+    VideoCopy { picture: u32, hevc: bool },
     /// The picture as H.264.
-    VideoEncode { rung: Rung },
+    VideoEncode { picture: u32, rung: Rung },
     /// Sound track `index` as it is: AAC that begins `start_us` after the film at `rate` Hz.
     AudioCopy { index: u8, start_us: u64, rate: u32 },
     /// Sound track `index` as stereo AAC.
@@ -103,6 +103,7 @@ pub enum PlanPart {
         cuts: Vec<PlannedCut>,
         end: u64,
         is_last: bool,
+        shown: u64,
         frame: u32,
         back: u64,
     },
@@ -133,8 +134,8 @@ pub enum Job {
     Glance { files: Vec<FileRef> },
     /// Result: ffprobe's JSON (format, streams, chapters), as untrusted text.
     Probe { file: FileRef },
-    /// Result: a key frame index in the form of `media::hls::index`.
-    Index { file: FileRef },
+    /// Result: a key frame index in the form of `media::hls::index`, of one of the film's pictures.
+    Index { file: FileRef, picture: u32 },
     /// Result: the same of key frames alone, in milliseconds; `Unsupported` where the film does not
     /// say them with certainty or cannot be copied by them. The boundaries of copied segments are
     /// those that [`Job::Index`] leads to.
@@ -187,7 +188,7 @@ impl Job {
             // A film of its own is all that programs see for a calibration.
             Self::Glance { .. } | Self::Calibrate { .. } => None,
             Self::Probe { file }
-            | Self::Index { file }
+            | Self::Index { file, .. }
             | Self::Keys { file }
             | Self::Rest { file, .. }
             | Self::Begin { file, .. }
@@ -291,12 +292,12 @@ mod tests {
         const HOURS: u64 = 90_000 * 360_000;
         let cut = PlannedCut { start: HOURS, key: HOURS, before: HOURS, after: HOURS, on_key: true };
         let cuts = vec![cut; PlanPart::MOST_CUTS];
-        let plan = PlanPart::Video { cuts, end: HOURS, is_last: false, frame: 90_000, back: HOURS };
+        let plan = PlanPart::Video { cuts, end: HOURS, is_last: false, shown: HOURS, frame: 90_000, back: HOURS };
         let file =
             FileRef { mount: "m".repeat(32), path: vec![b'p'; 4096], size: Some(u64::MAX), mtime_ns: Some(i64::MIN) };
         let encoder = Encoder::Chip { driver: VaDriver::Ihd, decodes: true };
         let rung = Rung { height: 1080, kbps: 9000, unhurried: true, tone_map: true, encoder };
-        let track = Track::VideoEncode { rung };
+        let track = Track::VideoEncode { picture: 0, rung };
         let wanted = Wanted { number: u32::MAX, ahead: 99, plan };
         let body = RequestBody::Segment { file, track, wanted, max_bytes: u32::MAX };
         let request = Request { id: u64::MAX, body };

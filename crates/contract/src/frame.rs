@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Bumped when either side would misunderstand the other.
-pub const PROTOCOL: u16 = 3;
+pub const PROTOCOL: u16 = 4;
 
 /// No frame is larger, whatever its length field says.
 pub const MAX_FRAME_BYTES: usize = 64 << 10;

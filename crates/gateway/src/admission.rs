@@ -114,9 +114,9 @@ impl<'a> Live<'a> {
 /// The track as this play gets it: encoded by the graphics chip where that was admitted.
 pub fn by(track: Track, chip: Option<ByChip>) -> Track {
     match (track, chip) {
-        (Track::VideoEncode { rung }, Some(ByChip { encode, .. })) => {
+        (Track::VideoEncode { picture, rung }, Some(ByChip { encode, .. })) => {
             let encoder = Encoder::Chip { driver: encode.driver, decodes: encode.decodes };
-            Track::VideoEncode { rung: Rung { encoder, ..rung } }
+            Track::VideoEncode { picture, rung: Rung { encoder, ..rung } }
         }
         (track, _) => track,
     }

@@ -10,6 +10,7 @@
 
 mod admission;
 pub mod api;
+mod broken;
 pub mod calibration;
 mod chip;
 mod cookies;
@@ -74,6 +75,7 @@ pub struct House {
     pub turns: subtitles::Turns,
     pub calibration: Calibration,
     pub chip_failures: ChipFailures,
+    pub broken: broken::BrokenFiles,
     /// Folder of the machine's render nodes.
     pub render_nodes: PathBuf,
 }
@@ -193,6 +195,7 @@ impl Gateway {
             turns: subtitles::Turns::default(),
             calibration: calibration.clone(),
             chip_failures,
+            broken: broken::BrokenFiles::default(),
             render_nodes: config.render_nodes,
         });
         let events = house.bus.subscribe();

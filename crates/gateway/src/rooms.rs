@@ -39,7 +39,13 @@ impl OpenRange {
 
     fn of(range: Result<RangeStream, RangeError>, tenant: &Tenant, what: &str) -> Result<Self, Failure> {
         let range = range.map_err(|e| {
-            tracing::info!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}");
+            match &e {
+                // Somebody will look for the reason why this film does not play.
+                RangeError::Unplayable(_) => {
+                    tracing::warn!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}");
+                }
+                _ => tracing::info!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}"),
+            }
             e.failure()
         })?;
         let length = range.length();

@@ -77,8 +77,10 @@ pub fn request(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition, nu
 pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> Option<Track> {
     let video = facts.video.as_ref()?;
     match rendition {
-        Rendition::Original => timeline.copy.is_ok().then(|| Track::VideoCopy { hevc: video.codec == "hevc" }),
-        Rendition::Live(lines) => Some(Track::VideoEncode { rung: live_rung(*lines, is_hdr(video)) }),
+        Rendition::Original => {
+            timeline.copy.is_ok().then(|| Track::VideoCopy { picture: 0, hevc: video.codec == "hevc" })
+        }
+        Rendition::Live(lines) => Some(Track::VideoEncode { picture: 0, rung: live_rung(*lines, is_hdr(video)) }),
         Rendition::Sound(number) => timeline.audio_track(facts, *number),
     }
 }
@@ -122,7 +124,7 @@ pub async fn timeline(house: &House, tenant: &Tenant, file: &FileRow) -> Result<
     if let Some(known) = known(house, file).await? {
         return Ok(Some(Arc::new(known)));
     }
-    let job = Job::Index { file: file_ref(file) };
+    let job = Job::Index { file: file_ref(file), picture: 0 };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
     match house.loges.job(tenant, job, most, INDEX_TIME).await {
         Ok(bytes) => match KeyframeIndex::from_bytes(&bytes) {

@@ -174,7 +174,7 @@ mod tests {
     fn timeline(first: u64) -> Arc<Timeline> {
         let points = (0..30).map(|n| n * 2 * TICKS + if n == 0 { 0 } else { first });
         let points = points.map(|pts| Point { pts, first: pts, kind: PointKind::Clean }).collect();
-        Arc::new(Timeline::new(KeyframeIndex { points, end: 60 * TICKS, frame: 3600, audio: vec![] }))
+        Arc::new(Timeline::new(KeyframeIndex { picture: 0, points, end: 60 * TICKS, frame: 3600, audio: vec![] }))
     }
     fn film(mtime_ns: i64) -> FilmKey {
         FilmKey { file: FileId::from_random([1; 16]), size: 1, mtime_ns }

@@ -286,7 +286,7 @@ async fn what_a_player_asks_for_first_is_begun_when_it_is_played() {
     assert_eq!(status, 204);
     house.play(&owner, &shelf.title).await;
     let id = &owner.user;
-    house.asked(&format!("begin {id} VideoCopy {{ hevc: false }} 2")).await;
+    house.asked(&format!("begin {id} VideoCopy {{ picture: 0, hevc: false }} 2")).await;
     house.asked(&format!("begin {id} AudioCopy {{ index: 0, start_us: 0, rate: 48000 }} 3")).await;
     assert_eq!(house.rooms.asked("begin"), 2);
 

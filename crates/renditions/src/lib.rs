@@ -43,7 +43,7 @@ use tokio::{sync::Notify, time::Instant};
 #[async_trait]
 pub trait Studio: Send + Sync + 'static {
     /// The key frames of a film, in the worker's form.
-    async fn index(&self, file: FileRef) -> Result<Vec<u8>, StudioError>;
+    async fn index(&self, file: FileRef, picture: u32) -> Result<Vec<u8>, StudioError>;
     async fn init(&self, file: FileRef, track: Track, max_bytes: u32) -> Result<Vec<u8>, StudioError>;
     async fn segment(
         &self,

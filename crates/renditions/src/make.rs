@@ -128,7 +128,7 @@ async fn try_make(
 fn planned(timeline: &Timeline, row: &Rendition, file: &FileRow) -> Option<Vec<Planned>> {
     let facts = file.facts.as_ref()?;
     let video = facts.video.as_ref()?;
-    let track = Track::VideoEncode { rung: rung(row.lines, is_hdr(video), true) };
+    let track = Track::VideoEncode { picture: 0, rung: rung(row.lines, is_hdr(video), true) };
     let picture =
         Planned { name: VIDEO.into(), track, parts: timeline.encode.len(), weight: PICTURE_WEIGHT, is_needed: true };
     let first = default_audio(facts);
@@ -151,7 +151,7 @@ async fn index(inner: &Inner, file: &FileRow, reference: &FileRef) -> Result<Vec
         Some(StoredIndex::Made(bytes)) => Ok(bytes),
         Some(StoredIndex::Impossible) => Err(StudioError::Unfit("its key frames cannot be found".into()).into()),
         None => {
-            let bytes = inner.studio.index(reference.clone()).await?;
+            let bytes = inner.studio.index(reference.clone(), 0).await?;
             // Kept only when it holds together: a worker is not believed.
             KeyframeIndex::from_bytes(&bytes).map_err(|e| StudioError::Unfit(e.to_string()))?;
             inner.store.set_keyframe_index(file, &StoredIndex::Made(bytes.clone())).await?;

@@ -107,19 +107,25 @@ impl Shelf {
                 tracks.insert(name.to_string(), StoredTrack::open(&path)?);
             }
         }
-        let stored = Stored { id: id.clone(), lines, timeline: Arc::new(Timeline::new(index)), tracks };
-        // The init and every segment.
-        let parts = stored.timeline.encode.cuts.len() + 1;
-        match stored.tracks.get(VIDEO) {
-            Some(video) if video.starts.len() == parts + 1 => Ok(stored),
-            _ => Err(broken()),
-        }
+        // Versions of before end with their pictures, however long their sounds are.
+        let plans = [Timeline::new(index.clone()), Timeline::ending_with_picture(index)];
+        let timeline = plans.into_iter().find(|plan| are_of(plan, &tracks)).ok_or_else(broken)?;
+        Ok(Stored { id: id.clone(), lines, timeline: Arc::new(timeline), tracks })
     }
 
     /// Free for us on its disk.
     pub fn free_bytes(&self) -> u64 {
         rustix::fs::statvfs(&self.0).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize))
     }
+}
+
+/// Whether these tracks hold the init and every segment of a plan.
+fn are_of(plan: &Timeline, tracks: &BTreeMap<String, StoredTrack>) -> bool {
+    let parts = |name: &str| match name {
+        VIDEO => plan.encode.cuts.len() + 1,
+        _ => plan.audio.len() as usize + 1,
+    };
+    tracks.contains_key(VIDEO) && tracks.iter().all(|(name, track)| track.starts.len() == parts(name) + 1)
 }
 
 /// The picture's name among the tracks of a version; sounds are `a-0`, `a-1`…

@@ -27,7 +27,22 @@ pub struct Timeline {
 impl Timeline {
     pub fn new(index: KeyframeIndex) -> Self {
         let (copy, encode) = (VideoPlan::copy(&index), VideoPlan::encode(&index));
-        Self { copy, encode, audio: AudioPlan::new(index.end), index, digest: OnceLock::new() }
+        Self { copy, encode, audio: AudioPlan::new(index.film_end()), index, digest: OnceLock::new() }
+    }
+
+    /// The same of a film whose sounds are not heard behind its last picture.
+    pub fn ending_with_picture(mut index: KeyframeIndex) -> Self {
+        index.audio.iter_mut().for_each(|track| track.end_us = 0);
+        Self::new(index)
+    }
+
+    /// The same with every sound encoded.
+    #[must_use]
+    pub fn encoding_sounds(&self) -> Self {
+        let mut index = self.index.clone();
+        // What has no rate is never copied.
+        index.audio.iter_mut().for_each(|track| track.rate = 0);
+        Self::new(index)
     }
 
     /// Another one where any segment begins elsewhere.
@@ -48,7 +63,7 @@ impl Timeline {
         let audio = facts.audio.get(number)?;
         let index = u8::try_from(number).ok()?;
         let phase = self.index.audio.get(number);
-        let end_us = self.index.end * 100 / 9;
+        let end_us = self.index.film_end() * 100 / 9;
         let copied = phase.filter(|p| {
             codecs::is_copyable_aac(audio)
                 && p.start_us <= 50_000
@@ -86,6 +101,7 @@ pub fn video_part(plan: &VideoPlan, number: u32) -> Option<PlanPart> {
         cuts: cuts.collect(),
         end: window.end,
         is_last: window.is_last,
+        shown: window.shown,
         frame: window.frame,
         back: window.back,
     })

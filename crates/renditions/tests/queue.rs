@@ -42,11 +42,11 @@ impl FakeStudio {
 
 #[async_trait]
 impl Studio for FakeStudio {
-    async fn index(&self, _: FileRef) -> Result<Vec<u8>, StudioError> {
+    async fn index(&self, _: FileRef, _: u32) -> Result<Vec<u8>, StudioError> {
         // A film of a minute: thirty segments.
         let points: Vec<Point> =
             (0..30).map(|n| Point { pts: n * 2 * TICKS, first: n * 2 * TICKS, kind: PointKind::Clean }).collect();
-        Ok(KeyframeIndex { points, end: 60 * TICKS, frame: 3600, audio: vec![] }.to_bytes())
+        Ok(KeyframeIndex { picture: 0, points, end: 60 * TICKS, frame: 3600, audio: vec![] }.to_bytes())
     }
     async fn init(&self, _: FileRef, _: Track, _: u32) -> Result<Vec<u8>, StudioError> {
         Ok(b"init".to_vec())

@@ -68,7 +68,7 @@ async fn make(rooms: &Rooms, file: &FileRow) -> Option<StoredIndex> {
         mtime_ns: None,
     };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
-    match rooms.loges.job(&Tenant::House, Job::Index { file: of }, most, INDEX_TIME).await {
+    match rooms.loges.job(&Tenant::House, Job::Index { file: of, picture: 0 }, most, INDEX_TIME).await {
         // Kept only when it holds together: a worker is not believed.
         Ok(bytes) if KeyframeIndex::from_bytes(&bytes).is_ok() => Some(StoredIndex::Made(bytes)),
         Ok(_) => Some(StoredIndex::Impossible),

@@ -24,9 +24,9 @@ pub(crate) struct HouseStudio(pub(crate) Loges);
 
 #[async_trait]
 impl Studio for HouseStudio {
-    async fn index(&self, file: FileRef) -> Result<Vec<u8>, StudioError> {
+    async fn index(&self, file: FileRef, picture: u32) -> Result<Vec<u8>, StudioError> {
         let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
-        self.0.job(&Tenant::House, Job::Index { file }, most, INDEX_TIME).await.map_err(|e| of_job(&e))
+        self.0.job(&Tenant::House, Job::Index { file, picture }, most, INDEX_TIME).await.map_err(|e| of_job(&e))
     }
 
     async fn init(&self, file: FileRef, track: Track, max_bytes: u32) -> Result<Vec<u8>, StudioError> {

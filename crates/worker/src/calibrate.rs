@@ -4,7 +4,7 @@
 
 use crate::{
     chip,
-    heads::track::{self, ENCODE_THREADS, Part},
+    heads::track::{self, Attempt, ENCODE_THREADS, Part},
     job::{JobLimits, Outcome, timed},
     scratch::Scratch,
     settings::Settings,
@@ -66,21 +66,24 @@ impl Bench<'_> {
         let film = opened(&scratch, &film)?;
 
         let part = Part::Video(trial::window());
-        let copied = Track::VideoCopy { hevc: false };
+        let copied = Track::VideoCopy { picture: 0, hevc: false };
         // What starting ffmpeg and looking into the film take is no cost of a second of film.
-        let init = track::init_command(&copied, None).ok_or(Outcome::Ended(Status::Refused))?;
+        let init = track::init_command(&copied, Attempt::first(&copied).tone_map, None)
+            .ok_or(Outcome::Ended(Status::Refused))?;
         let (_, start) = self.step(init.args(), &film, MAX_ENCODED_BYTES)?;
         let cost = |used: Duration, before: Duration| {
             let us = used.saturating_sub(before).as_micros() / u128::from(trial::SECONDS);
             u32::try_from(us).unwrap_or(u32::MAX).max(LEAST_US)
         };
         let (_, decoded) = self.step(&trial::decode(ENCODE_THREADS), &film, 0)?;
-        let command = track::command(&copied, &part, 0, false, None).ok_or(Outcome::Ended(Status::Refused))?;
+        let command =
+            track::command(&copied, &part, 0, Attempt::first(&copied), None).ok_or(Outcome::Ended(Status::Refused))?;
         let (_, wrapped) = self.step(command.args(), &film, MAX_ENCODED_BYTES)?;
         let mut encode_us = Vec::with_capacity(rungs.len());
         for rung in rungs {
-            let encoded = Track::VideoEncode { rung: *rung };
-            let command = track::command(&encoded, &part, 0, false, None).ok_or(Outcome::Ended(Status::Refused))?;
+            let encoded = Track::VideoEncode { picture: 0, rung: *rung };
+            let command = track::command(&encoded, &part, 0, Attempt::first(&encoded), None)
+                .ok_or(Outcome::Ended(Status::Refused))?;
             encode_us.push(match self.step(command.args(), &film, MAX_ENCODED_BYTES) {
                 Ok((_, used)) => Some(cost(used, decoded)),
                 Err(Outcome::Cancelled) => return Err(Outcome::Cancelled),

@@ -4,7 +4,7 @@
 
 use crate::{
     calibrate::{Bench, LEAST_US, MAX_ENCODED_BYTES, opened},
-    heads::track::{self, ENCODE_THREADS, Part},
+    heads::track::{self, Attempt, ENCODE_THREADS, Part},
     job::Outcome,
     log,
     scratch::Scratch,
@@ -139,8 +139,9 @@ struct Encoded {
 
 /// One picture by the chip, looked at from all sides.
 fn encode(bench: &Bench<'_>, rung: Rung, film: &OpenFile, node: &str) -> Result<Result<Encoded, ChipProblem>, Outcome> {
-    let (track, part) = (Track::VideoEncode { rung }, Part::Video(trial::long_window()));
-    let command = track::command(&track, &part, 0, false, Some(node)).ok_or(Outcome::Ended(Status::Refused))?;
+    let (track, part) = (Track::VideoEncode { picture: 0, rung }, Part::Video(trial::long_window()));
+    let command =
+        track::command(&track, &part, 0, Attempt::first(&track), Some(node)).ok_or(Outcome::Ended(Status::Refused))?;
     let began = Instant::now();
     let (bytes, used) = match bench.step(command.args(), film, MAX_ENCODED_BYTES) {
         Ok(made) => made,
@@ -176,7 +177,7 @@ fn encode(bench: &Bench<'_>, rung: Rung, film: &OpenFile, node: &str) -> Result<
 fn cut(track: &Track, part: &Part, bytes: &[u8]) -> Result<Vec<u8>, ChipProblem> {
     let (mut reader, mut parts, mut segments) = (Reader::default(), Vec::new(), Vec::new());
     reader.feed(bytes, &mut parts).map_err(|_| ChipProblem::Undecodable)?;
-    let mut splitter = track::splitter(track, part, 0);
+    let mut splitter = track::splitter(track, part, 0, Attempt::first(track));
     let mut whole = Vec::new();
     for part in parts {
         match part {

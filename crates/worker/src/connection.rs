@@ -122,7 +122,7 @@ fn answer(
                     Err(status) => job::Outcome::Ended(status),
                 },
                 Job::Probe { file }
-                | Job::Index { file }
+                | Job::Index { file, .. }
                 | Job::Keys { file }
                 | Job::Poster { file, .. }
                 | Job::Subtitles { file, .. }

@@ -10,7 +10,7 @@ use media::{
     hls::{
         args,
         cues::{self, Keys},
-        index::{AudioPhase, Builder, CrcLines, clock_micros, micros},
+        index::{AudioPhase, Builder, CrcLines, KeyframeIndex, clock_micros, micros, tagged_end},
         plan::VideoPlan,
         tables,
     },
@@ -49,10 +49,11 @@ pub fn make(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
+    picture: u32,
     limits: JobLimits,
     deadline: Instant,
 ) -> Outcome {
-    match try_make(settings, gateway, open, limits, deadline) {
+    match try_make(settings, gateway, open, picture, limits, deadline) {
         Ok(bytes) if bytes.len() > limits.max_bytes => Outcome::Ended(Status::Limit),
         Ok(bytes) => Outcome::Done(bytes),
         Err(outcome) => outcome,
@@ -63,11 +64,14 @@ fn try_make(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
+    picture: u32,
     limits: JobLimits,
     deadline: Instant,
 ) -> Result<Vec<u8>, Outcome> {
     let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
-    if let Ok(index) = tables::index(open.size_bytes, read) {
+    // Tables and cues answer for films that have one picture.
+    let is_first = picture == 0;
+    if let Some(index) = is_first.then(|| tables::index(open.size_bytes, read).ok()).flatten() {
         return Ok(index.to_bytes());
     }
     let ask = |program: &std::path::Path, args: Vec<String>, max_bytes| {
@@ -79,11 +83,11 @@ fn try_make(
         }
     };
     let programs = &settings.programs;
-    let streams = Streams::read(&ask(&programs.ffprobe, args::index_streams(), STREAMS_BYTES)?)
+    let streams = Streams::read(&ask(&programs.ffprobe, args::index_streams(), STREAMS_BYTES)?, picture)
         .ok_or(Outcome::Ended(Status::Unsupported))?;
     // Whoever began to watch with the key frames alone goes on with the same.
-    let known = by_cues(open).filter(|keys| keys.zero_us == streams.zero_us);
-    let packets = ask(&programs.ffprobe, args::index_packets(), LINES_BYTES)?;
+    let known = by_cues(open).filter(|keys| is_first && keys.zero_us == streams.zero_us);
+    let packets = ask(&programs.ffprobe, args::index_packets(picture), LINES_BYTES)?;
     let strict = streams.video_codec == "h264";
     let mut builder = Builder::new(streams.zero_us, strict);
     for line in text(&packets).lines() {
@@ -95,14 +99,14 @@ fn try_make(
     }
     if strict {
         let mut lines = CrcLines::default();
-        for line in text(&ask(&programs.ffmpeg, args::index_idr(), LINES_BYTES)?).lines() {
+        for line in text(&ask(&programs.ffmpeg, args::index_idr(picture), LINES_BYTES)?).lines() {
             if let Some(at_us) = lines.line(line) {
                 builder.clean(at_us);
             }
         }
     }
     let index = builder.finish(streams.audio).map_err(|_| Outcome::Ended(Status::Unsupported))?;
-    Ok(index.to_bytes())
+    Ok(KeyframeIndex { picture, ..index }.to_bytes())
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -116,24 +120,25 @@ struct Streams {
 }
 
 impl Streams {
-    fn read(json: &[u8]) -> Option<Self> {
+    fn read(json: &[u8], picture: u32) -> Option<Self> {
         let root: Value = serde_json::from_slice(json).ok()?;
         let time = |value: &Value, key: &str| value.get(key)?.as_str().and_then(micros);
         let zero_us = time(root.get("format")?, "start_time").unwrap_or(0);
+        // Of Matroska, the only one with tags, this is the time of the end.
+        let film_end_us = time(root.get("format")?, "duration");
         let streams = root.get("streams")?.as_array()?;
         let is = |stream: &&Value, kind: &str| stream.get("codec_type").and_then(Value::as_str) == Some(kind);
-        let picture = streams.iter().find(|s| {
-            let cover = s.get("disposition").and_then(|d| d.get("attached_pic")).and_then(Value::as_i64);
-            is(s, "video") && cover != Some(1)
-        })?;
+        let picture = streams.iter().filter(|s| is(s, "video")).nth(picture as usize)?;
         let audio = streams.iter().filter(|s| is(s, "audio")).take(128).map(|stream| {
             let start_us = time(stream, "start_time").unwrap_or(zero_us);
-            let length = time(stream, "duration").or_else(|| tagged(stream));
+            let length = time(stream, "duration");
+            let ends = length.map(|length| start_us.saturating_add(length));
+            let ends = ends.or_else(|| Some(tagged_end(start_us, tagged(stream)?, film_end_us)));
             let since = |at: i64| u64::try_from(at.saturating_sub(zero_us)).unwrap_or(0);
             let rate = stream.get("sample_rate").and_then(Value::as_str).and_then(|rate| rate.parse().ok());
             AudioPhase {
                 start_us: since(start_us),
-                end_us: length.map_or(0, |length| since(start_us.saturating_add(length))),
+                end_us: ends.map_or(0, since),
                 rate: rate.filter(|rate| *rate <= 768_000).unwrap_or(0),
             }
         });
@@ -161,13 +166,13 @@ mod tests {
             {"codec_type":"video","codec_name":"h264","start_time":"1.479000"},
             {"codec_type":"audio","codec_name":"aac","sample_rate":"x"}],
             "format":{"start_time":"1.479000"}}"#;
-        let streams = Streams::read(json).unwrap();
+        let streams = Streams::read(json, 1).unwrap();
         assert_eq!((streams.zero_us, streams.video_codec.as_str()), (1_479_000, "h264"));
         let expected = [
             AudioPhase { start_us: 680_000, end_us: 61_180_000, rate: 48_000 },
             AudioPhase { start_us: 0, end_us: 0, rate: 0 },
         ];
         assert_eq!(streams.audio, expected);
-        assert!(Streams::read(b"{}").is_none() && Streams::read(b"[[[").is_none());
+        assert!(Streams::read(b"{}", 0).is_none() && Streams::read(b"[[[", 0).is_none());
     }
 }

@@ -87,7 +87,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             }
         }
         Job::Keys { .. } => index::keys(&open, limits),
-        Job::Index { .. } => index::make(settings, gateway, &open, limits, deadline),
+        Job::Index { picture, .. } => index::make(settings, gateway, &open, *picture, limits, deadline),
         Job::Subtitles { tracks, .. } => subtitles::tracks(settings, gateway, &open, tracks, limits, deadline),
         Job::Sheet { picture_track, times_ms, tile_width, tile_height, .. } => {
             let Some(tile) = Size::of_tile(*tile_width, *tile_height) else { return Outcome::Ended(Status::Refused) };
@@ -255,13 +255,20 @@ pub fn is_shortage(said: &str) -> bool {
 
 /// A program that nobody here killed.
 pub fn ended_by(signal: i32) -> Outcome {
-    const XCPU: i32 = 24;
-    const KILL: i32 = 9;
-    match signal {
-        // The kernel did, over CPU time or memory.
-        XCPU | KILL => Outcome::Ended(Status::Limit),
-        signal => Outcome::Failed(format!("ended by signal {signal}")),
+    if is_by_others(signal) {
+        return Outcome::Ended(Status::Limit);
     }
+    Outcome::Failed(format!("ended by signal {signal}"))
+}
+
+/// Whether a program got this signal from outside: from the kernel, over processor time or memory,
+/// or from a person. What it raises itself says that it failed on the film.
+pub fn is_by_others(signal: i32) -> bool {
+    const INT: i32 = 2;
+    const KILL: i32 = 9;
+    const TERM: i32 = 15;
+    const XCPU: i32 = 24;
+    matches!(signal, INT | KILL | TERM | XCPU)
 }
 
 /// The errors among what a program wrote, as one short line; everything when none is marked.

@@ -129,12 +129,12 @@ fn wanted(number: u32) -> Wanted {
         on_key: n == 0,
     };
     let cuts = (u64::from(number)..3).map(cut).collect();
-    let plan = PlanPart::Video { cuts, end: 6 * SECOND, is_last: true, frame: 3600, back: 0 };
+    let plan = PlanPart::Video { cuts, end: 6 * SECOND, is_last: true, shown: 6 * SECOND, frame: 3600, back: 0 };
     Wanted { number, ahead: 1, plan }
 }
 
 fn track(encoder: Encoder) -> Track {
-    Track::VideoEncode { rung: Rung { encoder, ..rungs()[0] } }
+    Track::VideoEncode { picture: 0, rung: Rung { encoder, ..rungs()[0] } }
 }
 
 const BY_CHIP: Encoder = Encoder::Chip { driver: VaDriver::I965, decodes: false };

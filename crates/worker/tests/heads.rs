@@ -30,7 +30,7 @@ fn a_storm_of_seeks_leaves_one_run_and_a_viewer_who_leaves_none() {
     film(&house, "storm.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
     let index = index(&mut house, "storm.mkv");
     let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
-    let track = Track::VideoCopy { hevc: false };
+    let track = Track::VideoCopy { picture: 0, hevc: false };
     for round in 0..30_u32 {
         let number = round * 5 % plan.len();
         let mut data = house.dial(round as u8 + 1);
@@ -53,7 +53,7 @@ fn who_makes_ahead_of_time_can_be_told_to_rest() {
     film(&house, "rest.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
     let index = index(&mut house, "rest.mkv");
     let plan = Plan::Video(VideoPlan::encode(&index));
-    let track = Track::VideoEncode { rung: Rung { unhurried: true, ..RUNG } };
+    let track = Track::VideoEncode { picture: 0, rung: Rung { unhurried: true, ..RUNG } };
     let mut asker = Asker::new(&mut house, 1);
     let first = asker.segment("rest.mkv", &track, &plan, 0).unwrap();
     let rest = |asker: &mut Asker<'_>| {
@@ -81,7 +81,7 @@ fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
     film(&house, "kill.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
     let index = index(&mut house, "kill.mkv");
     let plan = Plan::Video(VideoPlan::encode(&index));
-    let track = Track::VideoEncode { rung: RUNG };
+    let track = Track::VideoEncode { picture: 0, rung: RUNG };
     let mut asker = Asker::new(&mut house, 1);
     asker.segment("kill.mkv", &track, &plan, 0).unwrap();
     kill_programs(asker.house);
@@ -107,7 +107,7 @@ fn a_killed_run_is_begun_anew_and_nonsense_is_refused() {
     let empty = Wanted {
         number: 0,
         ahead: 0,
-        plan: PlanPart::Video { cuts: vec![], end: 1, is_last: true, frame: 1, back: 0 },
+        plan: PlanPart::Video { cuts: vec![], end: 1, is_last: true, shown: 1, frame: 1, back: 0 },
     };
     let body = RequestBody::Segment { file: file.clone(), track: track.clone(), wanted: empty, max_bytes: MAX };
     assert_eq!(asker.ask(body), Err(Status::Refused));
@@ -124,13 +124,14 @@ fn the_last_segment_that_a_run_knows_comes_before_the_film_has_ended() {
     let noise = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=24,noise=alls=60:allf=t"];
     film(&house, "goes-on.mkv", &noise, &[H264, &["-g", "50", "-map", "0:v"]].concat());
     let index = index(&mut house, "goes-on.mkv");
-    let PlanPart::Video { mut cuts, end, frame, back, .. } = Plan::Video(VideoPlan::encode(&index)).part(0) else {
+    let PlanPart::Video { mut cuts, end, shown, frame, back, .. } = Plan::Video(VideoPlan::encode(&index)).part(0)
+    else {
         panic!("a plan of pictures")
     };
     cuts.truncate(3);
     cuts[1..].iter_mut().for_each(|cut| cut.start -= 900);
-    let plan = PlanPart::Video { cuts, end, is_last: false, frame, back };
-    let track = Track::VideoEncode { rung: Rung { kbps: 8000, ..RUNG } };
+    let plan = PlanPart::Video { cuts, end, is_last: false, shown, frame, back };
+    let track = Track::VideoEncode { picture: 0, rung: Rung { kbps: 8000, ..RUNG } };
     let (mut asker, mut bytes) = (Asker::new(&mut house, 1), vec![]);
     for number in 0..2 {
         let wanted = Wanted { number, ahead: 0, plan: plan.clone() };
@@ -155,8 +156,8 @@ fn written_by_programs(house: &House) -> u64 {
 
 /// The same plan, seen from a later segment.
 fn from(wanted: Wanted, number: usize) -> Wanted {
-    let PlanPart::Video { cuts, end, is_last, frame, back } = wanted.plan else { panic!("a plan of pictures") };
-    let plan = PlanPart::Video { cuts: cuts[number..].to_vec(), end, is_last, frame, back };
+    let PlanPart::Video { cuts, end, is_last, shown, frame, back } = wanted.plan else { panic!("a plan of pictures") };
+    let plan = PlanPart::Video { cuts: cuts[number..].to_vec(), end, is_last, shown, frame, back };
     Wanted { plan, ..wanted }
 }
 
@@ -173,7 +174,7 @@ fn what_is_begun_ahead_is_there_when_somebody_asks() {
     film(&house, "ahead.mkv", &[], &[H264, &["-g", "24"], AC3].concat());
     let index = index(&mut house, "ahead.mkv");
     let plan = Plan::Video(VideoPlan::encode(&index));
-    let track = Track::VideoEncode { rung: RUNG };
+    let track = Track::VideoEncode { picture: 0, rung: RUNG };
     let mut asker = Asker::new(&mut house, 1);
     let begin = |asker: &mut Asker<'_>, plan: PlanPart, number| {
         let file = asker.house.file(b"ahead.mkv", None);
@@ -216,7 +217,7 @@ fn a_program_that_lacks_something_is_no_fault_of_the_film() {
     for (words, status) in [
         ("pthread_create: Resource temporarily unavailable", Status::Limit),
         ("av_malloc: Cannot allocate memory", Status::Limit),
-        ("Invalid data found when processing input", Status::Unsupported),
+        ("Invalid data found when processing input", Status::Failed),
     ] {
         said(words);
         assert_eq!(asker.segment("film.mkv", &sound, &plan, 0), Err(status), "{words}");

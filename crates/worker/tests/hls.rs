@@ -126,9 +126,9 @@ fn check(case: &Case, out: &[&str]) {
     let end = index.end;
     let mut tracks: Vec<(Track, Plan)> = Vec::new();
     if let Ok(copy) = copy {
-        tracks.push((Track::VideoCopy { hevc: case.hevc }, Plan::Video(copy)));
+        tracks.push((Track::VideoCopy { picture: 0, hevc: case.hevc }, Plan::Video(copy)));
     }
-    tracks.push((Track::VideoEncode { rung: RUNG }, Plan::Video(VideoPlan::encode(&index))));
+    tracks.push((Track::VideoEncode { picture: 0, rung: RUNG }, Plan::Video(VideoPlan::encode(&index))));
     tracks.push((Track::AudioEncode { index: 0 }, Plan::Audio(AudioPlan::new(end))));
     for (track, plan) in tracks {
         let (init, all) = in_order(&mut house, name, &track, &plan);
@@ -215,6 +215,6 @@ fn a_film_that_is_cut_short_is_no_film() {
     // What is there of it can be played.
     let index = index(&mut house, "half.mkv");
     let plan = Plan::Video(VideoPlan::copy(&index).unwrap());
-    let (init, all) = in_order(&mut house, "half.mkv", &Track::VideoCopy { hevc: false }, &plan);
-    joins_are_seamless("half.mkv", &Track::VideoCopy { hevc: false }, &plan, &init, &all);
+    let (init, all) = in_order(&mut house, "half.mkv", &Track::VideoCopy { picture: 0, hevc: false }, &plan);
+    joins_are_seamless("half.mkv", &Track::VideoCopy { picture: 0, hevc: false }, &plan, &init, &all);
 }

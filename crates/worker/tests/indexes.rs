@@ -11,7 +11,7 @@ use common::{
 use contract::{Job, Status};
 use media::hls::{
     TICKS, args, cues,
-    index::{AudioPhase, Builder, CrcLines, KeyframeIndex, PointKind, clock_micros, micros},
+    index::{AudioPhase, Builder, CrcLines, KeyframeIndex, PointKind, clock_micros, micros, tagged_end},
     plan::{Cut, VideoPlan},
     tables,
 };
@@ -32,20 +32,22 @@ fn by_packets(path: &Path) -> KeyframeIndex {
     let zero_us = micros(streams["format"]["start_time"].as_str().unwrap()).unwrap();
     let is_h264 = streams["streams"].as_array().unwrap().iter().any(|s| s["codec_name"] == "h264");
     let mut builder = Builder::new(zero_us, is_h264);
-    for line in run("ffprobe", args::index_packets()).lines() {
+    for line in run("ffprobe", args::index_packets(0)).lines() {
         builder.line(line).unwrap();
     }
     let mut lines = CrcLines::default();
     if is_h264 {
-        run("ffmpeg", args::index_idr()).lines().filter_map(|l| lines.line(l)).for_each(|at| builder.clean(at));
+        run("ffmpeg", args::index_idr(0)).lines().filter_map(|l| lines.line(l)).for_each(|at| builder.clean(at));
     }
     let time = |value: &serde_json::Value| value.as_str().and_then(micros);
     let audio = streams["streams"].as_array().unwrap().iter().filter(|s| s["codec_type"] == "audio").map(|stream| {
         let start = time(&stream["start_time"]).unwrap();
-        let length = time(&stream["duration"]).or_else(|| stream["tags"]["DURATION"].as_str().and_then(clock_micros));
+        let tag = || stream["tags"]["DURATION"].as_str().and_then(clock_micros);
+        let tagged = || Some(tagged_end(start, tag()?, time(&streams["format"]["duration"])));
+        let end = time(&stream["duration"]).map(|length| start + length).or_else(tagged);
         let since = |at: i64| u64::try_from(at - zero_us).unwrap();
         let rate = stream["sample_rate"].as_str().unwrap().parse().unwrap();
-        AudioPhase { start_us: since(start), end_us: length.map_or(0, |length| since(start + length)), rate }
+        AudioPhase { start_us: since(start), end_us: end.map_or(0, since), rate }
     });
     builder.finish(audio.collect()).unwrap()
 }
@@ -155,7 +157,7 @@ fn cues_say_what_packets_say_or_nothing() {
         assert_eq!((keys.end, keys.frame), (judged.end, judged.frame), "{name}");
         assert_eq!(places(&keys), places(&judged), "{name}");
         // Whoever began with the key frames alone goes on with this.
-        let (status, bytes) = job(&mut data, 2, Job::Index { file }, 8 << 20, 60_000);
+        let (status, bytes) = job(&mut data, 2, Job::Index { file, picture: 0 }, 8 << 20, 60_000);
         assert_eq!(status, Status::Ok, "{name}");
         let whole = KeyframeIndex::from_bytes(&bytes).unwrap();
         assert_eq!((cuts(&whole), whole.end, &whole.audio), (cuts(&keys), keys.end, &keys.audio), "{name}");
@@ -170,7 +172,7 @@ fn cues_say_what_packets_say_or_nothing() {
 /// The time of every frame, as ffprobe prints it.
 #[expect(clippy::disallowed_methods, reason = "the judge is the reference program")]
 fn frames(path: &Path) -> HashSet<u64> {
-    let done = Command::new("ffprobe").args(args::index_packets()).stdin(File::open(path).unwrap()).output().unwrap();
+    let done = Command::new("ffprobe").args(args::index_packets(0)).stdin(File::open(path).unwrap()).output().unwrap();
     let lines = String::from_utf8(done.stdout).unwrap();
     let times: Vec<i64> = lines.lines().filter_map(|line| micros(line.split(',').next()?)).collect();
     let zero_us = by_cues(path).unwrap().zero_us;
@@ -213,7 +215,7 @@ fn a_long_film_begins_at_once() {
     assert_eq!(keys.points.len(), 1800);
     assert_eq!(cuts(&keys).len(), 1800);
     // The control: without these key frames, programs have to be asked.
-    assert_ne!(job(&mut data, 2, Job::Index { file }, 8 << 20, 60_000).0, Status::Ok);
+    assert_ne!(job(&mut data, 2, Job::Index { file, picture: 0 }, 8 << 20, 60_000).0, Status::Ok);
     // A few reads a key frame, whatever lies between.
     let film = File::open(long).unwrap();
     let reads = Cell::new(0);

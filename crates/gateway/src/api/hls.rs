@@ -33,6 +33,7 @@ use renditions::{
     segments::{FilmKey, MOST_BYTES, TrackKey},
 };
 use std::sync::Arc;
+use tracing::Instrument as _;
 use utoipa_axum::routes;
 
 /// No init segment is larger.
@@ -352,14 +353,17 @@ async fn made(
     let tenant = Tenant::User(claims.user.clone());
     // Segments of one version only, whatever happened to the file since.
     let file = FileRef { mtime_ns: Some(served.mtime_ns), ..served.file.clone() };
-    let is_by_chip = matches!(&track, Track::VideoEncode { rung } if rung.encoder != Encoder::Processor);
+    // What a worker says of a failure is only understood beside the film it says it of.
+    let span = tracing::info_span!("segment", play.id = %claims.play, title.id = %claims.title, file.id = %claims.file,
+        file = %String::from_utf8_lossy(&file.path).escape_debug(), track = %rendition.name());
+    let asked = track.clone();
     let Some(wanted) = wanted else {
-        let range = house.loges.init(&tenant, file, track.clone(), INIT_BYTES).await;
-        let range = or_anew(house, claims, is_by_chip, range).await?;
+        let range = house.loges.init(&tenant, file, track.clone(), INIT_BYTES).instrument(span).await;
+        let range = or_anew(house, claims, served, &asked, range).await?;
         if !is_kept(play, &track) {
             return Ok(range);
         }
-        let version = FilmKey { file: claims.file.clone(), size: served.size, mtime_ns: served.mtime_ns };
+        let version = version_key(claims, served);
         let (play, timeline, rendition) = (play.clone(), film.timeline.clone(), rendition.clone());
         let known = house.known.clone();
         return range.copied(move |init| {
@@ -369,8 +373,8 @@ async fn made(
             play.watched.begins(&rendition, &timeline, key);
         });
     };
-    let range = house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).await;
-    let range = or_anew(house, claims, is_by_chip, range).await?;
+    let range = house.loges.segment(&tenant, file, track, wanted, SEGMENT_BYTES).instrument(span).await;
+    let range = or_anew(house, claims, served, &asked, range).await?;
     match place {
         Some((key, number)) if range.length <= u64::from(MOST_BYTES) => {
             let segments = house.segments.clone();
@@ -380,20 +384,31 @@ async fn made(
     }
 }
 
-/// What the graphics chip failed on, the player asks for anew, and gets by the processor.
+/// What the graphics chip failed on, the player asks for anew, and gets by the processor. What no
+/// loge can make is remembered, so that the player is given another way when it asks anew.
 async fn or_anew(
     house: &House,
     claims: &TicketClaims,
-    is_by_chip: bool,
+    served: &Served,
+    track: &Track,
     range: Result<OpenRange, Failure>,
 ) -> Answer<OpenRange> {
-    match range {
-        Ok(range) => Ok(range),
-        Err(failure) => {
-            let goes_on = is_by_chip && chip::failed(house, &claims.file, &failure).await;
-            Err(if goes_on { chip::asks_anew() } else { failure }.into())
-        }
+    let failure = match range {
+        Ok(range) => return Ok(range),
+        Err(failure) => failure,
+    };
+    let is_by_chip = matches!(track, Track::VideoEncode { rung, .. } if rung.encoder != Encoder::Processor);
+    if is_by_chip && chip::failed(house, &claims.file, &failure).await {
+        return Err(chip::asks_anew().into());
     }
+    if failure.code == Code::FileBroken {
+        house.broken.add(&claims.user, version_key(claims, served), track, house.clock.now());
+    }
+    Err(failure.into())
+}
+
+fn version_key(claims: &TicketClaims, served: &Served) -> FilmKey {
+    FilmKey { file: claims.file.clone(), size: served.size, mtime_ns: served.mtime_ns }
 }
 
 /// Where a part of a track comes from.

@@ -59,7 +59,8 @@ impl FakeRooms {
     }
     /// A loge that was told that nothing can be made says what it says of a broken file.
     fn by_chip(&self, what: &str, track: &Track) -> Result<(), Failure> {
-        let is_by_chip = matches!(track, Track::VideoEncode { rung } if rung.encoder != contract::Encoder::Processor);
+        let is_by_chip =
+            matches!(track, Track::VideoEncode { rung, .. } if rung.encoder != contract::Encoder::Processor);
         match *self.chip_fails_at.lock().unwrap() {
             Some(at) if at == what && is_by_chip => Err(Failure::of(domain::Code::FileBroken)),
             _ => Ok(()),
@@ -238,7 +239,7 @@ impl Prober for NoProber {
 struct FakeStudio;
 #[async_trait]
 impl renditions::Studio for FakeStudio {
-    async fn index(&self, _: FileRef) -> Result<Vec<u8>, renditions::StudioError> {
+    async fn index(&self, _: FileRef, _: u32) -> Result<Vec<u8>, renditions::StudioError> {
         Ok(index())
     }
     async fn init(&self, _: FileRef, track: Track, _: u32) -> Result<Vec<u8>, renditions::StudioError> {
@@ -271,7 +272,7 @@ fn index() -> Vec<u8> {
     let key = |s: u64| Point { pts: s * TICKS, first: s * TICKS, kind: PointKind::Clean };
     let points = (0..5).map(|n| key(n * 4)).collect();
     let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
-    KeyframeIndex { points, end: 20 * TICKS, frame: 3600, audio }.to_bytes()
+    KeyframeIndex { picture: 0, points, end: 20 * TICKS, frame: 3600, audio }.to_bytes()
 }
 
 struct Calm;

@@ -113,7 +113,7 @@ async fn a_film_that_ends_two_workers_is_set_aside() {
     }
     let house = House::open_on(runtime).await;
     let ask = async || {
-        let track = Track::VideoCopy { hevc: false };
+        let track = Track::VideoCopy { picture: 0, hevc: false };
         house.loges.init(&ana(), file(), track, 5000).await.map(take).map(Box::pin)?.await
     };
     eventually("it is refused", Duration::from_secs(60), async || {
@@ -131,7 +131,7 @@ async fn a_film_that_ends_two_workers_is_set_aside() {
     // The control: workers that somebody kills at the same moment put no blame on the film.
     let house = House::open(Start::Worker(Manner::Good)).await;
     for _ in 0..4 {
-        let track = Track::VideoCopy { hevc: false };
+        let track = Track::VideoCopy { picture: 0, hevc: false };
         eventually("a good answer", Duration::from_secs(120), async || {
             house.loges.init(&ana(), file(), track.clone(), 5000).await.is_ok()
         })

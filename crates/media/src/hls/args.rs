@@ -37,8 +37,30 @@ pub struct Rung {
     /// Thousands of bits a second, at most.
     pub kbps: u32,
     pub preset: Preset,
-    /// Whether the source's brightness is that of HDR and has to be brought down.
-    pub tone_map: bool,
+    pub tone_map: ToneMap,
+}
+
+/// How the brightness of HDR is brought down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ToneMap {
+    /// The source has none, or every other way has failed.
+    None,
+    /// By the colours that the film names.
+    Named,
+    /// As if it named those that nearly every HDR film has: some name their brightness alone, and
+    /// the filter gives up on them.
+    Bt2020,
+}
+
+impl ToneMap {
+    /// What is tried where this fails.
+    pub const fn fallback(self) -> Option<Self> {
+        match self {
+            Self::None => None,
+            Self::Named => Some(Self::Bt2020),
+            Self::Bt2020 => Some(Self::None),
+        }
+    }
 }
 
 /// How much CPU x264 may spend.
@@ -62,18 +84,32 @@ impl Preset {
 /// The forced key frames that fit into one command; a run is begun anew behind them.
 pub const MOST_CUTS: usize = 300;
 
-/// Beginning of every command on a film: quiet, no network, only known formats.
+/// Beginning of every command that copies packets: those without a time get one.
+fn copying() -> Vec<String> {
+    let mut args = opening();
+    args.extend(list(&["-fflags", "+genpts"]));
+    args
+}
+
+/// Beginning of every command on a film: quiet, no network, only known formats. Decoders know
+/// better than a demuxer when pictures are shown whose packets have no time, as those of AVI.
 pub(super) fn opening() -> Vec<String> {
     let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
-    args.extend(list(&["-fflags", "+genpts"]));
+    // What cannot be decoded is passed over, however much of a short run it is.
+    args.extend(list(&["-max_error_rate", "1"]));
     args
 }
 
 pub(super) fn seconds(ticks: u64) -> String {
     let micros = (ticks * 100 + 4) / 9;
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// A picture by its number among all of the film's, covers and thumbnails too.
+pub(super) fn picture_stream(picture: u32) -> String {
+    format!("0:v:{picture}")
 }
 
 /// A command that writes one track as fragmented MP4 to standard output.
@@ -90,15 +126,15 @@ impl TrackCommand {
 
 /// Video as it is, from the window's first cut on. `further_back`: the run before this one began
 /// behind the cut.
-pub fn copy_video(window: &Window, hevc: bool, further_back: bool) -> TrackCommand {
+pub fn copy_video(window: &Window, picture: u32, hevc: bool, further_back: bool) -> TrackCommand {
     let cut = window.cuts[0];
-    let mut args = opening();
+    let mut args = copying();
     // For the first segment no seek at all: even a seek to 0 loses frames in some containers.
     let from = if further_back { window.back } else { cut.before + (cut.key - cut.before) / 2 };
     if window.first > 0 && from > 0 {
         args.extend(["-ss".into(), seconds(from)]);
     }
-    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-c:v", "copy"]));
+    args.extend(list(&["-i", INPUT, "-map", &picture_stream(picture), "-c:v", "copy"]));
     if hevc {
         args.extend(list(&["-tag:v", "hvc1"]));
     }
@@ -108,7 +144,7 @@ pub fn copy_video(window: &Window, hevc: bool, further_back: bool) -> TrackComma
 }
 
 /// Video as H.264 of a rung, with a key frame at every cut of the window.
-pub fn encode_video(window: &Window, rung: Rung, threads: u32, further_back: bool) -> TrackCommand {
+pub fn encode_video(window: &Window, picture: u32, rung: Rung, threads: u32, further_back: bool) -> TrackCommand {
     let half = u64::from(window.frame / 2);
     let cut = window.cuts[0];
     let mut args = opening();
@@ -116,7 +152,8 @@ pub fn encode_video(window: &Window, rung: Rung, threads: u32, further_back: boo
     if window.first > 0 {
         args.extend(seek_to_decode(cut, half, further_back));
     }
-    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-fps_mode", "vfr", "-enc_time_base", "1:90000"]));
+    args.extend(list(&["-i", INPUT, "-map", &picture_stream(picture), "-fps_mode", "vfr"]));
+    args.extend(list(&["-enc_time_base", "1:90000"]));
     args.extend(["-filter_threads".into(), "1".into(), "-vf".into(), filters(rung)]);
     args.extend(list(&["-c:v", "libx264", "-preset", rung.preset.as_str()]));
     args.extend(list(&["-profile:v", "high", "-level:v", "4.0", "-pix_fmt", "yuv420p"]));
@@ -152,12 +189,24 @@ pub(super) fn seek_to_decode(cut: Cut, half: u64, further_back: bool) -> Vec<Str
 
 fn filters(rung: Rung) -> String {
     let height = rung.height & !1;
-    let scale = format!("scale=-2:{height}:flags=fast_bilinear,setsar=1");
-    if rung.tone_map {
-        let linear = format!("zscale=w=-2:h={height},zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709");
-        return format!("{linear},tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setsar=1");
-    }
-    format!("bwdif=deint=interlaced,{scale}")
+    let width = width(height);
+    let colours = match rung.tone_map {
+        ToneMap::None => {
+            return format!("bwdif=deint=interlaced,scale=w='{width}':h={height}:flags=fast_bilinear,setsar=1");
+        }
+        ToneMap::Named => "",
+        ToneMap::Bt2020 => "setparams=color_primaries=bt2020:colorspace=bt2020nc,",
+    };
+    format!(
+        "{colours}zscale=w='{width}':h={height},zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
+         tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setsar=1"
+    )
+}
+
+/// The width of a picture of this height in its display shape, in square pixels, as an expression
+/// of ffmpeg's scalers: even, and none that a header made up.
+pub(super) fn width(height: u32) -> String {
+    format!("clip(2*trunc({height}*dar/2+0.5),16,4096)")
 }
 
 /// Sound as stereo AAC from segment `number` on.
@@ -180,7 +229,7 @@ pub fn encode_audio(track: u8, number: u32, plan: AudioPlan) -> TrackCommand {
 /// Sound as it is from segment `number` on.
 pub fn copy_audio(track: u8, number: u32) -> TrackCommand {
     let start = u64::from(number) * AudioPlan::STEP * TICKS / AAC_RATE;
-    let mut args = opening();
+    let mut args = copying();
     if number > 0 {
         args.extend(["-ss".into(), seconds(start.saturating_sub(TICKS / 2))]);
     }
@@ -191,13 +240,13 @@ pub fn copy_audio(track: u8, number: u32) -> TrackCommand {
 }
 
 /// The first frame of a copied picture, for its init segment.
-pub fn init_copy_video(hevc: bool) -> TrackCommand {
-    one_frame(copy_video(&beginning(), hevc, false))
+pub fn init_copy_video(picture: u32, hevc: bool) -> TrackCommand {
+    one_frame(copy_video(&beginning(), picture, hevc, false))
 }
 
 /// The first frame of an encoded picture, for its init segment.
-pub fn init_encode_video(rung: Rung) -> TrackCommand {
-    one_frame(encode_video(&beginning(), rung, 1, false))
+pub fn init_encode_video(picture: u32, rung: Rung) -> TrackCommand {
+    one_frame(encode_video(&beginning(), picture, rung, 1, false))
 }
 
 /// The first packets of copied sound, for its init segment.
@@ -219,7 +268,7 @@ pub fn init_encode_audio(track: u8) -> TrackCommand {
 
 pub(super) fn beginning() -> Window {
     let cut = Cut { start: 0, key: 0, before: 0, after: TICKS, on_key: true };
-    Window { first: 0, cuts: vec![cut], end: TICKS, is_last: false, frame: 3000, back: 0 }
+    Window { first: 0, cuts: vec![cut], end: TICKS, is_last: false, shown: TICKS, frame: 3000, back: 0 }
 }
 
 pub(super) fn one_frame(command: TrackCommand) -> TrackCommand {
@@ -257,22 +306,22 @@ pub fn index_streams() -> Vec<String> {
 }
 
 /// ffprobe: time and flags of every packet of the picture.
-pub fn index_packets() -> Vec<String> {
+pub fn index_packets(picture: u32) -> Vec<String> {
     let mut args = list(&["-hide_banner", "-v", "level+error", "-protocol_whitelist", PROTOCOLS]);
     args.extend(list(&["-format_whitelist", FORMATS, "-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
-    args.extend(list(&["-threads", "1", "-fflags", "+genpts", "-select_streams", "V:0"]));
+    args.extend(list(&["-threads", "1", "-fflags", "+genpts", "-select_streams", &format!("v:{picture}")]));
     args.extend(list(&["-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", "-i", INPUT]));
     args
 }
 
 /// ffmpeg: the packets of H.264 that hold an IDR picture, as `framecrc` lines.
-pub fn index_idr() -> Vec<String> {
+pub fn index_idr(picture: u32) -> Vec<String> {
     let mut args = list(&["-nostdin", "-hide_banner", "-loglevel", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS, "-fflags", "+genpts"]));
     // Skipping the frames in between would be faster; but then ffmpeg guesses the times of key
     // frames in MP4 from frames that it does not see, and guesses wrong where there are B-frames.
-    args.extend(list(&["-i", INPUT, "-map", "0:V:0", "-c", "copy", "-copyts"]));
+    args.extend(list(&["-i", INPUT, "-map", &picture_stream(picture), "-c", "copy", "-copyts"]));
     args.extend(list(&["-bsf:v", "filter_units=pass_types=5", "-f", "framecrc", "pipe:1"]));
     args
 }
@@ -288,6 +337,7 @@ mod tests {
             cuts: vec![cut, Cut { start: 540_000, key: 540_000, ..cut }],
             end: 720_000,
             is_last: true,
+            shown: 720_000,
             frame: 3750,
             back: 90_000,
         }
@@ -295,36 +345,44 @@ mod tests {
     fn text(command: &TrackCommand) -> String {
         command.args().join(" ")
     }
-    const RUNG: Rung = Rung { height: 480, kbps: 1200, preset: Preset::Superfast, tone_map: false };
+    const RUNG: Rung = Rung { height: 480, kbps: 1200, preset: Preset::Superfast, tone_map: ToneMap::None };
 
     #[test]
     fn copies_seek_into_the_group_before() {
-        let command = text(&copy_video(&window(3), true, false));
+        let command = text(&copy_video(&window(3), 1, true, false));
         assert!(
-            command.contains("-fflags +genpts -ss 3.000000 -i file:/proc/self/fd/0 -map 0:V:0 -c:v copy -tag:v hvc1")
+            command.contains("-fflags +genpts -ss 3.000000 -i file:/proc/self/fd/0 -map 0:v:1 -c:v copy -tag:v hvc1")
         );
         assert!(command.ends_with("+skip_sidx pipe:1"));
-        assert!(text(&copy_video(&window(3), false, true)).contains("-ss 1.000000 -i"));
-        assert!(!text(&copy_video(&window(0), false, false)).contains("-ss"));
+        assert!(text(&copy_video(&window(3), 0, false, true)).contains("-ss 1.000000 -i"));
+        assert!(!text(&copy_video(&window(0), 0, false, false)).contains("-ss"));
     }
 
     #[test]
     fn encodes_force_a_key_frame_at_every_cut() {
-        let command = text(&encode_video(&window(3), RUNG, 2, false));
+        let command = text(&encode_video(&window(3), 0, RUNG, 2, false));
         assert!(command.contains("-noaccurate_seek -ss 4.500000 -i"), "{command}");
         assert!(command.contains("-force_key_frames 3.979167,5.979167 "), "{command}");
-        assert!(command.contains("-vf bwdif=deint=interlaced,scale=-2:480:flags=fast_bilinear,setsar=1"));
+        let width = "w='clip(2*trunc(480*dar/2+0.5),16,4096)'";
+        let scaled = format!("-vf bwdif=deint=interlaced,scale={width}:h=480:flags=fast_bilinear,setsar=1 ");
+        assert!(command.contains(&scaled), "{command}");
         let goes_on = Window { is_last: false, ..window(3) };
-        let command = text(&encode_video(&goes_on, RUNG, 2, false));
+        let command = text(&encode_video(&goes_on, 0, RUNG, 2, false));
         assert!(
             command.contains("-force_key_frames 3.979167,5.979167,6.020833 "),
             "the last group is given away: {command}"
         );
         let mut inside = window(3);
         inside.cuts[0].on_key = false;
-        assert!(text(&encode_video(&inside, RUNG, 2, false)).contains("-threads 2 -ss 3.979167 -i"));
-        let hdr = text(&encode_video(&window(0), Rung { tone_map: true, ..RUNG }, 2, false));
-        assert!(hdr.contains("zscale=w=-2:h=480,") && hdr.contains("tonemap=hable") && !hdr.contains("-ss"));
+        assert!(text(&encode_video(&inside, 0, RUNG, 2, false)).contains("-threads 2 -ss 3.979167 -i"));
+        let mapped = |tone_map| text(&encode_video(&window(0), 0, Rung { tone_map, ..RUNG }, 2, false));
+        let hdr = mapped(ToneMap::Named);
+        assert!(hdr.contains(&format!("-vf zscale={width}:h=480,")) && hdr.contains("tonemap=hable"), "{hdr}");
+        assert!(!hdr.contains("-ss"));
+        let unnamed = mapped(ToneMap::Bt2020);
+        assert!(unnamed.contains("-vf setparams=color_primaries=bt2020:colorspace=bt2020nc,zscale="), "{unnamed}");
+        let tried: Vec<_> = std::iter::successors(Some(ToneMap::Named), |way| way.fallback()).collect();
+        assert_eq!(tried, [ToneMap::Named, ToneMap::Bt2020, ToneMap::None]);
     }
 
     #[test]
@@ -339,12 +397,12 @@ mod tests {
     fn no_command_can_leave_the_film() {
         let plan = AudioPlan::new(TICKS);
         let all = [
-            copy_video(&window(1), false, false),
-            encode_video(&window(1), RUNG, 1, false),
+            copy_video(&window(1), 0, false, false),
+            encode_video(&window(1), 0, RUNG, 1, false),
             encode_audio(0, 0, plan),
             copy_audio(0, 0),
         ];
-        for args in all.iter().map(TrackCommand::args).chain([&index_streams()[..], &index_packets(), &index_idr()]) {
+        for args in all.iter().map(TrackCommand::args).chain([&index_streams()[..], &index_packets(0), &index_idr(0)]) {
             let at = args.iter().position(|a| a == "-protocol_whitelist").unwrap();
             assert_eq!(args[at + 1], "file,pipe");
             assert!(at < args.iter().position(|a| a == "-i").unwrap());

@@ -142,7 +142,7 @@ pub fn keys(size: u64, read: impl FnMut(u64, &mut [u8]) -> usize, soon: impl FnM
     }
     let end = ticks(latest) + frame;
     let audio = headers.audio(&begins.sounds, zero_us);
-    let index = KeyframeIndex { points, end, frame: u32::try_from(frame).unwrap_or(u32::MAX), audio };
+    let index = KeyframeIndex { picture: 0, points, end, frame: u32::try_from(frame).unwrap_or(u32::MAX), audio };
     Ok(Keys { index, zero_us })
 }
 

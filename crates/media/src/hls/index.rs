@@ -62,9 +62,11 @@ pub struct AudioPhase {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyframeIndex {
+    /// Which of the film's pictures it is of, as ffmpeg counts them.
+    pub picture: u32,
     /// In order of `pts`, each later than the one before; the first is a key frame.
     pub points: Vec<Point>,
-    /// When the last frame's time is over.
+    /// When the last picture's time is over.
     pub end: u64,
     /// Ticks of the median frame; never 0.
     pub frame: u32,
@@ -87,17 +89,34 @@ pub enum NoIndex {
 
 /// No encoded index is larger.
 pub const MAX_BYTES: usize = 8 << 20;
+/// Of the first picture, as nearly every film has it.
 const MAGIC: &[u8; 5] = b"LGIX1";
+/// Of another one, whose number follows.
+const MAGIC_OF_OTHER: &[u8; 5] = b"LGIX2";
+const MAX_PICTURE: u64 = 128;
 const MAX_POINTS: u64 = 1 << 20;
 const MAX_AUDIO: u64 = 128;
 /// A hundred hours.
 const MAX_TICKS: u64 = TICKS * 360_000;
+/// Three hours of sound behind the last picture.
+const MOST_SOUND_ALONE: u64 = TICKS * 10_800;
 /// Ordinary frames are remembered at this distance.
 const MARK_EVERY: u64 = TICKS;
 
 impl KeyframeIndex {
+    /// The end of the longest track. A sound that says of itself that it goes on for hours without
+    /// a picture is not believed.
+    pub fn film_end(&self) -> u64 {
+        let sound = self.audio.iter().map(|track| track.end_us.saturating_mul(9) / 100).max().unwrap_or(0);
+        if sound > self.end.saturating_add(MOST_SOUND_ALONE) { self.end } else { self.end.max(sound) }
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
+        if self.picture > 0 {
+            out = MAGIC_OF_OTHER.to_vec();
+            put(&mut out, u64::from(self.picture));
+        }
         put(&mut out, self.end);
         put(&mut out, u64::from(self.frame));
         put(&mut out, self.audio.len() as u64);
@@ -123,7 +142,11 @@ impl KeyframeIndex {
         if bytes.len() > MAX_BYTES {
             return Err(BadIndex);
         }
-        let mut rest = bytes.strip_prefix(MAGIC.as_slice()).ok_or(BadIndex)?;
+        let (mut rest, is_other) = match bytes.strip_prefix(MAGIC.as_slice()) {
+            Some(rest) => (rest, false),
+            None => (bytes.strip_prefix(MAGIC_OF_OTHER.as_slice()).ok_or(BadIndex)?, true),
+        };
+        let picture = if is_other { take(&mut rest, MAX_PICTURE)? as u32 } else { 0 };
         let end = take(&mut rest, MAX_TICKS)?;
         let frame = u32::try_from(take(&mut rest, TICKS * 10)?).map_err(|_| BadIndex)?;
         let tracks = take(&mut rest, MAX_AUDIO)?;
@@ -151,7 +174,7 @@ impl KeyframeIndex {
         if points.is_empty() || frame == 0 || !rest.is_empty() {
             return Err(BadIndex);
         }
-        Ok(Self { points, end, frame, audio })
+        Ok(Self { picture, points, end, frame, audio })
     }
 }
 
@@ -271,7 +294,7 @@ impl Builder {
         };
         let frame = median_step(self.frames.windows(2).map(|w| w[1] - w[0]).collect());
         let points = among(&self.keys, &self.frames);
-        Ok(KeyframeIndex { points, end: last + frame, frame: frame as u32, audio })
+        Ok(KeyframeIndex { picture: 0, points, end: last + frame, frame: frame as u32, audio })
     }
 
     /// With key frames that are known already: everything stays as it is said there, and ordinary
@@ -279,7 +302,7 @@ impl Builder {
     pub fn finish_between(mut self, known: KeyframeIndex) -> KeyframeIndex {
         self.frames.sort_unstable();
         self.frames.retain(|pts| *pts < known.end);
-        KeyframeIndex { points: among(&known.points, &self.frames), ..known }
+        KeyframeIndex { picture: 0, points: among(&known.points, &self.frames), ..known }
     }
 }
 
@@ -322,6 +345,16 @@ pub fn clock_micros(text: &str) -> Option<i64> {
         return None;
     }
     Some((hours * 3600 + minutes * 60) * 1_000_000 + micros(seconds)?)
+}
+
+/// Where a Matroska track ends that begins at `start_us` and whose tag says `tag_us`: some muxers
+/// write its length there, and some the time of its end. Only the latter fits into a film that
+/// ends at `film_end_us` where both would not.
+pub fn tagged_end(start_us: i64, tag_us: i64, film_end_us: Option<i64>) -> i64 {
+    const ROUNDING_US: i64 = 100_000;
+    let as_length = start_us.saturating_add(tag_us);
+    let fits = film_end_us.is_none_or(|end| as_length <= end.saturating_add(ROUNDING_US));
+    if fits || tag_us <= start_us { as_length } else { tag_us }
 }
 
 /// What `framecrc` prints of packets: the time of each, in microseconds.
@@ -382,7 +415,9 @@ mod tests {
             ]
         );
         assert_eq!(index.end, 316_890 + u64::from(index.frame));
-        assert_eq!(KeyframeIndex::from_bytes(&index.to_bytes()), Ok(index));
+        assert_eq!(KeyframeIndex::from_bytes(&index.to_bytes()).as_ref(), Ok(&index));
+        let other = KeyframeIndex { picture: 2, ..index };
+        assert_eq!(KeyframeIndex::from_bytes(&other.to_bytes()), Ok(other));
     }
 
     #[test]
@@ -395,6 +430,22 @@ mod tests {
         assert_eq!(crc.line("0,  1,  1, 1, 5, 0x0"), None);
         assert_eq!(crc.line("#tb 0: 1/1000"), None);
         assert_eq!(crc.line("0,       1479,       1479,       41,     7000, 0x1234"), Some(1_479_000));
+    }
+
+    #[test]
+    fn a_tag_is_a_length_where_that_fits_and_else_an_end() {
+        let s = |seconds: f64| (seconds * 1e6) as i64;
+        for (start, tag, film_end, expected) in [
+            // mkvmerge, and ffmpeg of sound that begins late.
+            (1.939, 12.021, Some(13.96), 13.96),
+            (1.939, 13.96, Some(13.96), 13.96),
+            // A recording that begins at ten hours, by both.
+            (36_000.0, 36_010.0, Some(36_010.0), 36_010.0),
+            (36_000.0, 10.0, Some(10.0), 36_010.0),
+            (0.0, 12.5, None, 12.5),
+        ] {
+            assert_eq!(tagged_end(s(start), s(tag), film_end.map(s)), s(expected), "{start} {tag} {film_end:?}");
+        }
     }
 
     proptest! {

@@ -16,6 +16,8 @@ const COPY_MAX: u64 = 20 * TICKS;
 const ENCODE_MAX: u64 = 2 * TICKS;
 /// A shorter end is given to the segment before it.
 const TAIL: u64 = TICKS / 2;
+/// Where sound goes on without pictures, the last one is held in segments of this length.
+const HOLD: u64 = 10 * TICKS;
 
 /// The start of one segment of video, in ticks since the film's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,10 @@ pub struct Cut {
 pub struct VideoPlan {
     /// Starts strictly increase; the first is 0.
     pub cuts: Vec<Cut>,
+    /// The end of the film: of the longest of its tracks.
     pub end: u64,
+    /// Where the last picture's time is over.
+    pub shown: u64,
     pub frame: u32,
 }
 
@@ -61,7 +66,7 @@ impl VideoPlan {
         }
         let chosen = greedy(index, index.points.iter().filter(clean));
         let plan = Self::of(index, &chosen, true);
-        if plan.durations().any(|d| d > COPY_MAX) {
+        if plan.pictures().any(|ticks| ticks > COPY_MAX) {
             let has_open = index.points.iter().any(|p| p.kind == PointKind::Open);
             return Err(if has_open { NoCopy::OpenGroups } else { NoCopy::TooSparse });
         }
@@ -107,7 +112,14 @@ impl VideoPlan {
             let start = if n == 0 { 0 } else { first.max(floor) };
             cuts.push(Cut { start, key: point.pts, before, after, on_key });
         }
-        Self { cuts, end: index.end, frame: index.frame }
+        let end = index.film_end();
+        let before = keys[keys.len() - 1];
+        let mut at = index.end + HOLD;
+        while at + TAIL < end {
+            cuts.push(Cut { start: at, key: at, before, after: end, on_key: false });
+            at += HOLD;
+        }
+        Self { cuts, end, shown: index.end, frame: index.frame }
     }
 
     pub fn len(&self) -> u32 {
@@ -121,6 +133,12 @@ impl VideoPlan {
     pub fn durations(&self) -> impl Iterator<Item = u64> + '_ {
         let next = self.cuts.iter().skip(1).map(|c| c.start).chain(std::iter::once(self.end));
         self.cuts.iter().zip(next).map(|(cut, next)| next.saturating_sub(cut.start))
+    }
+
+    /// Ticks of the pictures in each segment, without the time for which the last one is held.
+    fn pictures(&self) -> impl Iterator<Item = u64> + '_ {
+        let end = |cut: &Cut, ticks: u64| (cut.start + ticks).min(self.shown);
+        self.cuts.iter().zip(self.durations()).map(move |(cut, ticks)| end(cut, ticks).saturating_sub(cut.start))
     }
 
     /// The segment that holds a moment.
@@ -141,6 +159,7 @@ impl VideoPlan {
             cuts: self.cuts[from..until].to_vec(),
             end,
             is_last: until == self.cuts.len(),
+            shown: self.shown,
             frame: self.frame,
             back,
         })
@@ -157,6 +176,8 @@ pub struct Window {
     pub end: u64,
     /// Whether that is the film's end.
     pub is_last: bool,
+    /// Where the last picture's time is over; segments from there on hold it.
+    pub shown: u64,
     pub frame: u32,
     /// A key frame surely before the first cut.
     pub back: u64,
@@ -216,12 +237,13 @@ impl AudioPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hls::index::AudioPhase;
     use proptest::prelude::*;
 
     fn index(points: &[(f64, PointKind)], end: f64) -> KeyframeIndex {
         let ticks = |s: f64| (s * TICKS as f64).round() as u64;
         let points = points.iter().map(|(s, kind)| Point { pts: ticks(*s), first: ticks(*s), kind: *kind }).collect();
-        KeyframeIndex { points, end: ticks(end), frame: 3750, audio: vec![] }
+        KeyframeIndex { picture: 0, points, end: ticks(end), frame: 3750, audio: vec![] }
     }
     fn starts(plan: &VideoPlan) -> Vec<f64> {
         plan.cuts.iter().map(|c| c.start as f64 / TICKS as f64).collect()
@@ -253,6 +275,37 @@ mod tests {
         let film = index(&[(0.94, PointKind::Clean), (5.0, PointKind::Clean)], 8.0);
         let plan = VideoPlan::copy(&film).unwrap();
         assert_eq!((plan.cuts[0].start, plan.cuts[0].key), (0, 84_600));
+    }
+
+    #[test]
+    fn the_longest_track_says_how_long_a_film_is() {
+        use PointKind::Clean;
+        let film = index(&[(0.0, Clean), (4.0, Clean)], 6.0);
+        let with = |end_s: f64| {
+            let sound = AudioPhase { start_us: 0, end_us: (end_s * 1_000_000.0) as u64, rate: 48_000 };
+            let film = KeyframeIndex { audio: vec![sound], ..film.clone() };
+            [VideoPlan::copy(&film).unwrap(), VideoPlan::encode(&film)]
+        };
+        for (end_s, expected) in [
+            // Sound that is shorter, and that whose end nobody knows.
+            (3.0, vec![0.0, 4.0]),
+            (0.0, vec![0.0, 4.0]),
+            (14.0, vec![0.0, 4.0]),
+            (16.4, vec![0.0, 4.0]),
+            (17.0, vec![0.0, 4.0, 16.0]),
+            (37.0, vec![0.0, 4.0, 16.0, 26.0, 36.0]),
+        ] {
+            for plan in with(end_s) {
+                let cuts: Vec<f64> = starts(&plan).into_iter().filter(|start| *start != 2.0).collect();
+                assert_eq!(cuts, expected, "{end_s}");
+                let end = (end_s.max(6.0) * TICKS as f64) as u64;
+                assert!(plan.end.abs_diff(end) <= 1, "{end_s}: {}", plan.end);
+                assert_eq!(plan.shown, 6 * TICKS);
+                assert_eq!(plan.durations().sum::<u64>(), plan.end);
+            }
+        }
+        let held = with(37.0)[0].window(3, 9).unwrap();
+        assert_eq!((held.cuts[0].before, held.back, held.shown), (4 * TICKS, 4 * TICKS, 6 * TICKS));
     }
 
     #[test]
@@ -292,7 +345,7 @@ mod tests {
                 let lead = if kind.is_key() { (*lead).min(step - 1) } else { 0 };
                 points.push(Point { pts, first: pts - lead.min(pts), kind });
             }
-            let film = KeyframeIndex { end: pts + 3000, points, frame: 3000, audio: vec![] };
+            let film = KeyframeIndex { picture: 0, end: pts + 3000, points, frame: 3000, audio: vec![] };
             let film = KeyframeIndex::from_bytes(&film.to_bytes()).unwrap();
             for plan in VideoPlan::copy(&film).into_iter().chain([VideoPlan::encode(&film)]) {
                 prop_assert_eq!(plan.cuts[0].start, 0);

@@ -2,13 +2,18 @@
 //!
 //! A run begins somewhere before the wanted cut; what comes too early is dropped. Inside a
 //! segment, decode times are the sorted presentation times, the first is the planned start and
-//! the last frame lasts until the next one: so the bytes do not depend on the run.
+//! the last frame lasts until the next one: so the bytes do not depend on the run. Frames that
+//! are decoded and never shown, since their times lie before the film's start, last one tick each.
+//! Where no picture comes, behind the last one or in a damaged part, a segment holds a key frame.
+
+mod sound;
 
 use super::{
-    AAC_FRAME, AAC_RATE, TICKS,
+    TICKS,
     fmp4::{Sample, segment},
-    plan::{AudioPlan, Cut, Window},
+    plan::{Cut, Window},
 };
+pub use sound::AudioSplitter;
 use std::collections::VecDeque;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub enum SplitError {
 }
 
 const MAX_SEGMENT: usize = 96 << 20;
+/// Segments that hold a key frame one run makes in a row: each costs memory and nobody may ask.
+const MOST_STILLS: u32 = 8;
 
 /// Cuts one track.
 #[derive(Debug)]
@@ -86,14 +93,14 @@ impl Splitter {
     pub fn is_done(&self) -> bool {
         match self {
             Self::Video(video) => video.cuts.is_empty(),
-            Self::Audio(audio) => audio.number >= audio.plan.len(),
+            Self::Audio(audio) => audio.is_done(),
         }
     }
     /// The segment that comes next.
     pub fn next(&self) -> u32 {
         match self {
             Self::Video(video) => video.number,
-            Self::Audio(audio) => audio.number,
+            Self::Audio(audio) => audio.next(),
         }
     }
 }
@@ -105,7 +112,14 @@ pub struct VideoSplitter {
     cuts: VecDeque<Cut>,
     end: u64,
     is_last: bool,
+    /// Where the last picture's time is over.
+    shown: u64,
     tolerance: u64,
+    /// Whether a cut that does not come is passed over.
+    is_lenient: bool,
+    /// The key frame that came last, for segments without pictures.
+    still: Option<Vec<u8>>,
+    stills_left: u32,
     /// Whether segments have to begin with an IDR picture of H.264, whatever the muxer calls a
     /// key frame.
     wants_idr: bool,
@@ -121,7 +135,11 @@ impl VideoSplitter {
             cuts: window.cuts.iter().copied().collect(),
             end: window.end,
             is_last: window.is_last,
+            shown: window.shown,
             tolerance: u64::from(window.frame / 2).max(1),
+            is_lenient: false,
+            still: None,
+            stills_left: MOST_STILLS,
             wants_idr: false,
             current: Vec::new(),
             bytes: 0,
@@ -131,6 +149,12 @@ impl VideoSplitter {
     /// Of H.264 from an encoder of ours.
     pub fn of_encode(window: &Window) -> Self {
         Self { wants_idr: true, ..Self::new(window) }
+    }
+
+    /// Of a film that is damaged here: a key frame is held where a planned cut does not come.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
     }
 
     fn extend(&mut self, window: &Window) {
@@ -150,24 +174,9 @@ impl VideoSplitter {
                 return Ok(());
             }
             if sample.sync {
-                let pts = sample.pts().max(0).cast_unsigned();
-                if self.current.is_empty() {
-                    let hit = self.cuts.iter().position(|c| c.key.abs_diff(pts) <= self.tolerance);
-                    match hit {
-                        Some(0) => {}
-                        Some(_) => return Err(SplitError::Overshoot),
-                        None if pts > self.cuts[0].key => return Err(SplitError::Overshoot),
-                        None => continue,
-                    }
-                } else if let Some(next) = self.cuts.get(1).copied() {
-                    if next.key.abs_diff(pts) <= self.tolerance {
-                        self.emit(next.start, out)?;
-                    } else if pts > next.key {
-                        return Err(SplitError::Missed);
-                    }
-                }
+                self.key(&sample, out)?;
             }
-            if self.current.is_empty() && !sample.sync {
+            if self.current.is_empty() && (!sample.sync || !self.begins(&sample)) {
                 continue;
             }
             self.bytes += sample.data.len();
@@ -190,15 +199,85 @@ impl VideoSplitter {
         Ok(())
     }
 
+    /// Ends what lies before a key frame.
+    fn key(&mut self, sample: &Sample, out: &mut Vec<Segment>) -> Result<(), SplitError> {
+        let pts = shown_at(sample);
+        if !self.current.is_empty()
+            && let Some(next) = self.cuts.get(1).copied()
+        {
+            if next.key.abs_diff(pts) <= self.tolerance {
+                self.emit(next.start, out)?;
+            } else if pts > next.key {
+                self.missed(SplitError::Missed)?;
+                self.current.retain(|s| shown_at(s) < next.start);
+                self.emit(next.start, out)?;
+            }
+        }
+        while self.current.is_empty()
+            && let Some(cut) = self.cuts.front().copied()
+            // Before the film's first picture there is none, whatever time a decoder gives it.
+            && cut.start > 0
+            && pts > cut.key.saturating_add(self.tolerance)
+        {
+            self.missed(SplitError::Overshoot)?;
+            // Before the first key frame of the run there is none: the first is shown early.
+            let still = self.still.get_or_insert_with(|| sample.data.clone()).clone();
+            if !self.hold(still, out)? {
+                return Ok(());
+            }
+        }
+        if !self.wants_idr || is_idr(&sample.data) {
+            self.still = Some(sample.data.clone());
+        }
+        Ok(())
+    }
+
+    fn begins(&self, key: &Sample) -> bool {
+        self.cuts.front().is_some_and(|cut| cut.start == 0 || cut.key.abs_diff(shown_at(key)) <= self.tolerance)
+    }
+
+    fn missed(&self, otherwise: SplitError) -> Result<(), SplitError> {
+        if self.is_lenient { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// One segment that holds a key frame. False where there have been enough of them, or its end
+    /// is not known yet: then this run is over.
+    fn hold(&mut self, still: Vec<u8>, out: &mut Vec<Segment>) -> Result<bool, SplitError> {
+        let until = match self.cuts.get(1) {
+            Some(next) => next.start,
+            None if self.is_last => self.end,
+            None => 0,
+        };
+        let Some(cut) = self.cuts.front().copied().filter(|cut| cut.start < until && self.stills_left > 0) else {
+            self.cuts.clear();
+            return Ok(false);
+        };
+        self.stills_left -= 1;
+        self.current = vec![Sample { dts: cut.start.cast_signed(), duration: 0, offset: 0, sync: true, data: still }];
+        self.emit(until, out)?;
+        Ok(true)
+    }
+
     fn finish(&mut self, out: &mut Vec<Segment>) -> Result<(), SplitError> {
-        if self.current.is_empty() {
-            return if self.cuts.is_empty() { Ok(()) } else { Err(SplitError::Missed) };
+        if !self.current.is_empty() {
+            let next = self.cuts.get(1).map(|next| next.start);
+            // What comes behind the last picture is planned to hold it.
+            if next.map_or(!self.is_last, |next| next < self.shown) {
+                self.missed(SplitError::Missed)?;
+            }
+            self.emit(next.unwrap_or(self.end), out)?;
         }
-        if self.cuts.len() == 1 && self.is_last {
-            let end = self.end;
-            return self.emit(end, out);
+        while let Some(cut) = self.cuts.front().copied() {
+            // A run that saw no key frame began too late.
+            let Some(still) = self.still.clone() else { return Err(SplitError::Overshoot) };
+            if cut.start < self.shown {
+                self.missed(SplitError::Missed)?;
+            }
+            if !self.hold(still, out)? {
+                break;
+            }
         }
-        Err(SplitError::Missed)
+        Ok(())
     }
 
     fn emit(&mut self, end: u64, out: &mut Vec<Segment>) -> Result<(), SplitError> {
@@ -208,26 +287,35 @@ impl VideoSplitter {
         if !samples.first().is_some_and(|s| s.sync && (!self.wants_idr || is_idr(&s.data))) {
             return Err(SplitError::NotSync);
         }
-        let mut shown: Vec<i64> = samples.iter().map(Sample::pts).collect();
-        let start = cut.start.cast_signed();
+        let mut order: Vec<usize> = (0..samples.len()).collect();
+        order.sort_by_key(|n| samples[*n].pts());
         // The planned start is what the playlist says; a film whose picture begins late holds its
         // first frame from the start.
-        if let Some(earliest) = shown.iter_mut().min() {
-            *earliest = start;
+        let mut times: Vec<i64> = Vec::with_capacity(samples.len());
+        for n in &order {
+            let at = times.last().map_or(cut.start.cast_signed(), |last| samples[*n].pts().max(last + 1));
+            times.push(at);
         }
-        let mut order = shown.clone();
-        order.sort_unstable();
-        let end = end.cast_signed().max(order[order.len() - 1] + 1);
+        let end = end.cast_signed().max(times[times.len() - 1] + 1);
+        let mut shown = vec![0; samples.len()];
+        for (at, n) in times.iter().zip(order) {
+            shown[n] = *at;
+        }
         for (n, sample) in samples.iter_mut().enumerate() {
-            let until = order.get(n + 1).copied().unwrap_or(end);
-            sample.dts = order[n];
-            sample.duration = u32::try_from(until - order[n]).unwrap_or(1);
-            sample.offset = shown[n] - order[n];
+            let until = times.get(n + 1).copied().unwrap_or(end);
+            sample.dts = times[n];
+            sample.duration = u32::try_from(until - times[n]).unwrap_or(1);
+            sample.offset = shown[n] - times[n];
         }
         out.push(Segment { number: self.number, bytes: segment(self.number, &samples) });
         self.number += 1;
         Ok(())
     }
+}
+
+/// When it is shown, as plans count it: what lies before the film's start is never shown.
+fn shown_at(sample: &Sample) -> u64 {
+    sample.pts().max(0).cast_unsigned()
 }
 
 /// Whether the first picture in a sample of H.264, as MP4 has them, is an IDR picture.
@@ -246,231 +334,5 @@ fn is_idr(sample: &[u8]) -> bool {
     false
 }
 
-#[derive(Debug)]
-pub struct AudioSplitter {
-    number: u32,
-    plan: AudioPlan,
-    /// Samples a second of this track; those of the plan are [`AAC_RATE`].
-    rate: u64,
-    /// Where frame 0 begins, in the track's samples; frames of a copy are put back on their grid.
-    phase: i64,
-    current: Vec<Sample>,
-}
-
-impl AudioSplitter {
-    /// Sound encoded by us, on the grid of the plan.
-    pub fn encoded(plan: AudioPlan, first: u32) -> Self {
-        Self { number: first, plan, rate: AAC_RATE, phase: 0, current: Vec::new() }
-    }
-
-    /// Sound as it is in the file, its first frame `start_us` after the film's start.
-    pub fn copied(plan: AudioPlan, first: u32, start_us: u64, rate: u32) -> Self {
-        let rate = u64::from(rate.max(1));
-        let phase = (start_us * rate + 500_000) / 1_000_000;
-        Self { number: first, plan, rate, phase: phase.cast_signed(), current: Vec::new() }
-    }
-
-    fn opened(&self, timescale: u32) -> Result<(), SplitError> {
-        if u64::from(timescale) == self.rate { Ok(()) } else { Err(SplitError::Timescale) }
-    }
-
-    fn push(&mut self, samples: Vec<Sample>, out: &mut Vec<Segment>) -> Result<(), SplitError> {
-        let frame = AAC_FRAME.cast_signed();
-        for mut sample in samples {
-            // Matroska keeps milliseconds; a frame lies on the grid all the same.
-            let n = (sample.dts - self.phase + frame / 2).div_euclid(frame);
-            if n < 0 {
-                continue;
-            }
-            sample.dts = self.phase + n * frame;
-            sample.duration = u32::try_from(AAC_FRAME).unwrap_or(1024);
-            sample.offset = 0;
-            sample.sync = true;
-            let dts = sample.dts.max(0).cast_unsigned();
-            // Starts of segments are planned at 48 kHz: frame n belongs to the segment that holds its time.
-            let in_plan = (u128::from(dts) * u128::from(AAC_RATE) / u128::from(self.rate)) as u64;
-            let last = self.plan.len() - 1;
-            let belongs = u32::try_from(in_plan / AudioPlan::STEP).unwrap_or(u32::MAX).min(last);
-            if belongs < self.number {
-                continue;
-            }
-            let over = in_plan >= self.plan.end;
-            while !self.current.is_empty() && (belongs > self.number || over) {
-                self.emit(out);
-            }
-            if over {
-                self.number = self.number.max(last + 1);
-                return Ok(());
-            }
-            if belongs > self.number {
-                return Err(SplitError::Overshoot);
-            }
-            if self.current.last().is_some_and(|l| l.dts >= sample.dts) {
-                // Two packets of a jittery file on one place of the grid.
-                continue;
-            }
-            self.current.push(sample);
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, out: &mut Vec<Segment>) -> Result<(), SplitError> {
-        if !self.current.is_empty() {
-            self.emit(out);
-        }
-        // Sound that ends before the picture does: what is left is silence, which no frame says.
-        Ok(())
-    }
-
-    fn emit(&mut self, out: &mut Vec<Segment>) {
-        let samples = std::mem::take(&mut self.current);
-        out.push(Segment { number: self.number, bytes: segment(self.number, &samples) });
-        self.number += 1;
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FRAME: u32 = 3600;
-
-    fn window(cuts: &[u64], end: u64) -> Window {
-        let cuts = cuts.iter().map(|at| Cut { start: *at, key: *at, before: 0, after: end, on_key: true }).collect();
-        Window { first: 0, cuts, end, is_last: true, frame: FRAME, back: 0 }
-    }
-    fn frame(n: i64, sync: bool) -> Sample {
-        Sample { dts: n * 3600, duration: FRAME, offset: 0, sync, data: vec![n as u8] }
-    }
-    fn numbers(out: &[Segment]) -> Vec<u32> {
-        out.iter().map(|s| s.number).collect()
-    }
-
-    #[test]
-    fn segments_end_where_they_are_planned_and_not_a_fragment_later() {
-        let mut splitter = VideoSplitter::new(&window(&[0, 10 * 3600], 15 * 3600));
-        let mut out = Vec::new();
-        splitter.push((0..5).map(|n| frame(n, n == 0)).collect(), &mut out).unwrap();
-        assert!(out.is_empty());
-        splitter.push((5..10).map(|n| frame(n, n == 5)).collect(), &mut out).unwrap();
-        assert_eq!(numbers(&out), [0]);
-        splitter.push((10..15).map(|n| frame(n, n == 10)).collect(), &mut out).unwrap();
-        splitter.finish(&mut out).unwrap();
-        assert_eq!(numbers(&out), [0, 1]);
-    }
-
-    #[test]
-    fn a_run_from_further_back_makes_the_same_bytes() {
-        let all = |from: i64| (from..15).map(move |n| frame(n, n % 5 == 0)).collect::<Vec<_>>();
-        let cut = |first: usize, from: i64| {
-            let whole = window(&[0, 5 * 3600, 10 * 3600], 15 * 3600);
-            let part = Window { first: first as u32, cuts: whole.cuts[first..].to_vec(), ..whole };
-            let (mut splitter, mut out) = (VideoSplitter::new(&part), Vec::new());
-            splitter.push(all(from), &mut out).unwrap();
-            splitter.finish(&mut out).unwrap();
-            out
-        };
-        let full = cut(0, 0);
-        assert_eq!(full.len(), 3);
-        for from in [0, 5, 10] {
-            assert_eq!(cut(2, from)[0], full[2]);
-        }
-        let (mut late, mut out) = (VideoSplitter::new(&window(&[0, 5 * 3600], 9 * 3600)), Vec::new());
-        assert_eq!(late.push(all(5), &mut out), Err(SplitError::Overshoot));
-        let mut missed = VideoSplitter::new(&window(&[0, 7 * 3600], 9 * 3600));
-        assert_eq!(missed.push(all(0), &mut out), Err(SplitError::Missed));
-    }
-
-    #[test]
-    fn a_segment_of_an_encode_begins_with_an_idr_picture_whatever_the_muxer_says() {
-        let nal = |kind: u8| [&[0, 0, 0, 3][..], &[0x60 | kind, 1, 2]].concat();
-        let (idr, slice, set, info, delimiter) = (nal(5), nal(1), nal(7), nal(6), nal(9));
-        let check = |sample: Vec<u8>, expected: Result<(), SplitError>| {
-            let mut splitter = VideoSplitter::of_encode(&window(&[0], 3600));
-            let mut out = Vec::new();
-            splitter.push(vec![Sample { data: sample.clone(), ..frame(0, true) }], &mut out).unwrap();
-            assert_eq!(splitter.finish(&mut out), expected, "{sample:?}");
-            assert_eq!(out.len(), usize::from(expected.is_ok()));
-        };
-        check(idr.clone(), Ok(()));
-        check([&delimiter[..], &set, &info, &idr].concat(), Ok(()));
-        check([&idr[..], &slice].concat(), Ok(()));
-        for bad in [
-            slice.clone(),
-            [&set[..], &slice, &idr].concat(),
-            set,
-            vec![],
-            vec![0, 0, 0],
-            vec![0, 0, 0, 1],
-            vec![0xff; 40],
-            [&[0, 0, 0, 0][..], &idr].concat(),
-        ] {
-            check(bad, Err(SplitError::NotSync));
-        }
-    }
-
-    #[test]
-    fn decode_times_are_sorted_presentation_times() {
-        let mut splitter = VideoSplitter::new(&window(&[0], 4 * 3600));
-        let order = [(0, true), (3, false), (1, false), (2, false)];
-        let samples = order.iter().enumerate().map(|(n, (shown, sync))| Sample {
-            dts: (n as i64 - 1) * 3600,
-            offset: (shown - n as i64 + 1) * 3600,
-            ..frame(*shown, *sync)
-        });
-        let mut out = Vec::new();
-        splitter.push(samples.collect(), &mut out).unwrap();
-        splitter.finish(&mut out).unwrap();
-        let mut parts = Vec::new();
-        let read = samples_of(&out[0].bytes, &mut parts);
-        assert_eq!(read.iter().map(|s| s.dts).collect::<Vec<_>>(), [0, 3600, 7200, 10_800]);
-        assert_eq!(read.iter().map(Sample::pts).collect::<Vec<_>>(), [0, 10_800, 3600, 7200]);
-        assert!(read.iter().all(|s| s.duration == FRAME));
-    }
-
-    fn samples_of(bytes: &[u8], parts: &mut Vec<super::super::fmp4::Part>) -> Vec<Sample> {
-        use super::super::fmp4::{Part, Reader};
-        let mut init = Vec::new();
-        // The smallest init the reader takes: a timescale and nothing else.
-        let mdhd = [&[0_u8; 12][..], &90_000_u32.to_be_bytes(), &[0; 8]].concat();
-        let wrap =
-            |name: &[u8; 4], inside: Vec<u8>| [&(inside.len() as u32 + 8).to_be_bytes()[..], name, &inside].concat();
-        init.extend(wrap(b"moov", wrap(b"trak", wrap(b"mdia", wrap(b"mdhd", mdhd)))));
-        init.extend(bytes);
-        Reader::default().feed(&init, parts).unwrap();
-        parts.drain(..).find_map(|p| if let Part::Fragment(samples) = p { Some(samples) } else { None }).unwrap()
-    }
-
-    #[test]
-    fn sound_is_put_on_its_grid() {
-        let plan = AudioPlan::new(7 * TICKS);
-        let mut splitter = AudioSplitter::encoded(plan, 1);
-        let mut out = Vec::new();
-        let frames = (136..400).map(|n| Sample { dts: n * 1024 + n % 3, duration: 1000, ..frame(0, true) });
-        splitter.push(frames.collect(), &mut out).unwrap();
-        splitter.finish(&mut out).unwrap();
-        assert_eq!(numbers(&out), [1, 2]);
-        let first = samples_of(&out[0].bytes, &mut Vec::new());
-        assert_eq!((first.len(), first[0].dts), (141, 141 * 1024));
-        let last = samples_of(&out[1].bytes, &mut Vec::new());
-        assert_eq!(last.len(), (7 * 48_000_usize).div_ceil(1024) - 282);
-    }
-
-    #[test]
-    fn copied_sound_keeps_its_own_clock() {
-        let plan = AudioPlan::new(7 * TICKS);
-        let mut splitter = AudioSplitter::copied(plan, 0, 23_000, 44_100);
-        let mut out = Vec::new();
-        // Milliseconds, as Matroska rounds them.
-        let frames = (0..400_i64).map(|n| {
-            let ms = 23 + (n * 1024 * 1000 + 22_050) / 44_100;
-            Sample { dts: ms * 441 / 10, ..frame(0, true) }
-        });
-        splitter.push(frames.collect(), &mut out).unwrap();
-        splitter.finish(&mut out).unwrap();
-        let first = samples_of(&out[0].bytes, &mut Vec::new());
-        assert!(first.windows(2).all(|w| w[1].dts - w[0].dts == 1024));
-        assert_eq!(first[0].dts, 1014);
-        assert_eq!(numbers(&out), [0, 1, 2]);
-    }
-}
+mod tests;

@@ -60,7 +60,7 @@ pub fn long_window() -> Window {
         let key = start / group * group;
         Cut { start, key: start, before: key, after: (key + group).min(end), on_key: key == start }
     });
-    Window { first: 0, cuts: cuts.collect(), end, is_last: true, frame: FRAME, back: 0 }
+    Window { first: 0, cuts: cuts.collect(), end, is_last: true, shown: end, frame: FRAME, back: 0 }
 }
 
 /// ffmpeg: a line for each frame of an encoded film, decoded by the processor. It ends with an error
@@ -76,7 +76,7 @@ pub fn frames(threads: u32) -> Vec<String> {
 pub fn window() -> Window {
     let end = u64::from(SECONDS) * TICKS;
     let cut = Cut { start: 0, key: 0, before: 0, after: end, on_key: true };
-    Window { first: 0, cuts: vec![cut], end, is_last: true, frame: FRAME, back: 0 }
+    Window { first: 0, cuts: vec![cut], end, is_last: true, shown: end, frame: FRAME, back: 0 }
 }
 
 #[cfg(test)]

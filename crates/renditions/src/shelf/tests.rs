@@ -11,7 +11,7 @@ fn id(n: u8) -> JobId {
 /// A film of 8 s with a key frame every 2 s: four segments.
 fn index() -> Vec<u8> {
     let points = (0..4).map(|n| Point { pts: n * 2 * TICKS, first: n * 2 * TICKS, kind: PointKind::Clean }).collect();
-    KeyframeIndex { points, end: 8 * TICKS, frame: 3600, audio: vec![] }.to_bytes()
+    KeyframeIndex { picture: 0, points, end: 8 * TICKS, frame: 3600, audio: vec![] }.to_bytes()
 }
 
 fn read(slice: &Slice) -> Vec<u8> {
@@ -34,7 +34,8 @@ fn what_is_made_can_be_read_and_nothing_before_it_is_whole() {
     let parts =
         u8::try_from(Timeline::new(KeyframeIndex::from_bytes(&index()).unwrap()).encode.cuts.len()).unwrap() + 1;
     let draft = shelf.begin(&id(1), &index()).unwrap();
-    for name in [VIDEO, "a-0"] {
+    let sounds = u8::try_from(Timeline::new(KeyframeIndex::from_bytes(&index()).unwrap()).audio.len()).unwrap() + 1;
+    for (name, parts) in [(VIDEO, parts), ("a-0", sounds)] {
         let mut writer = draft.track(name).unwrap();
         fill(&mut writer, 0, parts);
         writer.keep().unwrap();
@@ -58,6 +59,33 @@ fn what_is_made_can_be_read_and_nothing_before_it_is_whole() {
     shelf.remove(&id(1)).unwrap();
     shelf.remove(&id(1)).unwrap();
     assert!(!shelf.is_whole(&id(1)));
+}
+
+#[test]
+fn a_version_of_before_keeps_the_plan_it_was_made_by() {
+    let index = {
+        let sound = media::hls::index::AudioPhase { start_us: 0, end_us: 30_000_000, rate: 48_000 };
+        KeyframeIndex { audio: vec![sound], ..KeyframeIndex::from_bytes(&index()).unwrap() }
+    };
+    let plans = [Timeline::new(index.clone()), Timeline::ending_with_picture(index.clone())];
+    assert_eq!(plans.each_ref().map(|plan| (plan.encode.len(), plan.audio.len())), [(6, 10), (4, 3)]);
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = Shelf::open(dir.path().into()).unwrap();
+    for (n, plan) in (1..).zip(&plans) {
+        let draft = shelf.begin(&id(n), &index.to_bytes()).unwrap();
+        for (name, parts) in [(VIDEO, plan.encode.len()), ("a-0", plan.audio.len())] {
+            let mut writer = draft.track(name).unwrap();
+            fill(&mut writer, 0, u8::try_from(parts).unwrap() + 1);
+            writer.keep().unwrap();
+        }
+        draft.finish().unwrap();
+        let stored = shelf.read(&id(n), 480).unwrap();
+        assert_eq!(stored.timeline.encode, plan.encode);
+        assert_eq!(stored.timeline.audio, plan.audio);
+        for (name, parts) in [(VIDEO, plan.encode.len()), ("a-0", plan.audio.len())] {
+            assert!(stored.slice(name, Some(parts - 1)).is_some() && stored.slice(name, Some(parts)).is_none());
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub mod track;
 
 use crate::{connection::is_gone, job, settings::Settings};
 use contract::{FileRef, Status, Track, Wanted};
-use media::jail::OpenFile;
+use media::{hls::args::ToneMap, jail::OpenFile};
 use ring::Ring;
 use rule::{Verdict, Wish, judge};
 use run::Run;
@@ -91,6 +91,8 @@ struct State {
     /// Numbers that somebody waits for, and how many do.
     waiting: HashMap<u32, u32>,
     failure: Option<Failed>,
+    /// How brightness is brought down, where the first way has failed.
+    tone_map: Option<ToneMap>,
 }
 
 /// Somebody who waits for a segment.
@@ -109,9 +111,9 @@ impl<'a> Asking<'a> {
     }
 
     /// How a run ended that should have made this segment.
-    fn failed(&self, state: &State) -> Option<Status> {
-        let failed = state.failure.filter(|_| state.run.is_none())?;
-        (failed.generation > self.since && self.number >= failed.from).then_some(failed.status)
+    fn failed(&self, state: &State) -> Option<job::Outcome> {
+        let failed = state.failure.as_ref().filter(|_| state.run.is_none())?;
+        (failed.generation > self.since && self.number >= failed.from).then(|| failed.fault.outcome())
     }
 }
 
@@ -134,11 +136,27 @@ enum Turn {
 }
 
 /// How the last run ended before it came to a segment.
-#[derive(Clone, Copy)]
 struct Failed {
     generation: u64,
     from: u32,
-    status: Status,
+    fault: Fault,
+}
+
+/// Why a track cannot be made.
+enum Fault {
+    /// Of everything but the film.
+    Status(Status),
+    /// Of the film; the text is for the log.
+    Film(String),
+}
+
+impl Fault {
+    fn outcome(&self) -> job::Outcome {
+        match self {
+            Self::Status(status) => job::Outcome::Ended(*status),
+            Self::Film(text) => job::Outcome::Failed(text.clone()),
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -176,7 +194,7 @@ impl Heads {
                 return Err(job::Outcome::Cancelled);
             }
         }
-        let made = Arc::new(run::init(settings, &stream.track, open, gateway)?);
+        let made = Arc::new(run::init(settings, &stream, open, gateway)?);
         Ok(lock(&stream.state).init.get_or_insert(made).clone())
     }
 
@@ -209,8 +227,8 @@ impl Heads {
                 stream.changed.notify_all();
                 return Ok(bytes);
             }
-            if let Some(status) = asking.failed(&state) {
-                return Err(job::Outcome::Ended(status));
+            if let Some(outcome) = asking.failed(&state) {
+                return Err(outcome);
             }
             if Instant::now() >= until {
                 return Err(job::Outcome::Ended(Status::Limit));
@@ -297,6 +315,7 @@ impl Heads {
                 wish: Wish::default(),
                 waiting: HashMap::new(),
                 failure: None,
+                tone_map: None,
             }),
             changed: Condvar::new(),
             ring: self.ring.clone(),

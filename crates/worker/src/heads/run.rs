@@ -1,10 +1,15 @@
 //! One run: ffmpeg from one place on, its pipe read as far as somebody wants to see.
 
-use super::{Failed, IDLE, Stream, lock, rule::Progress, track, track::Part};
+use super::{
+    Failed, Fault, IDLE, Stream, lock,
+    rule::Progress,
+    track::{self, Attempt, Part},
+};
 use crate::{job, log, settings::Settings};
-use contract::{Status, Track};
+use contract::Status;
 use media::{
     hls::{
+        args::ToneMap,
         fmp4::{self, Reader},
         split::{Segment, SplitError, Splitter},
     },
@@ -141,48 +146,93 @@ enum End {
     Done,
     /// Somebody else took over.
     Replaced,
-    Failed(Status),
+    Failed(Fault),
     /// By somebody else: the kernel, over memory, or a person.
     Killed,
     /// It began behind the cut.
     Overshoot,
 }
 
+impl End {
+    fn status(status: Status) -> Self {
+        Self::Failed(Fault::Status(status))
+    }
+    fn film(text: impl Into<String>) -> Self {
+        Self::Failed(Fault::Film(text.into()))
+    }
+
+    /// What to try instead. A run that made something has shown that its way is right: whoever
+    /// waits for more begins another one there.
+    fn next(&self, attempt: Attempt, has_begun: bool) -> Option<Attempt> {
+        let earlier = (!attempt.further_back).then_some(Attempt { further_back: true, ..attempt });
+        match self {
+            _ if has_begun => None,
+            Self::Overshoot => earlier,
+            Self::Failed(Fault::Film(_)) => match attempt.tone_map.fallback() {
+                Some(tone_map) => Some(Attempt { tone_map, ..attempt }),
+                None => earlier,
+            },
+            Self::Done | Self::Replaced | Self::Killed | Self::Failed(Fault::Status(_)) => None,
+        }
+    }
+
+    fn fault(self, has_begun: bool) -> Option<Fault> {
+        match self {
+            // Whoever waits for more begins anew.
+            Self::Done | Self::Replaced => None,
+            Self::Killed | Self::Overshoot | Self::Failed(Fault::Film(_)) if has_begun => None,
+            Self::Killed => Some(Fault::Status(Status::Limit)),
+            Self::Failed(fault) => Some(fault),
+            Self::Overshoot => Some(Fault::Film("its pictures are not where its index says".into())),
+        }
+    }
+}
+
 /// Runs to the end; the body of a head's thread.
 pub fn run(stream: &Arc<Stream>, settings: &Settings, film: OwnedFd, generation: u64, number: u32, part: Part) {
-    let mut end = End::Overshoot;
-    for further_back in [false, true] {
-        if !matches!(end, End::Overshoot) {
-            break;
+    let mut attempt = first_attempt(stream);
+    let end = loop {
+        let end = try_once(stream, settings, &film, generation, number, &part, attempt);
+        let has_begun = lock(&stream.state).mine(generation).is_none_or(|run| run.made > 0);
+        match end.next(attempt, has_begun) {
+            Some(next) => attempt = next,
+            None => break end,
         }
-        let node = settings.render_node.as_deref();
-        let Some(command) = track::command(&stream.track, &part, number, further_back, node) else {
-            end = End::Failed(Status::Refused);
-            break;
-        };
-        let Ok(input) = film.try_clone() else {
-            end = End::Failed(Status::Io);
-            break;
-        };
-        end = once(stream, settings, input, generation, number, &part, command.args());
-    }
+    };
     let mut state = lock(&stream.state);
     if let Some(run) = state.mine(generation) {
         let has_begun = run.made > 0;
         state.run = None;
-        let status = match end {
-            // Whoever waits for more begins anew.
-            End::Done | End::Replaced => None,
-            End::Killed if has_begun => None,
-            End::Killed => Some(Status::Limit),
-            End::Failed(status) => Some(status),
-            // Overshooting twice is a film whose index is wrong.
-            End::Overshoot => Some(Status::Unsupported),
-        };
-        state.failure = status.map(|status| Failed { generation, from: number, status });
+        if has_begun {
+            state.tone_map = Some(attempt.tone_map);
+        }
+        state.failure = end.fault(has_begun).map(|fault| Failed { generation, from: number, fault });
     }
     drop(state);
     stream.changed.notify_all();
+}
+
+fn first_attempt(stream: &Stream) -> Attempt {
+    let first = Attempt::first(&stream.track);
+    Attempt { tone_map: lock(&stream.state).tone_map.unwrap_or(first.tone_map), ..first }
+}
+
+fn try_once(
+    stream: &Arc<Stream>,
+    settings: &Settings,
+    film: &OwnedFd,
+    generation: u64,
+    number: u32,
+    part: &Part,
+    attempt: Attempt,
+) -> End {
+    let node = settings.render_node.as_deref();
+    let Some(command) = track::command(&stream.track, part, number, attempt, node) else {
+        return End::status(Status::Refused);
+    };
+    let Ok(input) = film.try_clone() else { return End::status(Status::Io) };
+    let splitter = track::splitter(&stream.track, part, number, attempt);
+    once(stream, settings, input, generation, splitter, command.args())
 }
 
 fn once(
@@ -190,8 +240,7 @@ fn once(
     settings: &Settings,
     film: OwnedFd,
     generation: u64,
-    number: u32,
-    part: &Part,
+    splitter: Splitter,
     args: &[String],
 ) -> End {
     let mut running =
@@ -199,7 +248,7 @@ fn once(
             Ok(running) => running,
             Err(error) => {
                 log::line(&format!("start a head: {error}"));
-                return End::Failed(Status::Io);
+                return End::status(Status::Io);
             }
         };
     {
@@ -208,27 +257,29 @@ fn once(
         run.group = Some(running.group());
         run.began = Instant::now();
     }
-    let Some((stdout, stderr)) = running.outputs() else { return End::Failed(Status::Io) };
+    let Some((stdout, stderr)) = running.outputs() else { return End::status(Status::Io) };
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
     let (words, listening) = listen(stderr);
-    let end = follow(stream, &mut running, stdout, generation, track::splitter(&stream.track, part, number));
+    let number = splitter.next();
+    let end = follow(stream, &mut running, stdout, generation, splitter);
     // Before its group is cleared away nobody may kill it by number any more.
     if let Some(run) = lock(&stream.state).mine(generation) {
         run.group = None;
     }
     drop(running);
-    if let End::Failed(status) = end {
-        // Its group is gone, so the pipe has an end.
-        if let Some(listening) = listening {
-            let _ = listening.join();
-        }
-        let said = job::said(&lock(&words));
-        log::line(&format!("a head on segment {number} ended: {said}"));
-        if status == Status::Unsupported && job::is_shortage(&said) {
-            return End::Failed(Status::Limit);
-        }
+    let End::Failed(fault) = end else { return end };
+    // Its group is gone, so the pipe has an end.
+    if let Some(listening) = listening {
+        let _ = listening.join();
     }
-    end
+    let said = job::said(&lock(&words));
+    log::line(&format!("a head on segment {number} ended: {said}"));
+    match fault {
+        Fault::Film(_) if job::is_shortage(&said) => End::status(Status::Limit),
+        Fault::Film(why) if said.is_empty() => End::film(format!("segment {number}: {why}")),
+        Fault::Film(why) => End::film(format!("segment {number}: {why}: {said}")),
+        fault => End::Failed(fault),
+    }
 }
 
 /// Keeps the beginning of what a program complains about, and never lets its pipe fill.
@@ -276,7 +327,7 @@ fn follow(
         let n = match stdout.read(&mut chunk) {
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => return End::Failed(Status::Io),
+            Err(_) => return End::status(Status::Io),
         };
         let outcome = if n == 0 {
             // One that was killed or gave up has not come to the film's end.
@@ -286,10 +337,11 @@ fn follow(
             }
             match status {
                 Some(status) if status.success() => {}
-                Some(status) if status.signal().is_some() => return End::Killed,
-                Some(_) => return End::Failed(Status::Unsupported),
+                // By itself a program ends of a fault of its own that this film led to.
+                Some(status) if status.signal().is_some_and(job::is_by_others) => return End::Killed,
+                Some(status) => return End::film(format!("ffmpeg ended with {status}")),
                 // It says nothing more and does not end: no fault of the film.
-                None => return End::Failed(Status::Limit),
+                None => return End::status(Status::Limit),
             }
             splitter.finish(&mut segments)
         } else {
@@ -299,12 +351,11 @@ fn follow(
             _ if !keep(stream, generation, &mut segments) => return End::Replaced,
             Err(SplitError::Overshoot) => return End::Overshoot,
             Err(error) => {
-                log::line(&format!("cutting: {error}"));
-                return End::Failed(Status::Unsupported);
+                return End::film(error.to_string());
             }
             Ok(()) if splitter.is_done() => return End::Done,
             // It ended before the plan did.
-            Ok(()) if n == 0 => return End::Failed(Status::Unsupported),
+            Ok(()) if n == 0 => return End::film("the film ended before its plan"),
             Ok(()) => {}
         }
     }
@@ -394,15 +445,32 @@ fn pause(stream: &Stream, generation: u64, splitter: &mut Splitter) -> Pause {
 /// The init segment by a run of one frame.
 pub fn init(
     settings: &Settings,
-    track: &Track,
+    stream: &Stream,
+    open: &OpenFile,
+    gateway: &UnixStream,
+) -> Result<Vec<u8>, job::Outcome> {
+    let mut way = first_attempt(stream).tone_map;
+    loop {
+        let made = init_by(settings, stream, way, open, gateway);
+        match (&made, way.fallback()) {
+            (Err(job::Outcome::Failed(_)), Some(other)) => way = other,
+            _ => return made,
+        }
+    }
+}
+
+fn init_by(
+    settings: &Settings,
+    stream: &Stream,
+    way: ToneMap,
     open: &OpenFile,
     gateway: &UnixStream,
 ) -> Result<Vec<u8>, job::Outcome> {
     let node = settings.render_node.as_deref();
-    let command = track::init_command(track, node).ok_or(job::Outcome::Ended(Status::Refused))?;
+    let command = track::init_command(&stream.track, way, node).ok_or(job::Outcome::Ended(Status::Refused))?;
     let bytes = job::collect(settings, gateway, command.args(), open, INIT_BYTES, INIT_TIME)?;
     let mut parts = Vec::new();
-    let unsupported = || job::Outcome::Ended(Status::Unsupported);
+    let unsupported = || job::Outcome::Failed("ffmpeg wrote no beginning of a track".into());
     Reader::default().feed(&bytes, &mut parts).map_err(|_| unsupported())?;
     parts
         .into_iter()

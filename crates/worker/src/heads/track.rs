@@ -2,7 +2,7 @@
 
 use contract::{Encoder, PlanPart, Track, Wanted};
 use media::hls::{
-    args::{self, Preset, Rung, TrackCommand},
+    args::{self, Preset, Rung, ToneMap, TrackCommand},
     chip::{self, Chip},
     plan::{AudioPlan, Cut, Window},
     split::{AudioSplitter, Splitter, VideoSplitter},
@@ -24,12 +24,16 @@ pub enum Part {
 /// `None` where track and plan do not belong together, or numbers are none of a film.
 pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
     match (track, &wanted.plan) {
-        (Track::VideoCopy { .. } | Track::VideoEncode { .. }, PlanPart::Video { cuts, end, is_last, frame, back }) => {
+        (
+            Track::VideoCopy { .. } | Track::VideoEncode { .. },
+            PlanPart::Video { cuts, end, is_last, shown, frame, back },
+        ) => {
             // Of an encode, the last cut of a window only ends the segment before it.
             let fewest = if matches!(track, Track::VideoEncode { .. }) && !is_last { 2 } else { 1 };
             let sane = cuts.len() >= fewest
                 && cuts.len() <= PlanPart::MOST_CUTS
                 && *end <= MOST
+                && *shown <= MOST
                 && cuts.windows(2).all(|w| w[0].start < w[1].start && w[0].key < w[1].key)
                 && cuts.iter().all(|c| c.before <= c.key && c.key < c.after && c.after <= MOST && c.start < *end);
             let cuts = cuts.iter().map(|c| Cut {
@@ -45,6 +49,7 @@ pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
                     cuts: cuts.collect(),
                     end: *end,
                     is_last: *is_last,
+                    shown: *shown,
                     frame: *frame,
                     back: *back,
                 })
@@ -58,20 +63,35 @@ pub fn part(track: &Track, wanted: &Wanted) -> Option<Part> {
     }
 }
 
-/// The command of a run from `number` on. `further_back`: the run before began behind the cut.
-/// `node`: the render node; `None` for an encode by a chip that this loge does not have.
-pub fn command(
-    track: &Track,
-    part: &Part,
-    number: u32,
-    further_back: bool,
-    node: Option<&str>,
-) -> Option<TrackCommand> {
+/// One way to make a track, after others have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The run before began behind the cut, or did not come to it: this one begins earlier, and
+    /// passes over what it does not find.
+    pub further_back: bool,
+    pub tone_map: ToneMap,
+}
+
+impl Attempt {
+    pub const fn first(track: &Track) -> Self {
+        let is_hdr = matches!(track, Track::VideoEncode { rung: contract::Rung { tone_map: true, .. }, .. });
+        Self { further_back: false, tone_map: if is_hdr { ToneMap::Named } else { ToneMap::None } }
+    }
+}
+
+/// The command of a run from `number` on. `node`: the render node; `None` for an encode by a chip
+/// that this loge does not have.
+pub fn command(track: &Track, part: &Part, number: u32, attempt: Attempt, node: Option<&str>) -> Option<TrackCommand> {
+    let Attempt { further_back, tone_map } = attempt;
     Some(match (track, part) {
-        (Track::VideoCopy { hevc }, Part::Video(window)) => args::copy_video(window, *hevc, further_back),
-        (Track::VideoEncode { rung }, Part::Video(window)) => match chip_of(rung.encoder, node)? {
-            None => args::encode_video(window, rung_of(*rung), ENCODE_THREADS, further_back),
-            Some(chip) => chip::encode_video(window, rung_of(*rung), chip, ENCODE_THREADS, further_back),
+        (Track::VideoCopy { picture, hevc }, Part::Video(window)) => {
+            args::copy_video(window, *picture, *hevc, further_back)
+        }
+        (Track::VideoEncode { picture, rung }, Part::Video(window)) => match chip_of(rung.encoder, node)? {
+            None => args::encode_video(window, *picture, rung_of(*rung, tone_map), ENCODE_THREADS, further_back),
+            Some(chip) => {
+                chip::encode_video(window, *picture, rung_of(*rung, tone_map), chip, ENCODE_THREADS, further_back)
+            }
         },
         (Track::AudioCopy { index, .. }, Part::Audio(_)) => args::copy_audio(*index, number),
         (Track::AudioEncode { index }, Part::Audio(plan)) => args::encode_audio(*index, number, *plan),
@@ -80,12 +100,12 @@ pub fn command(
 }
 
 /// The command that makes one frame and with it the init segment; `None` as in [`command`].
-pub fn init_command(track: &Track, node: Option<&str>) -> Option<TrackCommand> {
+pub fn init_command(track: &Track, tone_map: ToneMap, node: Option<&str>) -> Option<TrackCommand> {
     Some(match track {
-        Track::VideoCopy { hevc } => args::init_copy_video(*hevc),
-        Track::VideoEncode { rung } => match chip_of(rung.encoder, node)? {
-            None => args::init_encode_video(rung_of(*rung)),
-            Some(chip) => chip::init_encode_video(rung_of(*rung), chip),
+        Track::VideoCopy { picture, hevc } => args::init_copy_video(*picture, *hevc),
+        Track::VideoEncode { picture, rung } => match chip_of(rung.encoder, node)? {
+            None => args::init_encode_video(*picture, rung_of(*rung, tone_map)),
+            Some(chip) => chip::init_encode_video(*picture, rung_of(*rung, tone_map), chip),
         },
         Track::AudioCopy { index, .. } => args::init_copy_audio(*index),
         Track::AudioEncode { index } => args::init_encode_audio(*index),
@@ -100,23 +120,25 @@ fn chip_of(encoder: Encoder, node: Option<&str>) -> Option<Option<Chip<'_>>> {
     }
 }
 
-pub fn splitter(track: &Track, part: &Part, number: u32) -> Splitter {
+pub fn splitter(track: &Track, part: &Part, number: u32, attempt: Attempt) -> Splitter {
+    let video =
+        |splitter: VideoSplitter| Splitter::Video(if attempt.further_back { splitter.lenient() } else { splitter });
     match (track, part) {
         (Track::AudioCopy { start_us, rate, .. }, Part::Audio(plan)) => {
             Splitter::Audio(AudioSplitter::copied(*plan, number, *start_us, *rate))
         }
         (_, Part::Audio(plan)) => Splitter::Audio(AudioSplitter::encoded(*plan, number)),
-        (Track::VideoEncode { .. }, Part::Video(window)) => Splitter::Video(VideoSplitter::of_encode(window)),
-        (_, Part::Video(window)) => Splitter::Video(VideoSplitter::new(window)),
+        (Track::VideoEncode { .. }, Part::Video(window)) => video(VideoSplitter::of_encode(window)),
+        (_, Part::Video(window)) => video(VideoSplitter::new(window)),
     }
 }
 
-fn rung_of(rung: contract::Rung) -> Rung {
+fn rung_of(rung: contract::Rung, tone_map: ToneMap) -> Rung {
     Rung {
         height: u32::from(rung.height).clamp(32, 2160),
         kbps: rung.kbps.clamp(100, 50_000),
         preset: if rung.unhurried { Preset::Veryfast } else { Preset::Superfast },
-        tone_map: rung.tone_map,
+        tone_map,
     }
 }
 
@@ -132,7 +154,7 @@ pub const fn start_cost(track: &Track) -> Duration {
 /// Encodes by programs that wait for nobody run behind those that somebody watches.
 pub const fn niceness(track: &Track) -> i32 {
     match track {
-        Track::VideoEncode { rung: contract::Rung { unhurried: true, .. } } => 19,
+        Track::VideoEncode { rung: contract::Rung { unhurried: true, .. }, .. } => 19,
         _ => 0,
     }
 }

@@ -53,7 +53,7 @@ pub fn take(stream: &mut UnixStream, length: u64) -> Vec<u8> {
 
 pub fn index_job(house: &mut House, name: &str) -> (Status, Vec<u8>) {
     let mut data = house.dial(200);
-    job(&mut data, 1, Job::Index { file: house.file(name.as_bytes(), None) }, 8 << 20, 60_000)
+    job(&mut data, 1, Job::Index { file: house.file(name.as_bytes(), None), picture: 0 }, 8 << 20, 60_000)
 }
 
 pub fn index(house: &mut House, name: &str) -> KeyframeIndex {
@@ -79,6 +79,16 @@ impl<'a> Asker<'a> {
         let head = head(&mut self.data);
         let bytes = take(&mut self.data, head.length);
         if head.status == Status::Ok { Ok(bytes) } else { Err(head.status) }
+    }
+    /// How asking for the first segment ends, and what is said of it.
+    pub fn refusal(&mut self, name: &str, track: &Track, plan: &Plan) -> (Status, String) {
+        let file = self.house.file(name.as_bytes(), None);
+        let wanted = Wanted { number: 0, ahead: 0, plan: plan.part(0) };
+        self.next += 1;
+        put(&mut self.data, self.next, RequestBody::Segment { file, track: track.clone(), wanted, max_bytes: MAX });
+        let head = head(&mut self.data);
+        let text = take(&mut self.data, head.length);
+        (head.status, String::from_utf8(text).unwrap())
     }
     pub fn init(&mut self, name: &str, track: &Track) -> Vec<u8> {
         let file = self.house.file(name.as_bytes(), None);
@@ -115,6 +125,7 @@ impl Plan {
                     cuts: cuts.collect(),
                     end: window.end,
                     is_last: window.is_last,
+                    shown: window.shown,
                     frame: window.frame,
                     back: window.back,
                 }

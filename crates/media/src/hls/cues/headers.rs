@@ -2,7 +2,10 @@
 
 use super::{AudioPhase, Codec, Film, MAX_KEYS, Sure};
 use crate::{
-    hls::{index::clock_micros, tables::Unsure},
+    hls::{
+        index::{clock_micros, tagged_end},
+        tables::Unsure,
+    },
     walk::{
         aac_rate, be,
         ebml::{self, elements, float, id, text},
@@ -10,6 +13,8 @@ use crate::{
 };
 
 const BROKEN: Unsure = Unsure("a header that cannot be read");
+/// Of the Info element: how long the film is, in its units.
+const DURATION: u32 = 0x4489;
 const MAX_ELEMENTS: usize = 64;
 const MAX_TRACKS: usize = 128;
 const MAX_HEADER: u64 = 4 << 20;
@@ -18,6 +23,8 @@ const MAX_CUES: u64 = 8 << 20;
 pub(super) struct Headers {
     /// Nanoseconds of a unit; whole microseconds.
     scale: i64,
+    /// Where the film ends, in microseconds, as its header says.
+    end_us: Option<i64>,
     pub(super) picture: Picture,
     pub(super) sounds: Vec<Sound>,
     cues: (u64, u64),
@@ -39,8 +46,8 @@ pub(super) struct Sound {
     rate: u32,
     /// What decoders drop at the beginning, in units of the segment.
     pub(super) delay: i64,
-    /// Microseconds from its first to its last frame, where tags say it.
-    length_us: Option<i64>,
+    /// What its tag says of its length, in microseconds.
+    tag_us: Option<i64>,
 }
 
 /// What a cue says.
@@ -101,14 +108,17 @@ where
         return Err(Unsure("a segment that does not end in the file"));
     }
     let (found, first_cluster) = find(film, from, end)?;
-    let scale = scale(&body(film, found.info.ok_or(Unsure("no Info element"))?, MAX_HEADER)?)?;
+    let info = body(film, found.info.ok_or(Unsure("no Info element"))?, MAX_HEADER)?;
+    let scale = scale(&info)?;
+    let length = elements(&info).find(|(kind, _)| *kind == DURATION).and_then(|(_, value)| float(value));
+    let end_us = length.map(|units| units * (scale / 1000) as f64).filter(|us| (0.0..1e15).contains(us));
     let tracks = body(film, found.tracks.ok_or(Unsure("no Tracks element"))?, MAX_HEADER)?;
     let (picture, mut sounds) = read_tracks(&tracks, scale)?;
     for place in found.tags {
         lengths(&body(film, place, MAX_HEADER)?, &mut sounds);
     }
     let cues = found.cues.ok_or(Unsure("no cues"))?;
-    Ok(Headers { scale, picture, sounds, cues, from, end, first_cluster })
+    Ok(Headers { scale, end_us: end_us.map(|us| us as i64), picture, sounds, cues, from, end, first_cluster })
 }
 
 /// What comes before the first cluster, and what SeekHead says comes later.
@@ -233,7 +243,7 @@ fn read_tracks(tracks: &[u8], scale: i64) -> Sure<(Picture, Vec<Sound>)> {
                     rate: rate(codec, private, audio)?,
                     // To the nearest unit.
                     delay: (delay + scale / 2) / scale,
-                    length_us: None,
+                    tag_us: None,
                 });
             }
             _ => {}
@@ -281,7 +291,7 @@ fn lengths(tags: &[u8], sounds: &mut [Sound]) {
             }
             // Of one language alone, it is known under another name.
             if name == Some("DURATION") && (default || language.is_none_or(|l| l == "und")) {
-                sound.length_us = value.and_then(clock_micros);
+                sound.tag_us = value.and_then(clock_micros);
             }
         }
     }
@@ -334,7 +344,7 @@ impl Headers {
         let since = |at: i64| u64::try_from(at.saturating_sub(zero_us)).unwrap_or(0);
         let phase = |(sound, begins): (&Sound, &i64)| AudioPhase {
             start_us: since(*begins),
-            end_us: sound.length_us.map_or(0, |length| since(begins.saturating_add(length))),
+            end_us: sound.tag_us.map_or(0, |tag_us| since(tagged_end(*begins, tag_us, self.end_us))),
             rate: sound.rate,
         };
         self.sounds.iter().zip(begins_us).map(phase).collect()

@@ -1,0 +1,97 @@
+//! Tracks that could not be made of a file, remembered for a while: the next play of it is given
+//! another way, or the truth at once. One viewer's loge says so, and only that viewer is told.
+
+use base::UnixMs;
+use contract::Track;
+use domain::UserId;
+use renditions::segments::FilmKey;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What somebody's loge could not make of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Broken {
+    /// The picture as it is.
+    pub copy: bool,
+    /// The picture, encoded.
+    pub encode: bool,
+    /// A sound as it is.
+    pub sound_copy: bool,
+    /// A sound, encoded.
+    pub sound: bool,
+}
+
+impl Broken {
+    /// Returns whether nothing is left to be tried.
+    pub const fn is_whole(self) -> bool {
+        self.sound || (self.copy && self.encode)
+    }
+
+    fn add(&mut self, track: &Track) {
+        match track {
+            Track::VideoCopy { .. } => self.copy = true,
+            Track::VideoEncode { .. } => self.encode = true,
+            Track::AudioCopy { .. } => self.sound_copy = true,
+            Track::AudioEncode { .. } => self.sound = true,
+        }
+    }
+}
+
+/// By viewer and version of a file. Cloning gives another handle.
+#[derive(Debug, Clone, Default)]
+pub struct BrokenFiles(Arc<Mutex<HashMap<(UserId, FilmKey), (Broken, UnixMs)>>>);
+
+impl BrokenFiles {
+    /// Long enough that a player does not go in circles; a loge that was unwell gets another chance.
+    const KEEP_MS: u64 = 10 * 60_000;
+    const MOST: usize = 1024;
+
+    pub fn add(&self, user: &UserId, film: FilmKey, track: &Track, now: UnixMs) {
+        let mut files = self.lock();
+        if files.len() >= Self::MOST {
+            files.clear();
+        }
+        let (broken, since) = files.entry((user.clone(), film)).or_insert_with(|| (Broken::default(), now));
+        broken.add(track);
+        *since = now;
+    }
+
+    pub fn of(&self, user: &UserId, film: &FilmKey, now: UnixMs) -> Broken {
+        let mut files = self.lock();
+        files.retain(|_, (_, since)| now.since(*since) < Self::KEEP_MS);
+        files.get(&(user.clone(), film.clone())).map(|(broken, _)| *broken).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(UserId, FilmKey), (Broken, UnixMs)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::FileId;
+
+    #[test]
+    fn what_one_loge_could_not_make_is_told_to_its_viewer_for_a_while() {
+        let files = BrokenFiles::default();
+        let [ana, bo] = [1, 2].map(|n| UserId::from_random([n; 16]));
+        let version = |mtime_ns| FilmKey { file: FileId::from_random([1; 16]), size: 1, mtime_ns };
+        let begin = UnixMs(1_000_000);
+        assert_eq!(files.of(&ana, &version(1), begin), Broken::default());
+        files.add(&ana, version(1), &Track::VideoCopy { picture: 0, hevc: false }, begin);
+        let copy = Broken { copy: true, ..Broken::default() };
+        assert_eq!(files.of(&ana, &version(1), begin), copy);
+        assert!(!copy.is_whole());
+        for (user, film) in [(&bo, version(1)), (&ana, version(2))] {
+            assert_eq!(files.of(user, &film, begin), Broken::default(), "another viewer, another version");
+        }
+        let later = begin.plus_ms(599_999);
+        files.add(&ana, version(1), &Track::AudioCopy { index: 0, start_us: 0, rate: 48_000 }, later);
+        assert_eq!(files.of(&ana, &version(1), later.plus_ms(599_999)), Broken { sound_copy: true, ..copy });
+        assert_eq!(files.of(&ana, &version(1), later.plus_ms(600_000)), Broken::default());
+        assert!(Broken { encode: true, ..copy }.is_whole() && Broken { sound: true, ..Broken::default() }.is_whole());
+    }
+}
