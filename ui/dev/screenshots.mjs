@@ -61,8 +61,10 @@ for (const story of STORIES.filter((s) => only.test(s.name))) {
         }).observe({ type: "layout-shift", buffered: true });
       });
       try {
-        const query = `${story.path.includes("?") ? "&" : "?"}scenario=${story.scenario ?? "well"}&as=${story.as ?? "owner"}`;
-        await page.goto(house.address + story.path + query);
+        const address = new URL(story.path, house.address);
+        address.searchParams.set("scenario", story.scenario ?? "well");
+        address.searchParams.set("as", story.as ?? "owner");
+        await page.goto(address.href);
         await page.evaluate(() => document.fonts.ready);
         await page.waitForTimeout(story.settle ?? 900);
         if (story.act) {

@@ -5,7 +5,8 @@ const text = (page, name) => page.getByRole("button", { name, exact: false }).fi
 export const STORIES = [
   { name: "setup", path: "/setup", scenario: "setup", as: "nobody" },
   { name: "signin", path: "/signin", as: "nobody" },
-  { name: "invite", path: "/invite/abc123", as: "nobody" },
+  { name: "invite", path: "/invite#abc123", as: "nobody" },
+  { name: "invite-ended", path: "/invite/ended", as: "nobody" },
   { name: "home", path: "/", as: "viewer" },
   { name: "home-empty", path: "/", scenario: "empty", as: "owner" },
   { name: "library", path: "/library/lib-films", as: "viewer" },
@@ -50,6 +51,7 @@ export const STORIES = [
     act: async (page) => {
       await text(page, "Invite").click();
       await page.getByRole("button", { name: "Make the link" }).click();
+      await page.getByRole("img", { name: "QR code of the invitation link" }).waitFor();
     },
   },
   { name: "prepared", path: "/admin/prepared" },

@@ -3,6 +3,7 @@ import { api } from "../api/client";
 import { failureOf } from "../api/errors";
 import type { Login, Preferences, ServerInfo, User } from "../api/types";
 import { live } from "../live/live.svelte";
+import { maySignInAgain, rememberSignIn } from "./remembered";
 import { theme } from "./theme.svelte";
 
 export type Phase = "starting" | "unreachable" | "ready";
@@ -73,7 +74,7 @@ class Session {
   async #resume(ticket: string | null) {
     try {
       if (ticket) await api.signIn("/auth/ticket", { ticket });
-      else await api.renew();
+      else if (maySignInAgain(() => localStorage)) await api.renew();
     } catch (error) {
       const failure = failureOf(error);
       if (failure.kind !== "refused" || failure.status >= 500) throw error;
@@ -82,6 +83,7 @@ class Session {
   }
 
   #take(login: Login | null) {
+    rememberSignIn(() => localStorage, login !== null);
     const known = this.#user;
     if (!login) {
       this.#ended = known !== null;
