@@ -66,6 +66,16 @@ pub struct Wish {
     pub quality: Quality,
     /// Number of the sound track; `None` is the film's own default.
     pub audio_track: Option<usize>,
+    /// Ways that were tried and have failed.
+    pub failed: FailedMethods,
+}
+
+/// Ways to play that have failed on this very file: the browser made no picture of them, or no
+/// segments could be made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailedMethods {
+    pub direct: bool,
+    pub remux: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -206,11 +216,13 @@ pub fn decide(file: &Candidate<'_>, capabilities: &Capabilities, wish: Wish) -> 
         return Decision::Play { method, lines: Some(lines), reasons: notes };
     }
     let mut against = as_it_is(file, facts, video, capabilities, wish);
+    against.extend(wish.failed.direct.then_some(Reason::FailedBefore));
     if against.is_empty() {
         notes.push(Reason::PlaysAsIs);
         return Decision::Play { method: Method::Direct, lines: None, reasons: notes };
     }
-    let in_segments = in_segments(file, video, capabilities);
+    let mut in_segments = in_segments(file, video, capabilities);
+    in_segments.extend(wish.failed.remux.then_some(Reason::FailedBefore));
     if in_segments.is_empty() {
         notes.append(&mut against);
         notes.push(Reason::PictureCopied);
@@ -322,7 +334,7 @@ pub fn ladder(
     };
     let copied = file.copy == Some(CopyVerdict::Possible) && in_segments(file, video, capabilities).is_empty();
     let original = match wish.quality {
-        Quality::Auto => copied && !too_tall,
+        Quality::Auto => copied && !too_tall && !wish.failed.remux,
         _ => false,
     };
     let mut lines: Vec<u32> = made.iter().copied().filter(may).chain(chosen).collect();

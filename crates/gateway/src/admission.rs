@@ -94,6 +94,8 @@ impl<'a> Live<'a> {
         let encode_millis = if can { encode_millis(capacity, video, lines) } else { u32::MAX };
         let chip = self.chip_lines(file, video).contains(&lines).then(|| {
             let encode = capacity?.by_chip(video, lines)?;
+            // What the chip decodes stays on it, where fields are not undone.
+            let encode = ChipEncode { decodes: encode.decodes && !video.interlaced, ..encode };
             Some(ByChip { encode, millis: chip_millis(capacity, video, lines)? })
         });
         Ways { encode_millis, chip: chip.flatten() }

@@ -78,9 +78,11 @@ pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> O
     let video = facts.video.as_ref()?;
     match rendition {
         Rendition::Original => {
-            timeline.copy.is_ok().then(|| Track::VideoCopy { picture: 0, hevc: video.codec == "hevc" })
+            timeline.copy.is_ok().then(|| Track::VideoCopy { picture: video.track, hevc: video.codec == "hevc" })
         }
-        Rendition::Live(lines) => Some(Track::VideoEncode { picture: 0, rung: live_rung(*lines, is_hdr(video)) }),
+        Rendition::Live(lines) => {
+            Some(Track::VideoEncode { picture: video.track, rung: live_rung(*lines, is_hdr(video)) })
+        }
         Rendition::Sound(number) => timeline.audio_track(facts, *number),
     }
 }
@@ -89,10 +91,19 @@ pub fn file_ref(file: &FileRow) -> FileRef {
     FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes), mtime_ns: None }
 }
 
+/// The number of the picture that is the film.
+fn picture_of(file: &FileRow) -> u32 {
+    file.facts.as_ref().and_then(|facts| facts.video.as_ref()).map_or(0, |video| video.track)
+}
+
 /// The plans of a file, if somebody has made them already.
 pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Problem> {
     Ok(match house.store.keyframe_index(file).await? {
-        Some(StoredIndex::Made(bytes)) => KeyframeIndex::from_bytes(&bytes).ok().map(Timeline::new),
+        // Which of several pictures is the film may have been decided otherwise since.
+        Some(StoredIndex::Made(bytes)) => {
+            let index = KeyframeIndex::from_bytes(&bytes).ok().filter(|index| index.picture == picture_of(file));
+            index.map(Timeline::new)
+        }
         Some(StoredIndex::Impossible) | None => None,
     })
 }
@@ -101,7 +112,8 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
 /// milliseconds where the other index may read the whole film. Their boundaries are the same; but
 /// they are no plans for an encode, and are not kept.
 pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
-    let has_cues = file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
+    let has_cues = picture_of(file) == 0
+        && file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
     if has_cues && house.store.keyframe_index(file).await?.is_none() {
         let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
         if let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await
@@ -124,7 +136,7 @@ pub async fn timeline(house: &House, tenant: &Tenant, file: &FileRow) -> Result<
     if let Some(known) = known(house, file).await? {
         return Ok(Some(Arc::new(known)));
     }
-    let job = Job::Index { file: file_ref(file), picture: 0 };
+    let job = Job::Index { file: file_ref(file), picture: picture_of(file) };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
     match house.loges.job(tenant, job, most, INDEX_TIME).await {
         Ok(bytes) => match KeyframeIndex::from_bytes(&bytes) {

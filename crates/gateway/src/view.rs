@@ -286,6 +286,7 @@ pub const fn sentence(reason: Reason) -> &'static str {
             "What the house could make of it is H.264, which this browser does not take. On Linux, Firefox takes it when \
              the libraries of ffmpeg (libavcodec) are installed."
         }
+        Reason::FailedBefore => "It was tried in the simplest way first, and that failed.",
         Reason::QualityNotThere => "The quality you chose does not exist for this film.",
     }
 }

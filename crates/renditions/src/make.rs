@@ -128,7 +128,7 @@ async fn try_make(
 fn planned(timeline: &Timeline, row: &Rendition, file: &FileRow) -> Option<Vec<Planned>> {
     let facts = file.facts.as_ref()?;
     let video = facts.video.as_ref()?;
-    let track = Track::VideoEncode { picture: 0, rung: rung(row.lines, is_hdr(video), true) };
+    let track = Track::VideoEncode { picture: video.track, rung: rung(row.lines, is_hdr(video), true) };
     let picture =
         Planned { name: VIDEO.into(), track, parts: timeline.encode.len(), weight: PICTURE_WEIGHT, is_needed: true };
     let first = default_audio(facts);
@@ -147,11 +147,13 @@ fn planned(timeline: &Timeline, row: &Rendition, file: &FileRow) -> Option<Vec<P
 }
 
 async fn index(inner: &Inner, file: &FileRow, reference: &FileRef) -> Result<Vec<u8>, Broke> {
+    let picture = file.facts.as_ref().and_then(|facts| facts.video.as_ref()).map_or(0, |video| video.track);
+    let is_of = |bytes: &[u8]| KeyframeIndex::from_bytes(bytes).is_ok_and(|index| index.picture == picture);
     match inner.store.keyframe_index(file).await? {
-        Some(StoredIndex::Made(bytes)) => Ok(bytes),
+        Some(StoredIndex::Made(bytes)) if is_of(&bytes) => Ok(bytes),
         Some(StoredIndex::Impossible) => Err(StudioError::Unfit("its key frames cannot be found".into()).into()),
-        None => {
-            let bytes = inner.studio.index(reference.clone(), 0).await?;
+        None | Some(StoredIndex::Made(_)) => {
+            let bytes = inner.studio.index(reference.clone(), picture).await?;
             // Kept only when it holds together: a worker is not believed.
             KeyframeIndex::from_bytes(&bytes).map_err(|e| StudioError::Unfit(e.to_string()))?;
             inner.store.set_keyframe_index(file, &StoredIndex::Made(bytes.clone())).await?;

@@ -61,8 +61,8 @@ impl Timeline {
     /// Sound is copied only where nothing of it would be missing or shifted.
     pub fn audio_track(&self, facts: &FileFacts, number: usize) -> Option<Track> {
         let audio = facts.audio.get(number)?;
-        let index = u8::try_from(number).ok()?;
-        let phase = self.index.audio.get(number);
+        let index = u8::try_from(audio.track).ok()?;
+        let phase = self.index.audio.get(usize::from(index));
         let end_us = self.index.film_end() * 100 / 9;
         let copied = phase.filter(|p| {
             codecs::is_copyable_aac(audio)

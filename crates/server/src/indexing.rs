@@ -67,8 +67,9 @@ async fn make(rooms: &Rooms, file: &FileRow) -> Option<StoredIndex> {
         size: Some(file.size_bytes),
         mtime_ns: None,
     };
+    let picture = file.facts.as_ref().and_then(|facts| facts.video.as_ref()).map_or(0, |video| video.track);
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
-    match rooms.loges.job(&Tenant::House, Job::Index { file: of, picture: 0 }, most, INDEX_TIME).await {
+    match rooms.loges.job(&Tenant::House, Job::Index { file: of, picture }, most, INDEX_TIME).await {
         // Kept only when it holds together: a worker is not believed.
         Ok(bytes) if KeyframeIndex::from_bytes(&bytes).is_ok() => Some(StoredIndex::Made(bytes)),
         Ok(_) => Some(StoredIndex::Impossible),

@@ -88,7 +88,7 @@ fn try_make(
     // Whoever began to watch with the key frames alone goes on with the same.
     let known = by_cues(open).filter(|keys| is_first && keys.zero_us == streams.zero_us);
     let packets = ask(&programs.ffprobe, args::index_packets(picture), LINES_BYTES)?;
-    let strict = streams.video_codec == "h264";
+    let strict = streams.is_h264;
     let mut builder = Builder::new(streams.zero_us, strict);
     for line in text(&packets).lines() {
         builder.line(line).map_err(|_| Outcome::Ended(Status::Limit))?;
@@ -97,7 +97,9 @@ fn try_make(
     if let Some(known) = known {
         return Ok(builder.finish_between(known.index).to_bytes());
     }
-    if strict {
+    // AVI does not say when a picture is shown. Where pictures lead others, no copy can know it, and
+    // no key frame is one to cut at.
+    if strict && !streams.is_out_of_order {
         let mut lines = CrcLines::default();
         for line in text(&ask(&programs.ffmpeg, args::index_idr(picture), LINES_BYTES)?).lines() {
             if let Some(at_us) = lines.line(line) {
@@ -115,7 +117,9 @@ fn text(bytes: &[u8]) -> &str {
 
 struct Streams {
     zero_us: i64,
-    video_codec: String,
+    is_h264: bool,
+    /// Its pictures are stored in another order than they are shown in, and have no times of their own.
+    is_out_of_order: bool,
     audio: Vec<AudioPhase>,
 }
 
@@ -124,6 +128,7 @@ impl Streams {
         let root: Value = serde_json::from_slice(json).ok()?;
         let time = |value: &Value, key: &str| value.get(key)?.as_str().and_then(micros);
         let zero_us = time(root.get("format")?, "start_time").unwrap_or(0);
+        let has_no_times = root.get("format")?.get("format_name").and_then(Value::as_str) == Some("avi");
         // Of Matroska, the only one with tags, this is the time of the end.
         let film_end_us = time(root.get("format")?, "duration");
         let streams = root.get("streams")?.as_array()?;
@@ -144,7 +149,8 @@ impl Streams {
         });
         Some(Self {
             zero_us,
-            video_codec: picture.get("codec_name").and_then(Value::as_str).unwrap_or_default().into(),
+            is_h264: picture.get("codec_name").and_then(Value::as_str) == Some("h264"),
+            is_out_of_order: has_no_times && picture.get("has_b_frames").and_then(Value::as_i64).unwrap_or(0) > 0,
             audio: audio.collect(),
         })
     }
@@ -167,7 +173,13 @@ mod tests {
             {"codec_type":"audio","codec_name":"aac","sample_rate":"x"}],
             "format":{"start_time":"1.479000"}}"#;
         let streams = Streams::read(json, 1).unwrap();
-        assert_eq!((streams.zero_us, streams.video_codec.as_str()), (1_479_000, "h264"));
+        assert_eq!((streams.zero_us, streams.is_h264, streams.is_out_of_order), (1_479_000, true, false));
+        let of = |format: &str, codec: &str, led: u8| {
+            let picture = format!(r#"{{"codec_type":"video","codec_name":"{codec}","has_b_frames":{led}}}"#);
+            let json = format!(r#"{{"streams":[{picture}],"format":{{"format_name":"{format}"}}}}"#);
+            Streams::read(json.as_bytes(), 0).unwrap().is_out_of_order
+        };
+        assert!(of("avi", "h264", 2) && !of("avi", "h264", 0) && !of("matroska,webm", "h264", 2));
         let expected = [
             AudioPhase { start_us: 680_000, end_us: 61_180_000, rate: 48_000 },
             AudioPhase { start_us: 0, end_us: 0, rate: 0 },

@@ -545,6 +545,8 @@ export interface PasswordForm {
 export interface PlayForm {
   audio_track?: number | null;
   capabilities?: CapabilitiesForm | null;
+  /** `direct`, `remux`: ways that this browser has tried for this title, without getting a picture. */
+  failed?: string[] | null;
   /** `auto`, `original`, or lines: `720p`, `480p`… */
   quality?: string | null;
   /** The play that this page had before, which is over. Without it, an earlier one of the same title and sign-in is. */

@@ -322,8 +322,10 @@ export class Playback {
       this.#asked = quality;
       // Else the house would count the one before as a second film, or end another tab's.
       const replaces = this.#play ? { replaces: this.#play.play_id } : {};
+      const failed = this.#attempts.failed;
       const wishes = {
         ...(quality === null ? {} : { quality }),
+        ...(failed.length === 0 ? {} : { failed }),
         ...(this.#sound === null ? {} : { audio_track: this.#sound }),
       };
       return api.post<Play>(`/titles/${encodeURIComponent(this.titleId)}/play`, { capabilities: capable, ...wishes, ...replaces }, { signal });

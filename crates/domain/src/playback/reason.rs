@@ -44,6 +44,8 @@ pub enum Reason {
     QualityNotThere,
     /// What the house makes is H.264, and this browser takes none.
     NoH264,
+    /// It was tried in this way, and failed.
+    FailedBefore,
 }
 
 impl Reason {
@@ -75,6 +77,7 @@ impl Reason {
             Self::SmallerIsEnough => "smaller_is_enough",
             Self::QualityNotThere => "quality_not_there",
             Self::NoH264 => "no_h264",
+            Self::FailedBefore => "failed_before",
         }
     }
 }

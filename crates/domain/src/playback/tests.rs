@@ -54,6 +54,22 @@ fn the_cheapest_way_comes_first() {
 }
 
 #[test]
+fn a_way_that_failed_is_not_offered_again() {
+    let facts = file(Container::Mp4, "h264", &["aac"]);
+    let live = Candidate { copy: Some(CopyVerdict::Possible), live: &[360], ..candidate(&facts) };
+    let wish = |direct, remux| Wish { failed: FailedMethods { direct, remux }, ..Wish::default() };
+    let any = Capabilities::default();
+    check_of(&live, &any, wish(false, false), Ok(Method::Direct));
+    check_of(&live, &any, wish(true, false), Ok(Method::Remux));
+    check_of(&live, &any, wish(true, true), Ok(Method::Transcode));
+    check_of(&live, &any, wish(false, true), Ok(Method::Direct));
+    check_of(&candidate(&facts), &any, wish(true, true), Err(&[Reason::FailedBefore]));
+    let prepared = Candidate { renditions: &[240], ..live };
+    assert!(ladder(&prepared, &any, wish(true, false), Method::Remux, None).original);
+    assert!(!ladder(&prepared, &any, wish(true, true), Method::Rendition, Some(240)).original);
+}
+
+#[test]
 fn the_receipt_says_what_is_done_and_why() {
     let facts = file(Container::Mkv, "h264", &["ac3"]);
     let Decision::Play { reasons, .. } = decide(&candidate(&facts), &Capabilities::default(), Wish::default()) else {
@@ -118,7 +134,7 @@ fn smaller_pictures_are_for_those_who_want_or_need_them() {
     facts.video.as_mut().unwrap().height = 1080;
     facts.bitrate = Some(12_000_000);
     let film = Candidate { renditions: &[480, 720], live: &[360], ..candidate(&facts) };
-    let lines = |caps: &Capabilities, quality| match decide(&film, caps, Wish { quality, audio_track: None }) {
+    let lines = |caps: &Capabilities, quality| match decide(&film, caps, Wish { quality, ..Wish::default() }) {
         Decision::Play { method, lines, .. } => (method, lines),
         Decision::Refuse { reasons } => panic!("{reasons:?}"),
     };
@@ -146,7 +162,7 @@ fn a_player_may_change_between_what_costs_nobody_an_encode() {
         Candidate { copy: Some(CopyVerdict::Possible), renditions: &[480, 720], live: &[360], ..candidate(&facts) };
     let any = Capabilities::default();
     let of = |film: &Candidate<'_>, caps: &Capabilities, quality| {
-        let wish = Wish { quality, audio_track: None };
+        let wish = Wish { quality, ..Wish::default() };
         match decide(film, caps, wish) {
             Decision::Play { method, lines, .. } => {
                 let ladder = ladder(film, caps, wish, method, lines);
@@ -221,7 +237,7 @@ fn a_browser_without_h264_is_offered_nothing_that_is_made() {
     let mut nine = file(Container::Mkv, "vp9", &["ac3"]);
     nine.video.as_mut().unwrap().height = 1080;
     let film = Candidate { copy: Some(CopyVerdict::Possible), renditions: &[480], live: &[360], ..candidate(&nine) };
-    check_of(&film, &bare, Wish { quality: Quality::Lines(480), audio_track: None }, Ok(Method::Remux));
+    check_of(&film, &bare, Wish { quality: Quality::Lines(480), ..Wish::default() }, Ok(Method::Remux));
     assert_eq!(ladder(&film, &bare, Wish::default(), Method::Remux, None), Ladder { original: true, lines: vec![] });
 }
 

@@ -153,6 +153,7 @@ fn variant(sitting: &Sitting, picture: &Rendition) -> Option<VideoVariant> {
     let video = film.facts.video.as_ref()?;
     let uri = format!("{}/index.m3u8", picture.name());
     let frame_rate = video.frame_rate;
+    let (width, height) = video.display_size();
     match picture {
         Rendition::Original => {
             film.timeline.copy.as_ref().ok()?;
@@ -160,8 +161,8 @@ fn variant(sitting: &Sitting, picture: &Rendition) -> Option<VideoVariant> {
             Some(VideoVariant {
                 uri,
                 codecs: codecs::video(video)?,
-                width: video.width,
-                height: video.height,
+                width,
+                height,
                 // Peaks of copied segments are not known; twice the average is what films have.
                 bandwidth: average.saturating_mul(2),
                 average,
@@ -171,7 +172,7 @@ fn variant(sitting: &Sitting, picture: &Rendition) -> Option<VideoVariant> {
         Rendition::Live(lines) => {
             let promised = u64::from(crate::timeline::live_rung(*lines, false).kbps) * 1000;
             let (peak, average) = film.version(*lines).map_or((promised * 3 / 2, promised), |version| version.rates());
-            let width = u64::from(video.width) * u64::from(*lines) / u64::from(video.height.max(1));
+            let width = u64::from(width) * u64::from(*lines) / u64::from(height.max(1));
             Some(VideoVariant {
                 uri,
                 codecs: codecs::ENCODED_VIDEO.into(),

@@ -25,11 +25,11 @@ use domain::{
     devices::Device,
     facts::{Container, Defect},
     playback::{
-        Candidate, Capabilities, Decision, Ladder, Method, Quality, Reason, Wish, decide, default_audio, heard_in,
-        ladder, may_hide_open_groups,
+        Candidate, Capabilities, Decision, FailedMethods, Ladder, Method, Quality, Reason, Wish, decide, default_audio,
+        heard_in, ladder, may_hide_open_groups,
     },
 };
-use renditions::Stored;
+use renditions::{Stored, segments::FilmKey};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{FileRow, TitleRow};
@@ -80,6 +80,8 @@ struct PlayForm {
     /// `auto`, `original`, or lines: `720p`, `480p`…
     quality: Option<String>,
     audio_track: Option<usize>,
+    /// `direct`, `remux`: ways that this browser has tried for this title, without getting a picture.
+    failed: Option<Vec<String>>,
     /// The play that this page had before, which is over. Without it, an earlier one of the same
     /// title and sign-in is.
     replaces: Option<String>,
@@ -136,7 +138,8 @@ async fn play(
     let quality = form.quality.as_deref().map(|text| {
         Quality::parse(text).ok_or_else(|| Problem::field("quality", "is auto, original, or lines like 720p"))
     });
-    let wish = Wish { quality: quality.transpose()?.unwrap_or_default(), audio_track: form.audio_track };
+    let failed = failed_methods(form.failed.as_deref().unwrap_or_default())?;
+    let wish = Wish { quality: quality.transpose()?.unwrap_or_default(), audio_track: form.audio_track, failed };
     if wish.audio_track.is_some_and(|n| files.iter().all(|f| f.facts.as_ref().is_none_or(|f| n >= f.audio.len()))) {
         return Err(Problem::field("audio_track", "is the number of a sound track of this title"));
     }
@@ -291,6 +294,18 @@ async fn chip_begins(house: &House, tenant: &Tenant, chosen: &Chosen<'_>, chip: 
     chip::begin(house, tenant, file_ref(chosen.file), track, crate::api::hls::INIT_BYTES).await
 }
 
+fn failed_methods(names: &[String]) -> Answer<FailedMethods> {
+    let mut failed = FailedMethods::default();
+    for name in names {
+        match name.as_str() {
+            "direct" => failed.direct = true,
+            "remux" => failed.remux = true,
+            _ => return Err(Problem::field("failed", "holds direct, remux, or both")),
+        }
+    }
+    Ok(failed)
+}
+
 pub(super) fn capabilities(form: CapabilitiesForm) -> Answer<Capabilities> {
     let sane =
         |list: &Option<Vec<String>>| list.as_ref().is_none_or(|l| l.len() <= 64 && l.iter().all(|c| c.len() <= 32));
@@ -375,10 +390,18 @@ async fn choose<'a>(
 ) -> Answer<Chosen<'a>> {
     let mut playable = Vec::new();
     let mut refused: Vec<Reason> = Vec::new();
+    // This viewer's loge could not make anything of it a moment ago.
+    let mut is_broken = false;
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
         let liked = || file.facts.as_ref().zip(hears).and_then(|(facts, language)| heard_in(facts, language));
-        let wish = Wish { audio_track: wish.audio_track.or_else(liked), ..wish };
-        let live = offered.lines(file);
+        let broken = house.broken.of(user, &film_key(file), house.clock.now());
+        if broken.is_whole() {
+            is_broken = true;
+            continue;
+        }
+        let failed = FailedMethods { remux: wish.failed.remux || broken.copy, ..wish.failed };
+        let wish = Wish { audio_track: wish.audio_track.or_else(liked), failed, ..wish };
+        let live = if broken.encode { vec![] } else { offered.lines(file) };
         let ready = house.renditions.lines_of(file).await?;
         let mut candidate =
             Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };
@@ -434,6 +457,10 @@ async fn choose<'a>(
                 }
                 // A version is of this very file, and so are its plans.
                 let timeline = timeline.or_else(|| stored.first().map(|version| version.timeline.clone()));
+                let timeline = match timeline {
+                    Some(timeline) if broken.sound_copy => Some(Arc::new(timeline.encoding_sounds())),
+                    timeline => timeline,
+                };
                 let audio_track = wish.audio_track;
                 playable.push(Chosen { file, method, lines, audio_track, ladder, reasons, timeline, ready, stored });
             }
@@ -448,6 +475,9 @@ async fn choose<'a>(
     refused.dedup();
     if files.iter().all(|f| f.missing_since.is_some()) {
         return Err(Problem::of(Code::FileMissing));
+    }
+    if is_broken {
+        return Err(Problem::of(Code::FileBroken));
     }
     let code = refusal(&refused);
     let problem = match code {
@@ -478,6 +508,10 @@ fn defect_of(files: &[FileRow]) -> Defect {
     let looked_into = there().find(|file| file.facts.is_some());
     let unreadable = if looked_into.is_some() { Defect::NoVideo } else { Defect::NotMedia };
     there().find_map(|file| file.defect).unwrap_or(unreadable)
+}
+
+fn film_key(file: &FileRow) -> FilmKey {
+    FilmKey { file: file.id.clone(), size: file.size_bytes, mtime_ns: file.mtime_ns }
 }
 
 /// A disk that is away is another thing than a file that is gone.

@@ -300,7 +300,7 @@ pub fn index_streams() -> Vec<String> {
     let mut args = list(&["-hide_banner", "-v", "level+error", "-protocol_whitelist", PROTOCOLS]);
     args.extend(list(&["-format_whitelist", FORMATS, "-codec_whitelist", &decoders(), "-max_streams", MAX_STREAMS]));
     args.extend(list(&["-threads", "1", "-fflags", "+genpts", "-show_entries"]));
-    args.push("format=start_time,duration:stream=codec_type,codec_name,start_time,duration,sample_rate:stream_tags=DURATION:stream_disposition=attached_pic".into());
+    args.push("format=format_name,start_time,duration:stream=codec_type,codec_name,has_b_frames,start_time,duration,sample_rate:stream_tags=DURATION:stream_disposition=attached_pic".into());
     args.extend(list(&["-of", "json=compact=1", "-i", INPUT]));
     args
 }

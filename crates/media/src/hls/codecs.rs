@@ -45,7 +45,7 @@ pub fn video(facts: &VideoFacts) -> Option<String> {
 
 /// Whether this sound may be copied into a segment: plain AAC and nothing cleverer.
 pub fn is_copyable_aac(facts: &AudioFacts) -> bool {
-    facts.codec == "aac" && facts.profile.as_deref().is_none_or(|p| p == "LC") && facts.channels <= 8
+    facts.fits_segments() && facts.profile.as_deref().is_none_or(|p| p == "LC") && facts.channels <= 8
 }
 
 #[cfg(test)]
