@@ -115,7 +115,7 @@ async function nodeTests(folder) {
       cwd: root,
       env: cargoEnv(house.env),
       expect: `tests/${folder} failed`,
-      limitS: 1500,
+      limitS: 2100,
     });
     return { without: [...house.missing, ...readFileSync(skips, "utf8").split("\n").filter(Boolean)] };
   } finally {
