@@ -28,6 +28,18 @@ pub fn is_beyond_play(size_bytes: u64, mut read: impl FnMut(u64, &mut [u8]) -> u
     !is_matroska && declared_length(size_bytes, read).is_some_and(|declared| is_cut(declared, size_bytes))
 }
 
+/// Returns whether a file begins like a film of a kind that is not taken: a transport stream of a
+/// recorder, a disc's program stream, FLV, Windows Media, Ogg, RealMedia.
+pub fn is_of_another_kind(mut read: impl FnMut(u64, &mut [u8]) -> usize) -> bool {
+    const PACKET: usize = 188;
+    let mut head = [0; 2 * PACKET + 1];
+    let got = read(0, &mut head);
+    let head = &head[..got.min(head.len())];
+    let is_transport = [0, PACKET, 2 * PACKET].iter().all(|at| head.get(*at) == Some(&0x47));
+    let marks: [&[u8]; 5] = [b"\0\0\x01\xba", b"FLV\x01", b"\x30\x26\xb2\x75", b"OggS", b".RMF"];
+    is_transport || marks.iter().any(|mark| head.starts_with(mark))
+}
+
 /// Whether so much is missing that it is not worth starting: more than a fiftieth. A film that
 /// lost its last second still plays.
 pub const fn is_cut(declared: u64, size_bytes: u64) -> bool {
@@ -134,6 +146,20 @@ mod tests {
         assert!(!beyond(fragments.clone()) && !beyond(fragments[..500].to_vec()));
         let matroska = [&[0x1a, 0x45, 0xdf, 0xa3, 0x82, 0, 0, 0x18, 0x53, 0x80, 0x67, 0x50, 0][..], &[0; 60]].concat();
         assert!(is_cut(declared(&matroska).unwrap(), matroska.len() as u64) && !beyond(matroska));
+    }
+
+    #[test]
+    fn other_films_are_told_from_no_films() {
+        let of = |bytes: Vec<u8>| {
+            is_of_another_kind(|_, out| {
+                let n = bytes.len().min(out.len());
+                out[..n].copy_from_slice(&bytes[..n]);
+                n
+            })
+        };
+        let packet = [&[0x47][..], &[0; 187]].concat();
+        assert!(of(packet.repeat(3)) && of(b"OggS\0\x02".to_vec()) && of(b"\0\0\x01\xbaD".to_vec()));
+        assert!(!of(packet) && !of(b"GIF89a".to_vec()) && !of(vec![]) && !of(boxed(b"ftyp", 20, 12)));
     }
 
     #[test]

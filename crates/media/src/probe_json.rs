@@ -132,6 +132,8 @@ pub fn defect_of(message: &[u8]) -> Defect {
     let says = |needles: &[&str]| needles.iter().any(|n| text.contains(n));
     if says(&["protected: "]) {
         Defect::Protected
+    } else if says(&["unsupported: "]) {
+        Defect::Unsupported
     } else if says(&["number of streams exceeds"]) {
         Defect::TooManyTracks
     } else if says(&["not on whitelist", "not in whitelist", "not whitelisted"]) {

@@ -83,6 +83,9 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
                 Outcome::Done(answer) => Outcome::Done(supplement::added_to(answer, locks, open.size_bytes, read)),
                 // Its tracks make no sense without their key.
                 Outcome::Failed(said) if locks.protected => Outcome::Failed(format!("{PROTECTED}{said}")),
+                Outcome::Failed(said) if extent::is_of_another_kind(read) => {
+                    Outcome::Failed(format!("{UNSUPPORTED}{said}"))
+                }
                 ended => ended,
             }
         }
@@ -105,6 +108,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
 const CUT: &str = "truncated: the file ends long before it says it does";
 
 const PROTECTED: &str = "protected: ";
+const UNSUPPORTED: &str = "unsupported: ";
 
 pub fn is_cut(open: &OpenFile) -> bool {
     let read = |at, out: &mut [u8]| rustix::io::pread(&open.fd, out, at).unwrap_or(0);
