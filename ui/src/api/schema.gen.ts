@@ -30,6 +30,16 @@ export interface AuditView {
   result: string;
   target?: string | null;
 }
+export interface BrowserAsk {
+  capabilities: CapabilitiesForm;
+  /** At most 100. */
+  titles: string[];
+}
+export interface BrowserVerdict {
+  /** `direct`, `remux`, `rendition` or `transcode`; nothing where it would be refused. */
+  method?: string | null;
+  title_id: string;
+}
 export interface CacheShare {
   used_bytes: number;
   user_id: string;
@@ -79,6 +89,7 @@ export interface Capacity {
 export interface ChapterView {
   end_s: number;
   start_s: number;
+  /** Its number where the film does not name it. */
   title?: string | null;
 }
 /** Of an H.264 film of 1920 × 1080 at 25 frames a second. */
@@ -165,6 +176,8 @@ export interface FileView {
   bitrate?: number | null;
   container?: string | null;
   defect?: string | null;
+  /** What the defect means, and what helps. */
+  defect_text?: string | null;
   duration_s?: number | null;
   height?: number | null;
   id: string;
@@ -174,6 +187,7 @@ export interface FileView {
   playability: string;
   size_bytes: number;
   video_codec?: string | null;
+  /** As it is seen, in square pixels. */
   width?: number | null;
 }
 export interface FolderCheck {
@@ -333,6 +347,14 @@ export interface List_AlertView {
 /** Every list. */
 export interface List_AuditView {
   items: ({ action: string; actor: string; address?: string | null; at: string; id: string; result: string; target?: string | null })[];
+  /** Ask again with `cursor` set to this for what comes next. */
+  next_cursor?: string | null;
+  /** How many there are in all, where that is known. */
+  total?: number | null;
+}
+/** Every list. */
+export interface List_BrowserVerdict {
+  items: ({ method?: string | null; title_id: string })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */
@@ -883,6 +905,7 @@ export interface TitleCard {
   progress?: ProgressView | null;
   size_bytes: number;
   video_codec?: string | null;
+  /** As it is seen, in square pixels. */
   width: number;
   year?: number | null;
 }

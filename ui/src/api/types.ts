@@ -110,6 +110,7 @@ export interface TitleCard {
 }
 export interface TitleFile {
   id: string;
+  /** Nothing while nobody has looked inside, and for what is no film. */
   container?: string | null;
   size_bytes: number;
   duration_s?: number | null;
@@ -120,6 +121,8 @@ export interface TitleFile {
   bitrate?: number | null;
   playability: Playability;
   defect?: string | null;
+  /** What the defect means, and what helps. */
+  defect_text?: string | null;
   missing: boolean;
   path?: string | null;
 }

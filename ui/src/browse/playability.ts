@@ -31,8 +31,8 @@ export function why(title: Pick<Title, "playability" | "missing" | "container" |
     case "broken":
       return {
         tone: "trouble",
-        word: "Damaged",
-        text: title.files.find((f) => f.defect)?.defect ?? "This file is damaged or is not a film. A fresh copy of it would help.",
+        word: "Does not play",
+        text: title.files.find((f) => f.defect_text)?.defect_text ?? "This file is damaged or is not a film. A fresh copy of it would help.",
       };
     case "unknown":
       return {
