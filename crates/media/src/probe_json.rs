@@ -243,13 +243,14 @@ fn dolby_vision(stream: &Value) -> Option<DolbyVision> {
     })
 }
 
-/// The layouts that AAC has numbers for and browsers know. Others are named in its configuration,
-/// where ffprobe often shows no layout at all.
-const NUMBERED_LAYOUTS: [&str; 6] = ["mono", "stereo", "3.0", "4.0", "5.0", "5.1"];
+/// The layouts that AAC has numbers for and browsers know, by their number of channels. Others are
+/// named in its configuration, where ffprobe often says no layout at all.
+pub(crate) const NUMBERED_LAYOUTS: [&str; 6] = ["mono", "stereo", "3.0", "4.0", "5.0", "5.1"];
 
 fn has_channel_map(codec: &str, channels: u32, stream: &Value) -> bool {
     let layout = stream.get("channel_layout").and_then(Value::as_str);
-    codec == "aac" && (channels > 6 || layout.is_some_and(|layout| !NUMBERED_LAYOUTS.contains(&layout)))
+    let is_numbered = layout.map_or(channels <= 2, |layout| NUMBERED_LAYOUTS.contains(&layout));
+    codec == "aac" && (channels > 6 || !is_numbered)
 }
 
 /// A track about the film, by its flags or its name.

@@ -58,7 +58,7 @@ export const en = {
     direct: "Plays at once",
     needs_preparing: "Needs preparing",
     prepared: "Prepared",
-    broken: "Damaged",
+    broken: "Does not play",
     unknown: "Not examined yet",
   },
   methods: {

@@ -181,6 +181,11 @@ fn stream(track: &Track) -> Value {
             put("codec_name", json!(sound.codec));
             put("profile", json!(sound.profile));
             put("channels", json!(sound.channels));
+            // Only AAC whose channels have a number is known here at all.
+            if sound.codec == "aac" && sound.channels <= 6 {
+                let layout = crate::probe_json::NUMBERED_LAYOUTS.get(sound.channels as usize - 1);
+                put("channel_layout", json!(layout));
+            }
             put("sample_rate", json!(sound.rate_hz.to_string()));
         }
         Content::Words(codec) => {
