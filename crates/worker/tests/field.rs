@@ -195,7 +195,7 @@ fn cases(chapters: &'static str) -> Vec<Case> {
                 renamed.video.as_mut().unwrap().sample_entry = Some("hvc1".into());
                 assert_eq!(decided(&renamed, &safari), WEB);
             },
-            Err(Reason::VideoCodecNotPlayable),
+            Err(Reason::CodecNameNotPlayable),
         ),
         film(
             "told.mp4",
