@@ -8,6 +8,7 @@ use media::storyboard::sheet::Size;
 const TRANSFER_PQ: i32 = 16;
 const TRANSFER_HLG: i32 = 18;
 const PRIMARIES_BT2020: i32 = 9;
+const PRIMARIES_UNNAMED: i32 = 2;
 
 /// What a film means by white, and what it may go up to, in candela per square metre.
 const WHITE: f32 = 203.0;
@@ -53,6 +54,11 @@ impl Bright {
     }
 }
 
+/// Whether colours are those of BT.2020, as they are of HDR that does not name them.
+const fn is_wide(primaries: i32) -> bool {
+    matches!(primaries, PRIMARIES_BT2020 | PRIMARIES_UNNAMED)
+}
+
 /// Of the lookup tables; finer is not seen.
 const STEPS: usize = 4096;
 
@@ -68,7 +74,7 @@ pub fn brought_down(rgb48: &[u8], size: Size, bright: Bright, primaries: i32) ->
     let pixel = |at: &[u8]| {
         let of = |n: usize| light[(usize::from(u16::from_le_bytes([at[n], at[n + 1]])) * STEPS) >> 16];
         let mut rgb = [of(0), of(2), of(4)];
-        if primaries == PRIMARIES_BT2020 {
+        if is_wide(primaries) {
             rgb = narrowed(rgb);
         }
         let brightest = rgb[0].max(rgb[1]).max(rgb[2]).max(1e-6);
@@ -150,6 +156,7 @@ mod tests {
         }
         let red = one([0.58, 0.1, 0.1], Bright::Pq, PRIMARIES_BT2020);
         let same = one([0.58, 0.1, 0.1], Bright::Pq, 1);
+        assert_eq!(one([0.58, 0.1, 0.1], Bright::Pq, PRIMARIES_UNNAMED), red, "what HDR is unless it says so");
         assert!(red[2] > 200 && same[2] > 180 && red[2] >= same[2], "{red:?} {same:?}");
     }
 
