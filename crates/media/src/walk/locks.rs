@@ -83,3 +83,69 @@ fn is_encrypted<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<bo
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
+        [id, &[0x01], &(body.len() as u64).to_be_bytes()[1..], body].concat()
+    }
+
+    /// A file of one track of this kind, whose frames went through these encodings.
+    fn matroska(kind: u8, encodings: &[Vec<u8>]) -> Vec<u8> {
+        let list: Vec<u8> = encodings.iter().flat_map(|one| element(&[0x62, 0x40], one)).collect();
+        let entry = [element(&[0xd7], &[1]), element(&[0x83], &[kind]), element(&[0x6d, 0x80], &list)].concat();
+        let tracks = element(&[0x16, 0x54, 0xae, 0x6b], &element(&[0xae], &entry));
+        let info = element(&[0x15, 0x49, 0xa9, 0x66], &[]);
+        let header = element(&[0x1a, 0x45, 0xdf, 0xa3], &element(&[0x42, 0x82], b"matroska"));
+        [header, element(&[0x18, 0x53, 0x80, 0x67], &[info, tracks].concat())].concat()
+    }
+
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn mp4(entry: &[u8; 4]) -> Vec<u8> {
+        let table = boxed(b"stsd", &[&[0; 8][..], &boxed(entry, &[0; 78])].concat());
+        let media = boxed(b"mdia", &boxed(b"minf", &boxed(b"stbl", &table)));
+        [boxed(b"ftyp", b"isom\0\0\0\0"), boxed(b"moov", &boxed(b"trak", &media))].concat()
+    }
+
+    fn of(bytes: &[u8]) -> Locks {
+        locks(bytes.len() as u64, |at, out| {
+            let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+            let n = rest.len().min(out.len());
+            out[..n].copy_from_slice(&rest[..n]);
+            n
+        })
+    }
+
+    #[test]
+    fn what_was_done_to_frames_is_found() {
+        let open = Locks::default();
+        let compressed = Locks { compressed: true, ..open };
+        let protected = Locks { protected: true, ..open };
+        let compression = |algorithm: Option<u8>| {
+            let algorithm = algorithm.map_or_else(Vec::new, |number| element(&[0x42, 0x54], &[number]));
+            element(&[0x50, 0x34], &algorithm)
+        };
+        let encrypted = || element(&[0x50, 0x33], &[1]);
+        for (bytes, expected) in [
+            (matroska(1, &[]), open),
+            (matroska(1, &[compression(Some(0))]), compressed),
+            (matroska(2, &[compression(None)]), compressed),
+            (matroska(1, &[compression(Some(3))]), open),
+            // Subtitles are not handed to a browser as they are.
+            (matroska(0x11, &[compression(Some(0))]), open),
+            (matroska(1, &[encrypted()]), protected),
+            (mp4(b"avc1"), open),
+            (mp4(b"encv"), protected),
+            (mp4(b"enca"), protected),
+            (b"RIFF\0\0\0\0AVI ".to_vec(), open),
+            (vec![], open),
+        ] {
+            assert_eq!(of(&bytes), expected, "{bytes:?}");
+        }
+    }
+}
