@@ -13,6 +13,8 @@ use domain::{
 use std::path::{Path, PathBuf};
 
 const JSON: u32 = 1 << 20;
+/// Looking into a film goes behind everything else on the machine: it takes what it takes.
+const TIME_MS: u32 = 300_000;
 const PICTURE: &str = "testsrc2=s=320x180:r=25:d=10";
 const SOUND: &str = "sine=f=440:r=48000:d=10";
 const H264: &[&str] = &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50"];
@@ -281,11 +283,12 @@ fn what_is_known_of_a_film_and_what_is_decided_from_it() {
     std::fs::write(&chapters, format!(";FFMETADATA1\n{}", (0..1_200).map(one).collect::<String>())).unwrap();
     let chapters: &'static str = chapters.to_str().unwrap().to_owned().leak();
     let mut data = house.dial(1);
+    data.set_read_timeout(None).unwrap();
     let mut wrong = Vec::new();
     for (id, case) in cases(chapters).iter().enumerate() {
         make(&house.library, case);
         let file = house.file(case.name.as_bytes(), None);
-        let (status, bytes) = job(&mut data, id as u64, Job::Probe { file }, JSON, 20_000);
+        let (status, bytes) = job(&mut data, id as u64, Job::Probe { file }, JSON, TIME_MS);
         let ending = case.name.rsplit('.').next().and_then(Container::from_extension);
         let found = match status {
             Status::Ok => media::probe_json::parse(&bytes, ending),
@@ -349,12 +352,13 @@ fn posters_in(mut house: House) {
     ffmpeg(&[&base[..], &[solid("red")], &attach, &h264, &[&path("cover.mkv")]].concat());
     ffmpeg(&[&base[..], &[solid("red")], &h264, &[&path("bare.mkv")]].concat());
     let mut data = house.dial(1);
+    data.set_read_timeout(None).unwrap();
     let mut next = 0;
     let mut poster = |house: &House, name: &str, picture_track| {
         next += 1;
         let moments_ms = vec![1_000, 1_400, 1_900, 2_500, 600];
         let asked = Job::Poster { file: house.file(name.as_bytes(), None), picture_track, moments_ms, width: 160 };
-        let (status, jpeg) = job(&mut data, next, asked, 1 << 20, 20_000);
+        let (status, jpeg) = job(&mut data, next, asked, 1 << 20, TIME_MS);
         assert_eq!(status, Status::Ok, "{name}: {}", String::from_utf8_lossy(&jpeg));
         average(&jpeg, &house.library)
     };
@@ -380,9 +384,10 @@ fn a_plain_colour_is_no_poster() {
     let base = ["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", picture];
     ffmpeg(&[&base[..], H264, &["-g", "25"], &[to.to_str().unwrap()]].concat());
     let mut data = house.dial(1);
+    data.set_read_timeout(None).unwrap();
     let mut bytes_of = |moments_ms: Vec<u64>| {
         let asked = Job::Poster { file: house.file(b"gray.mkv", None), picture_track: 0, moments_ms, width: 160 };
-        let (status, jpeg) = job(&mut data, 1, asked, 1 << 20, 20_000);
+        let (status, jpeg) = job(&mut data, 1, asked, 1 << 20, TIME_MS);
         assert_eq!(status, Status::Ok, "{}", String::from_utf8_lossy(&jpeg));
         jpeg.len()
     };
