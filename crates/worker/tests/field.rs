@@ -227,8 +227,8 @@ fn cases(chapters: &'static str) -> Vec<Case> {
         ),
         film(
             "small.avi",
-            &[&["-s", "96x64", "-c:v", "mpeg4", "-c:a", "libmp3lame"]],
-            |f| assert_eq!(seen(f), (96, 64)),
+            &[&["-vf", "scale=96:54", "-c:v", "mpeg4", "-c:a", "libmp3lame"]],
+            |f| assert_eq!(seen(f), (96, 54)),
             Err(Reason::VideoCodecNotPlayable),
         ),
         no_film("bought.m4v", &[H264, AAC, &["-f", "mp4"]], bought, Defect::Protected),
