@@ -98,6 +98,12 @@ impl House {
         Self::on(data, runtime, env)
     }
 
+    /// With its data on a disk of the test's choice.
+    pub fn open_on(disk: &Path, runtime: Runtime) -> Self {
+        let data = tempfile::Builder::new().prefix("loge-t").tempdir_in(disk).expect("a data folder");
+        Self::on(data, runtime, &[])
+    }
+
     fn on(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)]) -> Self {
         Self::at(data, runtime, env, "127.0.0.1:0")
     }

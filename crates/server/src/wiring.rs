@@ -19,7 +19,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use store::Store;
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
-use vitals::{House, HouseView, Vitals};
+use vitals::{House, HouseView, Vitals, WriteFault};
 
 /// Everything that runs.
 pub(crate) struct Rooms {
@@ -136,6 +136,9 @@ impl Rooms {
         let set_aside =
             self.store.files_set_aside().await.unwrap_or_default().into_iter().map(|(_, name)| name).collect();
         let runtime = self.loges.runtime();
+        // Tries a small write while the last one failed, so that the alert goes away by itself.
+        self.store.can_write().await;
+        let (database_bytes, database_log_bytes) = self.store.size_bytes().await;
         let house = House {
             viewers_now: self.streams.viewers(),
             viewers_max: settings.as_ref().map_or(before.viewers_max, |s| s.max_viewers),
@@ -152,6 +155,12 @@ impl Rooms {
             cache_pause: self.segments.pause(),
             chip_off: settings.as_ref().is_some_and(|s| s.hardware_encoding) && self.chip_kept_failing().await,
             setup_required,
+            writes_fail: self
+                .store
+                .write_failure()
+                .map(|f| if f.full { WriteFault::NoSpace } else { WriteFault::Failing }),
+            database_bytes,
+            database_log_bytes,
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
         self.facts.set(house.clone(), roots);

@@ -78,7 +78,12 @@ pub(crate) fn is_dangling(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }
 
-fn is_full(error: &DbErr) -> bool {
+/// Whether a rule of the schema refused a row: the database works then.
+pub(crate) fn is_constraint(error: &DbErr) -> bool {
+    error.sql_err().is_some()
+}
+
+pub(crate) fn is_full(error: &DbErr) -> bool {
     let (DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e)) = error else { return false };
     let RuntimeErr::SqlxError(e) = e else { return false };
     // SQLITE_FULL; disk_full and out-of-space classes of PostgreSQL.

@@ -28,6 +28,7 @@ mod settings;
 mod timelines;
 mod titles;
 mod users;
+mod writer;
 
 pub use audit::{AuditBroken, AuditEntry, AuditRow};
 pub use error::StoreError;
@@ -44,3 +45,4 @@ pub use settings::{PinnedImage, Settings};
 pub use timelines::StoredIndex;
 pub use titles::{FileRow, FileSummary, Page, TitleQuery, TitleRow, TitleSort};
 pub use users::{Change, NewUser, Preferences, User};
+pub use writer::WriteFailure;

@@ -5,12 +5,13 @@ use crate::{
     error::{StoreError, is_dangling, reading, unreadable, writing},
     open::{Store, Turn, commit},
     users::Change,
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{FolderId, FolderState, LibraryId, LibraryKind, Role, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, SelectStatement, SimpleExpr},
 };
 use std::{
@@ -369,7 +370,7 @@ pub(crate) fn granted(user: &UserId) -> SelectStatement {
 }
 
 async fn insert_folder(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     library: &LibraryId,
     id: &FolderId,
     path: &std::path::Path,

@@ -7,11 +7,12 @@ use crate::{
     facts,
     open::{Store, Turn, commit},
     titles::{FileRow, best_file_of_title, to_file},
+    writer::Transaction,
 };
 use domain::{FileId, FolderId, TitleId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 use std::collections::HashMap;
@@ -353,7 +354,7 @@ impl Store {
 /// Brings the rows of subtitles beside a film to what the walk saw. Numbers of files that stayed
 /// stay; one that changed is read again. Returns whether anything differs now.
 pub(crate) async fn set_beside(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     file_id: &str,
     seen: &[NewBeside],
 ) -> Result<bool, StoreError> {
@@ -403,7 +404,7 @@ pub(crate) async fn set_beside(
 }
 
 /// The bytes of a file are others now: what was made of the old ones is worth nothing.
-pub(crate) async fn forget(transaction: &DatabaseTransaction, title_id: &str, file_id: &str) -> Result<(), StoreError> {
+pub(crate) async fn forget(transaction: &Transaction, title_id: &str, file_id: &str) -> Result<(), StoreError> {
     storyboard::Entity::delete_by_id(title_id).exec(transaction).await.map_err(writing(STORYBOARDS))?;
     subtitle::Entity::delete_many()
         .filter(subtitle::Column::FileId.eq(file_id))

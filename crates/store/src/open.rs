@@ -3,19 +3,32 @@
 //! SQLite has a writer pool of exactly one connection, which is the queue of writers, and a small
 //! pool of readers that see a consistent snapshot beside it (WAL). PostgreSQL has one pool.
 
-use crate::error::{StoreError, reading, writing};
+use crate::{
+    error::{StoreError, reading, writing},
+    settings,
+    writer::{Health, MaxPages, Transaction, WriteFailure, guard_postgres, guard_sqlite},
+};
 use base::Clock;
 use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
+use tokio::{sync::Mutex, time::Instant};
+
+/// While writes fail, a small one is tried this often at most.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBE_WAIT: Duration = Duration::from_secs(2);
+const PROBE: &str = "write_probe";
 
 /// Where the house keeps its memory.
 #[derive(Debug, Clone)]
@@ -55,6 +68,9 @@ struct Shared {
     reader: DatabaseConnection,
     clock: Arc<dyn Clock>,
     file: Option<PathBuf>,
+    health: Arc<Health>,
+    max_pages: MaxPages,
+    probed: Mutex<Option<Instant>>,
 }
 
 /// Decisions that read before they write and must not run twice at once. SQLite has one writer
@@ -84,8 +100,10 @@ impl Store {
 
     async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let place = path.display().to_string();
+        let max_pages: MaxPages = Arc::new(AtomicU32::new(u32::MAX));
         let connect = |source| OpenError::Connect { place: place.clone(), source };
-        let writer = sea_orm::Database::connect(sqlite_options(&path, 1)).await.map_err(connect)?;
+        let writer =
+            sea_orm::Database::connect(sqlite_options(&path, Use::Write, &max_pages)).await.map_err(connect)?;
         let checked = async {
             refuse_old_sqlite(&writer).await?;
             quick_check(&writer).await?;
@@ -96,8 +114,9 @@ impl Store {
             return Err(e);
         }
         let connect = |source| OpenError::Connect { place: place.clone(), source };
-        let reader = sea_orm::Database::connect(sqlite_options(&path, 4)).await.map_err(connect)?;
-        Ok(Self(Arc::new(Shared { writer, reader, clock, file: Some(path) })))
+        let options = sqlite_options(&path, Use::Read, &max_pages);
+        let reader = sea_orm::Database::connect(options).await.map_err(connect)?;
+        Ok(Self::with(writer, reader, clock, Some(path), max_pages))
     }
 
     async fn open_postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
@@ -110,12 +129,24 @@ impl Store {
             .acquire_timeout(Duration::from_secs(30))
             .statement_timeout(Duration::from_secs(30))
             .set_application_name("loge")
-            .sqlx_logging(false);
+            .sqlx_logging(false)
+            .map_sqlx_postgres_pool_opts(guard_postgres);
         // The URL may hold a password, so the text names only the kind.
         let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
         let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
         migrate(&pool).await?;
-        Ok(Self(Arc::new(Shared { writer: pool.clone(), reader: pool, clock, file: None })))
+        Ok(Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))))
+    }
+
+    fn with(
+        writer: DatabaseConnection,
+        reader: DatabaseConnection,
+        clock: Arc<dyn Clock>,
+        file: Option<PathBuf>,
+        max_pages: MaxPages,
+    ) -> Self {
+        let (health, probed) = (Arc::default(), Mutex::default());
+        Self(Arc::new(Shared { writer, reader, clock, file, health, max_pages, probed }))
     }
 
     /// Closes the connections; the write-ahead log is folded into the file.
@@ -136,18 +167,57 @@ impl Store {
         Ok(())
     }
 
+    /// Returns since when writes fail, if the last one did. Costs nothing.
+    pub fn write_failure(&self) -> Option<WriteFailure> {
+        self.0.health.failure()
+    }
+
+    /// Returns whether writes reach the disk. While the last one failed, a small one is tried, at
+    /// most one each second, so that the answer turns good by itself.
+    pub async fn can_write(&self) -> bool {
+        // Whoever comes while one is tried takes what is known.
+        if self.write_failure().is_some()
+            && let Ok(mut probed) = self.0.probed.try_lock()
+            && probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY)
+        {
+            *probed = Some(Instant::now());
+            let _ = tokio::time::timeout(PROBE_WAIT, self.probe()).await;
+        }
+        self.write_failure().is_none()
+    }
+
+    /// Returns how large the file of SQLite and its write-ahead log are; zero for PostgreSQL.
+    pub async fn size_bytes(&self) -> (u64, u64) {
+        let Some(file) = &self.0.file else { return (0, 0) };
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        let size = async |path: &Path| tokio::fs::metadata(path).await.map_or(0, |m| m.len());
+        (size(file).await, size(Path::new(&log)).await)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let now = self.clock().now();
+        let transaction = self.write(Turn::Any, "a probe").await?;
+        settings::set_value(&transaction, PROBE, now.0.to_string()).await?;
+        commit(transaction, "a probe").await
+    }
+
     /// A consistent copy beside the running house. Needs as much free space as the database has;
     /// the copy is on the disk when this returns.
     ///
     /// # Errors
     /// When it cannot be written, or the database is PostgreSQL, which brings its own tools.
     pub async fn vacuum_into(&self, to: &Path) -> Result<(), StoreError> {
-        if self.0.file.is_none() {
-            return Err(StoreError::NoCopy);
-        }
+        let Some(file) = &self.0.file else { return Err(StoreError::NoCopy) };
         let Some(text) = to.to_str() else { return Err(StoreError::NoCopy) };
         let statement = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [text.into()]);
-        self.0.writer.execute_raw(statement).await.map_err(writing("the copy"))?;
+        // A connection of its own: the writer is not held up while a large file is copied, and
+        // nothing of a copy that fails stays behind in it.
+        let options = sqlite_options(file, Use::Write, &self.0.max_pages);
+        let copier = sea_orm::Database::connect(options).await.map_err(writing("the copy"))?;
+        let copied = copier.execute_raw(statement).await;
+        let _ = copier.close().await;
+        copied.map_err(writing("the copy"))?;
         let path = to.to_owned();
         // VACUUM INTO does not wait for the disk by itself.
         let synced = tokio::task::spawn_blocking(move || std::fs::File::open(path).and_then(|f| f.sync_all())).await;
@@ -185,6 +255,7 @@ impl Store {
     /// When the database cannot be written.
     #[doc(hidden)]
     pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        self.0.max_pages.store(pages, Ordering::Release);
         let sql = format!("PRAGMA max_page_count = {pages}");
         self.0.writer.execute_unprepared(&sql).await.map_err(writing("the limit"))?;
         Ok(())
@@ -200,7 +271,8 @@ impl Store {
 
     /// Begins a write. Dropping it without [`commit`] undoes everything, also when the caller's
     /// future is dropped in the middle.
-    pub(crate) async fn write(&self, turn: Turn, what: &'static str) -> Result<DatabaseTransaction, StoreError> {
+    pub(crate) async fn write(&self, turn: Turn, what: &'static str) -> Result<Transaction, StoreError> {
+        let now = self.clock().now();
         let failed = |source| StoreError::Write { what, source };
         // IMMEDIATE: another process (the command line) may write too, and a lock taken late
         // cannot be waited for.
@@ -208,7 +280,9 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.0.writer.begin_with_options(options).await.map_err(failed)?;
+        let begun = self.0.writer.begin_with_options(options).await;
+        let begun = begun.inspect_err(|e| self.0.health.failed(self.0.health.next(), e, now)).map_err(failed)?;
+        let transaction = Transaction::new(begun, self.0.health.clone(), now);
         if !matches!(turn, Turn::Any) && transaction.get_database_backend() == DbBackend::Postgres {
             let lock = format!("SELECT pg_advisory_xact_lock({})", turn as i64);
             transaction.execute_unprepared(&lock).await.map_err(failed)?;
@@ -217,19 +291,33 @@ impl Store {
     }
 }
 
-pub(crate) async fn commit(transaction: DatabaseTransaction, what: &'static str) -> Result<(), StoreError> {
+pub(crate) async fn commit(transaction: Transaction, what: &'static str) -> Result<(), StoreError> {
     transaction.commit().await.map_err(|source| StoreError::Write { what, source })
 }
 
-fn sqlite_options(path: &Path, connections: u32) -> ConnectOptions {
+/// What a pool of connections is for.
+#[derive(Clone, Copy)]
+enum Use {
+    /// A few that see a consistent snapshot and cannot change anything.
+    Read,
+    /// Exactly one, which is the queue of writers.
+    Write,
+}
+
+fn sqlite_options(path: &Path, purpose: Use, max_pages: &MaxPages) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite::memory:");
     let path = path.to_owned();
+    let max_pages = max_pages.clone();
     options
-        .max_connections(connections)
+        .max_connections(match purpose {
+            Use::Read => 4,
+            Use::Write => 1,
+        })
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(30))
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(move |pool| guard_sqlite(pool, &max_pages))
         .map_sqlx_sqlite_opts(move |sqlite| {
             // By path and not by URL: a `?` or `%` in a folder name is just a character.
             sqlite
@@ -246,6 +334,7 @@ fn sqlite_options(path: &Path, connections: u32) -> ConnectOptions {
                 .pragma("journal_size_limit", "67108864")
                 .pragma("temp_store", "MEMORY")
                 .pragma("trusted_schema", "OFF")
+                .pragma("query_only", if matches!(purpose, Use::Read) { "ON" } else { "OFF" })
         });
     options
 }

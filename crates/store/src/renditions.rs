@@ -9,12 +9,13 @@ use crate::{
     settings::{set_value, value},
     titles::{FileRow, best_file_of_title, to_file},
     users::Change,
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{FileId, JobId, RenditionState, TitleId, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde::{Deserialize, Serialize};
@@ -416,7 +417,7 @@ impl Store {
 }
 
 /// The title whose list entry speaks of this version too.
-async fn title_of(transaction: &DatabaseTransaction, id: &JobId) -> Result<Option<String>, StoreError> {
+async fn title_of(transaction: &Transaction, id: &JobId) -> Result<Option<String>, StoreError> {
     file::Entity::find()
         .join_rev(JoinType::InnerJoin, file_of_rendition())
         .filter(Expr::col((rendition::Entity, rendition::Column::Id)).eq(id.as_str()))

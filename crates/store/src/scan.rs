@@ -8,6 +8,7 @@ use crate::{
     looks::{self, NewBeside},
     open::{Store, Turn, commit},
     search,
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{
@@ -17,8 +18,8 @@ use domain::{
     playback::{self, Playability},
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::Expr,
 };
 use std::collections::BTreeSet;
 
@@ -157,7 +158,7 @@ enum Did {
 
 struct Batch<'a> {
     store: &'a Store,
-    transaction: &'a DatabaseTransaction,
+    transaction: &'a Transaction,
     library: &'a LibraryId,
     folder: &'a FolderId,
     now: UnixMs,
@@ -368,7 +369,7 @@ impl Batch<'_> {
 }
 
 /// Writes what lists show of a title: its best file in short, and whether anything of it is there.
-pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str) -> Result<(), StoreError> {
+pub(crate) async fn summarise(transaction: &Transaction, title_id: &str) -> Result<(), StoreError> {
     let files = file::Entity::find()
         .filter(file::Column::TitleId.eq(title_id))
         .order_by_asc(file::Column::Id)
@@ -406,7 +407,7 @@ pub(crate) async fn summarise(transaction: &DatabaseTransaction, title_id: &str)
 }
 
 /// Whether a version of this file as it is now is there.
-async fn is_prepared(transaction: &DatabaseTransaction, file: &file::Model) -> Result<bool, StoreError> {
+async fn is_prepared(transaction: &Transaction, file: &file::Model) -> Result<bool, StoreError> {
     let done = rendition::Entity::find()
         .filter(rendition::Column::FileId.eq(file.id.as_str()))
         .filter(rendition::Column::SizeBytes.eq(file.size_bytes))

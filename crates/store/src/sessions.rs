@@ -5,12 +5,13 @@ use crate::{
     entities::{refresh_token, session, user},
     error::{StoreError, reading, unreadable, writing},
     open::{Store, Turn, commit},
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{SessionId, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 
@@ -253,7 +254,7 @@ fn is_live(now: UnixMs) -> SimpleExpr {
         .and(session::Column::LastSeenAt.gt(now.0 - SESSION_IDLE_MS))
 }
 
-async fn end(transaction: &DatabaseTransaction, id: &str, now: UnixMs) -> Result<bool, StoreError> {
+async fn end(transaction: &Transaction, id: &str, now: UnixMs) -> Result<bool, StoreError> {
     let done = session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(now.0))
         .filter(session::Column::Id.eq(id))
@@ -264,13 +265,13 @@ async fn end(transaction: &DatabaseTransaction, id: &str, now: UnixMs) -> Result
     Ok(done.rows_affected > 0)
 }
 
-async fn is_current(transaction: &DatabaseTransaction, hash: Vec<u8>) -> Result<bool, StoreError> {
+async fn is_current(transaction: &Transaction, hash: Vec<u8>) -> Result<bool, StoreError> {
     let row = refresh_token::Entity::find_by_id(hash).one(transaction).await.map_err(reading(SIGN_INS))?;
     Ok(row.is_some_and(|r| r.replaced_at.is_none()))
 }
 
 async fn insert_token(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     hash: &[u8; 32],
     session: &SessionId,
     now: UnixMs,
@@ -287,7 +288,7 @@ async fn insert_token(
     Ok(())
 }
 
-async fn saw_user(transaction: &DatabaseTransaction, id: &str, now: UnixMs) -> Result<(), StoreError> {
+async fn saw_user(transaction: &Transaction, id: &str, now: UnixMs) -> Result<(), StoreError> {
     user::Entity::update_many()
         .col_expr(user::Column::LastSeenAt, Expr::value(now.0))
         .filter(user::Column::Id.eq(id))
@@ -297,7 +298,7 @@ async fn saw_user(transaction: &DatabaseTransaction, id: &str, now: UnixMs) -> R
     Ok(())
 }
 
-async fn forget_old(transaction: &DatabaseTransaction, now: UnixMs) -> Result<(), StoreError> {
+async fn forget_old(transaction: &Transaction, now: UnixMs) -> Result<(), StoreError> {
     let before = now.0 - REMEMBER_ENDED_MS;
     session::Entity::delete_many()
         .filter(

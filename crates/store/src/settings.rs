@@ -5,9 +5,10 @@ use crate::{
     error::{StoreError, is_dangling, reading, unreadable, writing},
     open::{Store, Turn, commit},
     users::Change,
+    writer::Transaction,
 };
 use domain::{InstallId, LogeLimits, UserId, cache::Quota};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +151,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn set_server_name(transaction: &DatabaseTransaction, name: &str) -> Result<(), StoreError> {
+pub(crate) async fn set_server_name(transaction: &Transaction, name: &str) -> Result<(), StoreError> {
     let settings = Settings { server_name: name.into(), ..load(transaction).await? };
     save(transaction, &settings).await
 }
@@ -161,7 +162,7 @@ pub(crate) async fn value(db: &impl ConnectionTrait, name: &str) -> Result<Optio
     Ok(row.map(|r| r.content))
 }
 
-pub(crate) async fn set_value(transaction: &DatabaseTransaction, name: &str, text: String) -> Result<(), StoreError> {
+pub(crate) async fn set_value(transaction: &Transaction, name: &str, text: String) -> Result<(), StoreError> {
     let row = setting::ActiveModel { name: Set(name.into()), content: Set(text) };
     let newer = OnConflict::column(setting::Column::Name).update_column(setting::Column::Content).to_owned();
     setting::Entity::insert(row)
@@ -179,7 +180,7 @@ async fn load(db: &impl ConnectionTrait) -> Result<Settings, StoreError> {
     }
 }
 
-async fn save(transaction: &DatabaseTransaction, settings: &Settings) -> Result<(), StoreError> {
+async fn save(transaction: &Transaction, settings: &Settings) -> Result<(), StoreError> {
     // Numbers, booleans and text: this cannot fail, and an empty object would mean the defaults.
     let text = serde_json::to_string(settings).unwrap_or_else(|_| "{}".into());
     set_value(transaction, HOUSE, text).await

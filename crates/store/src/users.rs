@@ -5,12 +5,13 @@ use crate::{
     error::{StoreError, is_dangling, reading, unreadable, writing},
     open::{Store, Turn, commit},
     settings,
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{Role, UserId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr, sea_query::OnConflict,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr, sea_query::OnConflict,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,7 +261,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert(transaction: &DatabaseTransaction, new: &NewUser) -> Result<(), StoreError> {
+pub(crate) async fn insert(transaction: &Transaction, new: &NewUser) -> Result<(), StoreError> {
     let row = user::ActiveModel {
         id: Set(new.id.as_str().into()),
         username: Set(new.username.clone()),
@@ -306,7 +307,7 @@ async fn admins(db: &impl ConnectionTrait) -> Result<u64, StoreError> {
         .map_err(reading(PEOPLE))
 }
 
-async fn keep_an_admin(transaction: &DatabaseTransaction, before: u64) -> Result<(), StoreError> {
+async fn keep_an_admin(transaction: &Transaction, before: u64) -> Result<(), StoreError> {
     if before > 0 && admins(transaction).await? == 0 { Err(StoreError::LastAdmin) } else { Ok(()) }
 }
 

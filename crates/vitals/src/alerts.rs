@@ -2,7 +2,7 @@
 
 use crate::{
     sample::{DiskRole, Sample},
-    sentence::House,
+    sentence::{House, WriteFault},
 };
 use base::UnixMs;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub enum AlertCode {
     EngineAway,
     CachePaused,
     ChipOff,
+    WritesFail,
+    DatabaseLarge,
 }
 
 impl AlertCode {
@@ -55,6 +57,8 @@ impl AlertCode {
             Self::EngineAway => "engine_away",
             Self::CachePaused => "cache_paused",
             Self::ChipOff => "chip_off",
+            Self::WritesFail => "writes_fail",
+            Self::DatabaseLarge => "database_large",
         }
     }
 
@@ -70,7 +74,9 @@ impl AlertCode {
             | Self::SetAside(_)
             | Self::ReducedIsolation
             | Self::CachePaused
-            | Self::ChipOff => 0,
+            | Self::ChipOff
+            | Self::WritesFail
+            | Self::DatabaseLarge => 0,
         }
     }
 
@@ -80,7 +86,9 @@ impl AlertCode {
             Self::LibraryOffline(_) => "/admin/libraries",
             Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
             Self::CachePaused | Self::ChipOff => "/admin/settings",
-            Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot => "/admin",
+            Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot | Self::WritesFail | Self::DatabaseLarge => {
+                "/admin"
+            }
         }
     }
 }
@@ -140,6 +148,11 @@ impl Alerts {
     }
 }
 
+/// A library of 50,000 films takes a tenth of this.
+const LARGE_DATABASE_BYTES: u64 = 1 << 30;
+/// The log is folded into the file after a few megabytes; one that grows to this is held open.
+const LARGE_LOG_BYTES: u64 = 128 << 20;
+
 fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> bool) -> Vec<(AlertCode, Level, String)> {
     let mut out = Vec::new();
     for disk in &sample.disks {
@@ -154,6 +167,22 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
             let gb = disk.free_bytes as f64 / 1e9;
             out.push((code, level, format!("The disk at {name} has {gb:.1} GB left.")));
         }
+    }
+    if let Some(fault) = house.writes_fail {
+        let text = match fault {
+            WriteFault::NoSpace => "The disk of the data folder is full: nothing new can be saved. Free some space.",
+            WriteFault::Failing => {
+                "The database cannot be written: nothing new is saved. Look at the disk of the data folder."
+            }
+        };
+        out.push((AlertCode::WritesFail, Level::Trouble, text.into()));
+    }
+    let limits = if raised(&AlertCode::DatabaseLarge) { (9, 10) } else { (1, 1) };
+    let over = |bytes: u64, limit: u64| bytes >= limit / limits.1 * limits.0;
+    if over(house.database_bytes, LARGE_DATABASE_BYTES) || over(house.database_log_bytes, LARGE_LOG_BYTES) {
+        let mb = (house.database_bytes + house.database_log_bytes) / 1_000_000;
+        let text = format!("The database has grown to {mb} MB, which is unusual. Look at the log, and make a backup.");
+        out.push((AlertCode::DatabaseLarge, Level::Attention, text));
     }
     if sample.cpu_percent > if raised(&AlertCode::CpuBusy) { 70.0 } else { 80.0 } {
         let text = format!("The processor has been busy for minutes: {:.0} %.", sample.cpu_percent);
@@ -251,6 +280,33 @@ mod tests {
         );
         assert!(alerts.judge(&sample(1, 0.0, 50), &House::default()));
         assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn writes_that_fail_are_trouble_until_they_work_again() {
+        let mut alerts = Alerts::default();
+        let full = House { writes_fail: Some(WriteFault::NoSpace), ..House::default() };
+        assert!(alerts.judge(&sample(0, 0.0, 50), &full));
+        let told = &alerts.raised()[0];
+        assert_eq!((told.code.as_str(), told.level), ("writes_fail", Level::Trouble));
+        assert!(told.text.contains("full"), "{}", told.text);
+        assert!(alerts.judge(&sample(1, 0.0, 50), &House::default()));
+        assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn a_large_database_is_told_until_it_is_clearly_smaller() {
+        let sized =
+            |database_bytes, database_log_bytes| House { database_bytes, database_log_bytes, ..House::default() };
+        for (file, log, want) in [(1 << 29, 64 << 20, false), (1 << 30, 0, true), (0, 128 << 20, true)] {
+            let mut alerts = Alerts::default();
+            alerts.judge(&sample(0, 0.0, 50), &sized(file, log));
+            assert_eq!(alerts.raised().len(), usize::from(want), "{file} {log}");
+            alerts.judge(&sample(1, 0.0, 50), &sized(file / 100 * 95, log / 100 * 95));
+            assert_eq!(alerts.raised().len(), usize::from(want), "no flicker at the limit: {file} {log}");
+            alerts.judge(&sample(2, 0.0, 50), &sized(file / 2, log / 2));
+            assert!(alerts.raised().is_empty());
+        }
     }
 
     #[test]

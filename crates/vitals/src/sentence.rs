@@ -25,6 +25,18 @@ pub struct House {
     /// The graphics chip failed again and again and was switched off.
     pub chip_off: bool,
     pub setup_required: bool,
+    /// Why the last write to the database failed, if it did.
+    pub writes_fail: Option<WriteFault>,
+    /// The database file and its write-ahead log; zero where another server keeps them.
+    pub database_bytes: u64,
+    pub database_log_bytes: u64,
+}
+
+/// Why a write to the database failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFault {
+    NoSpace,
+    Failing,
 }
 
 #[derive(Debug, Clone, PartialEq)]

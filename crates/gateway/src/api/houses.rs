@@ -9,7 +9,7 @@ use crate::{
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use domain::Code;
@@ -40,16 +40,25 @@ async fn healthz() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// The house takes viewers: the database answers and nothing is closing.
+/// The house takes viewers: the database answers and can be written, and nothing is closing.
 #[utoipa::path(get, path = "/readyz", tag = "house", responses((status = 200, body = Status)))]
 async fn readyz(State(house): State<Arc<House>>) -> Answer<Json<Status>> {
     let later = Duration::from_secs(2);
     if house.lifecycle.is_stopping() {
         return Err(Problem::of(Code::ShuttingDown).retry_after(later));
     }
-    match tokio::time::timeout(Duration::from_secs(2), house.store.ping()).await {
-        Ok(Ok(())) => Ok(Json(Status { status: "ready" })),
-        _ => Err(Problem::of(Code::NotReady).retry_after(later)),
+    let answers = async { house.store.ping().await.is_ok() && house.store.can_write().await };
+    match tokio::time::timeout(Duration::from_secs(2), answers).await {
+        Ok(true) => Ok(Json(Status { status: "ready" })),
+        _ => {
+            let code = match house.store.write_failure() {
+                Some(failure) if failure.full => Code::DiskFull,
+                Some(_) => Code::StorageFailed,
+                None => Code::NotReady,
+            };
+            // A full disk is 507 to whoever wanted to save; here it says: not now.
+            Err(Problem::of(code).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(later))
+        }
     }
 }
 

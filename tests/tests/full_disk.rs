@@ -1,0 +1,78 @@
+//! The disk of the data folder runs full under a real server: what was acknowledged is there, at
+//! once and after a kill, and everything that was not is said.
+
+use loge_tests::{Answer, House, Person, Runtime, eventually, volume::Volume};
+use serde_json::json;
+use std::{fs, io::Write, path::Path};
+
+const PASSWORD: &str = "curtain up at eight";
+
+fn fill(disk: &Path) -> std::path::PathBuf {
+    let path = disk.join("filler");
+    let mut file = fs::File::create(&path).expect("a file");
+    for size in [1 << 20, 64 << 10, 4096, 512, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+    path
+}
+
+fn add(owner: &Person, name: &str) -> Answer {
+    owner.post("/api/v1/admin/users", &json!({ "username": name, "password": PASSWORD, "role": "viewer" }))
+}
+
+fn names(owner: &Person) -> Vec<String> {
+    let list = owner.get("/api/v1/admin/users").json();
+    let items = list["items"].as_array().expect("a list").clone();
+    items.iter().map(|u| u["username"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_by_a_full_disk() {
+    let parent = tempfile::Builder::new().prefix("loge-small-").tempdir().expect("a folder");
+    let disk = parent.path().join("disk");
+    let Some(_volume) = Volume::mount(&disk, 48 << 20) else { return };
+    let mut house = House::open_on(&disk, Runtime::Process);
+    let mut owner = house.claim();
+    let (mut acknowledged, mut refused, mut n) = (Vec::new(), 0, 0);
+    for round in 0..3 {
+        let filler = fill(&disk);
+        // Some fit into what the log has already; then the answers must turn.
+        let until = refused + 5;
+        while refused < until {
+            n += 1;
+            let name = format!("guest {n}");
+            let answer = add(&owner, &name);
+            match answer.status {
+                201 => acknowledged.push(name),
+                507 | 503 => refused += 1,
+                _ => panic!("{answer:?}"),
+            }
+            assert!(n < 5000, "the disk never ran full");
+        }
+        assert_eq!(house.anonymous().get("/readyz").status, 503, "round {round}");
+        eventually("an alert", || {
+            let alerts = owner.get("/api/v1/admin/alerts").json();
+            alerts["items"].as_array()?.iter().any(|a| a["code"] == "writes_fail").then_some(())
+        });
+        fs::remove_file(filler).expect("room again");
+        eventually("the house to be ready", || (house.anonymous().get("/readyz").status == 200).then_some(()));
+        for _ in 0..3 {
+            n += 1;
+            let name = format!("guest {n}");
+            let answer = add(&owner, &name);
+            assert_eq!(answer.status, 201, "there is room: {answer:?}");
+            acknowledged.push(name);
+        }
+        let there = names(&owner);
+        let lost: Vec<_> = acknowledged.iter().filter(|name| !there.contains(name)).collect();
+        assert!(lost.is_empty(), "round {round}: {lost:?} were acknowledged and are not there");
+        house = house.crash_and_reopen();
+        owner = house.sign_in("Olga", "a long night at the opera");
+        let there = names(&owner);
+        let lost: Vec<_> = acknowledged.iter().filter(|name| !there.contains(name)).collect();
+        assert!(lost.is_empty(), "round {round}: {lost:?} did not survive the kill");
+        house.sign_in(acknowledged.last().expect("some"), PASSWORD);
+    }
+    assert!(refused >= 15, "control: the disk was full");
+    assert_eq!(house.close(), 0);
+}
