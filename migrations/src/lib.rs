@@ -11,6 +11,7 @@ mod m2026_11_25_000002_timelines;
 mod m2026_11_25_000003_looks;
 mod m2026_11_25_000004_renditions;
 mod m2026_11_27_000005_heard;
+mod m2026_12_01_000006_device_secret;
 mod m2026_12_01_000013_look_again;
 
 /// All steps, oldest first.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_25_000003_looks::Migration),
             Box::new(m2026_11_25_000004_renditions::Migration),
             Box::new(m2026_11_27_000005_heard::Migration),
+            Box::new(m2026_12_01_000006_device_secret::Migration),
             Box::new(m2026_12_01_000013_look_again::Migration),
         ]
     }

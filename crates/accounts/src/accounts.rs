@@ -15,10 +15,11 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 use store::{AuditEntry, SESSION_IDLE_MS, Session, Store, StoreError, User};
+use tokio::sync::OwnedRwLockWriteGuard;
 use tracing::{error, warn};
 
 /// Who somebody is in this request.
@@ -130,6 +131,12 @@ impl Accounts {
         })))
     }
 
+    /// Holds the answers of password checks back while the guard lives, and counts them. For tests.
+    #[doc(hidden)]
+    pub async fn hold_password_answers(&self) -> (OwnedRwLockWriteGuard<()>, Arc<AtomicUsize>) {
+        self.0.passwords.hold_answers().await
+    }
+
     pub(crate) fn now(&self) -> UnixMs {
         self.0.clock.now()
     }
@@ -144,6 +151,7 @@ impl Accounts {
 
     /// The tokens for a session that was just made or refreshed.
     pub(crate) fn signed_in(&self, user: User, session: &Session, refresh_token: String) -> Result<SignedIn, Failure> {
+        // Of the machine's clock: it is read by the same one minutes later.
         let now = self.now();
         let access_token = self
             .0
@@ -199,7 +207,7 @@ impl Accounts {
 }
 
 /// Not in the audit log: a flood must not fill it, and its first tries are there.
-fn slow_down(from: Peer, wait: Duration) -> Failure {
+pub(crate) fn slow_down(from: Peer, wait: Duration) -> Failure {
     warn!(address = %from.address, "tries from {} are slowed down", from.address);
     Failure::of(Code::TooManyAttempts).retry_after(wait)
 }

@@ -8,6 +8,7 @@
 //! Never here: cookies and headers, SQL, rights to libraries.
 
 mod accounts;
+mod device;
 mod keys;
 mod passwords;
 mod people;
@@ -18,7 +19,8 @@ mod tickets;
 mod tokens;
 
 pub use accounts::{Accounts, OpenAccountsError, Peer, Principal, SignedIn};
+pub use device::{Device, DeviceSecret, read_device_secret};
 pub use keys::KeyError;
 pub use passwords::HashCost;
-pub use sessions::{ACCESS_TOKEN_MS, REFRESH_GRACE_MS, SESSION_MAX_MS};
+pub use sessions::{ACCESS_TOKEN_MS, REFRESH_GRACE_MS, SESSION_MAX_MS, check_person};
 pub use tickets::{TICKET_MAX_MS, TicketClaims};

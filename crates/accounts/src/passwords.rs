@@ -16,7 +16,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, Semaphore};
 use tracing::error;
 
 const AT_ONCE: usize = 2;
@@ -53,6 +53,9 @@ pub(crate) struct Passwords {
     in_line: Arc<AtomicUsize>,
     /// Checked when there is no such person, so that both answers take the same time.
     nobody: Arc<str>,
+    /// A test holds answers back here; see [`Passwords::hold_answers`].
+    held: Arc<RwLock<()>>,
+    answered: Arc<AtomicUsize>,
 }
 
 impl Passwords {
@@ -62,7 +65,14 @@ impl Passwords {
         clock.random(&mut salt);
         clock.random(&mut password);
         let nobody = hasher(cost)?.hash_password_with_salt(&password, &salt)?.to_string();
-        Ok(Self { cost, turns: Arc::new(Semaphore::new(AT_ONCE)), in_line: Arc::default(), nobody: nobody.into() })
+        Ok(Self {
+            cost,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            in_line: Arc::default(),
+            nobody: nobody.into(),
+            held: Arc::default(),
+            answered: Arc::default(),
+        })
     }
 
     pub(crate) async fn hash(&self, password: &str, clock: &dyn Clock) -> Result<String, Failure> {
@@ -87,18 +97,28 @@ impl Passwords {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
         let (cost, password) = (self.cost, password.to_owned());
-        self.in_turn(move || {
-            let right = match (PasswordHash::new(&hash), hasher(cost)) {
-                (Ok(parsed), Ok(argon)) => argon.verify_password(password.as_bytes(), &parsed).is_ok(),
-                _ => false,
-            };
-            match right && known {
-                false => Verdict::Wrong,
-                true if is_older(&hash, cost) => Verdict::RightButOld,
-                true => Verdict::Right,
-            }
-        })
-        .await
+        let verdict = self
+            .in_turn(move || {
+                let right = match (PasswordHash::new(&hash), hasher(cost)) {
+                    (Ok(parsed), Ok(argon)) => argon.verify_password(password.as_bytes(), &parsed).is_ok(),
+                    _ => false,
+                };
+                match right && known {
+                    false => Verdict::Wrong,
+                    true if is_older(&hash, cost) => Verdict::RightButOld,
+                    true => Verdict::Right,
+                }
+            })
+            .await;
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let _ = self.held.read().await;
+        verdict
+    }
+
+    /// Holds every answer of a check back until the guard is dropped, and counts them: what a test
+    /// does meanwhile happens between the check and what follows from it.
+    pub(crate) async fn hold_answers(&self) -> (OwnedRwLockWriteGuard<()>, Arc<AtomicUsize>) {
+        (self.held.clone().write_owned().await, self.answered.clone())
     }
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
@@ -145,21 +165,45 @@ fn is_older(hash: &str, cost: HashCost) -> bool {
     params.is_none_or(|p| p.m_cost() < cost.memory_kib || p.t_cost() < cost.passes)
 }
 
+/// Which rule a new password breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WeakPassword {
+    #[error("A password has at least 8 characters.")]
+    TooShort,
+    #[error("A password has at most 128 characters.")]
+    TooLong,
+    #[error("A password of one character again and again is guessed at once.")]
+    OneLetter,
+    #[error("A password that is only a name with figures behind it is guessed first.")]
+    OnlyAName,
+    #[error("This is one of the most common passwords, which are guessed first. Several words in a row are better.")]
+    Common,
+}
+
 /// Refuses what is guessed first: short ones, common ones, and the name of the person or house.
-pub(crate) fn check_new(password: &str, username: &str) -> Result<(), Failure> {
-    let weak = || Failure::of(Code::WeakPassword);
+pub(crate) fn check_new(password: &str, username: &str) -> Result<(), WeakPassword> {
     let length = password.chars().take(LONGEST + 1).count();
-    if !(SHORTEST..=LONGEST).contains(&length) {
-        return Err(weak());
+    if length < SHORTEST {
+        return Err(WeakPassword::TooShort);
+    }
+    if length > LONGEST {
+        return Err(WeakPassword::TooLong);
     }
     let lower = password.to_lowercase();
     let mut letters = lower.chars();
-    let one_letter = letters.next().is_some_and(|first| letters.all(|c| c == first));
+    if letters.next().is_some_and(|first| letters.all(|c| c == first)) {
+        return Err(WeakPassword::OneLetter);
+    }
+    if COMMON.contains(lower.as_str()) {
+        return Err(WeakPassword::Common);
+    }
     // "anna2024!" is the name with what everybody appends.
     let stem = lower.trim_end_matches(|c: char| !c.is_alphabetic());
-    let name = username.to_lowercase();
-    let only_a_name = [name.as_str(), "loge", "password", "passwort"].contains(&stem) || lower == name;
-    if one_letter || only_a_name || COMMON.contains(lower.as_str()) { Err(weak()) } else { Ok(()) }
+    let name = username.trim().to_lowercase();
+    if [name.as_str(), "loge", "password", "passwort"].contains(&stem) || lower == name {
+        return Err(WeakPassword::OnlyAName);
+    }
+    Ok(())
 }
 
 static COMMON: LazyLock<HashSet<&'static str>> =
@@ -192,6 +236,15 @@ mod tests {
             assert!(check_new(bad, name).is_err(), "{bad:?}");
         }
         assert!(check_new(&"é".repeat(129), "anna").is_err());
+        for (password, rule) in [
+            ("short", WeakPassword::TooShort),
+            (&"x y".repeat(50), WeakPassword::TooLong),
+            ("aaaaaaaaaaaa", WeakPassword::OneLetter),
+            ("anna2024!", WeakPassword::OnlyAName),
+            ("iloveyou", WeakPassword::Common),
+        ] {
+            assert_eq!(check_new(password, "anna"), Err(rule), "{password}");
+        }
         for good in ["correct horse", "anna likes films", "x\0y\u{1f511}zzzzz", &"ab".repeat(64)] {
             assert!(check_new(good, "anna").is_ok(), "{good:?}");
         }

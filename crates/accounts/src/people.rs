@@ -4,13 +4,13 @@
 use crate::{
     accounts::{Accounts, Peer, Principal, stored},
     keys::mac,
-    passwords::{self, Verdict},
+    passwords::{self, Verdict, WeakPassword},
     sessions::name_taken,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Code, Failure, InviteId, LibraryId, Role, UserId};
+use domain::{Code, Failure, InviteId, LibraryId, Role, SessionId, UserId};
 use std::time::Duration;
-use store::{Change, Invite, NewInvite, User};
+use store::{Change, Invite, NewInvite, Replaced, User};
 
 const LONGEST_INVITE: Duration = Duration::from_secs(90 * 24 * 3600);
 
@@ -24,16 +24,26 @@ impl Accounts {
         let key = domain::people::username_key(&who.username).unwrap_or_else(|_| who.username.clone());
         let made = self.admit(&key, from)?;
         let hash = self.0.store.password_hash(&who.user).await.map_err(stored)?;
-        if matches!(self.0.passwords.verify(current, hash).await?, Verdict::Wrong) {
-            let result = Code::WrongCredentials.as_str();
-            self.note(&who.username, "change password", Some(&who.username), result, Some(from)).await;
-            return Err(Failure::of(Code::WrongCredentials));
-        }
+        let verdict = self.0.passwords.verify(current, hash.clone()).await?;
+        let Some(checked) = hash.filter(|_| !matches!(verdict, Verdict::Wrong)) else {
+            return Err(self.wrong_password(who, from).await);
+        };
         self.right(made);
-        self.replace_password(&who.user, &who.username, new).await?;
+        // Only in the place of the one that was checked: an owner's new password stands.
+        let only_if = Some(checked.as_str());
+        let Some(ended) = self.replace_password(&who.user, &who.username, new, only_if, Some(&who.session)).await?
+        else {
+            return Err(self.wrong_password(who, from).await);
+        };
         self.note(&who.username, "change password", Some(&who.username), "ok", Some(from)).await;
-        self.end_sessions_of(&who.user, Some(&who.session), &who.username).await?;
+        self.all_ended(&ended, &who.user, &who.username).await;
         Ok(())
+    }
+
+    async fn wrong_password(&self, who: &Principal, from: Peer) -> Failure {
+        let result = Code::WrongCredentials.as_str();
+        self.note(&who.username, "change password", Some(&who.username), result, Some(from)).await;
+        Failure::of(Code::WrongCredentials)
     }
 
     /// # Errors
@@ -61,10 +71,10 @@ impl Accounts {
     pub async fn set_password(&self, by: &Principal, id: &UserId, new: &str, from: Peer) -> Result<(), Failure> {
         owners_only(by)?;
         let user = self.known(id).await?;
-        self.replace_password(id, &user.username, new).await?;
-        self.note(&by.username, "set password", Some(&user.username), "ok", Some(from)).await;
         let own = (*id == by.user).then_some(&by.session);
-        self.end_sessions_of(id, own, &by.username).await?;
+        let ended = self.replace_password(id, &user.username, new, None, own).await?.unwrap_or_default();
+        self.all_ended(&ended, id, &by.username).await;
+        self.note(&by.username, "set password", Some(&user.username), "ok", Some(from)).await;
         Ok(())
     }
 
@@ -74,16 +84,28 @@ impl Accounts {
     /// `not_found`, `weak_password`.
     pub async fn recover_password(&self, id: &UserId, new: &str) -> Result<(), Failure> {
         let user = self.known(id).await?;
-        self.replace_password(id, &user.username, new).await?;
+        let ended = self.replace_password(id, &user.username, new, None, None).await?.unwrap_or_default();
+        self.all_ended(&ended, id, "host").await;
         self.note("host", "recover password", Some(&user.username), "ok", None).await;
-        self.end_sessions_of(id, None, "host").await?;
         Ok(())
     }
 
-    async fn replace_password(&self, id: &UserId, username: &str, new: &str) -> Result<(), Failure> {
-        passwords::check_new(new, username)?;
+    /// The sign-ins that ended with the old password; `None`: it was not `only_if` any more.
+    async fn replace_password(
+        &self,
+        id: &UserId,
+        username: &str,
+        new: &str,
+        only_if: Option<&str>,
+        except: Option<&SessionId>,
+    ) -> Result<Option<Vec<SessionId>>, Failure> {
+        passwords::check_new(new, username).map_err(|weak| weak_password("new", weak))?;
         let hash = self.0.passwords.hash(new, &*self.0.clock).await?;
-        there(self.0.store.set_password(id, &hash).await.map_err(stored)?)
+        match self.0.store.replace_password(id, &hash, only_if, except).await.map_err(stored)? {
+            Replaced::Done(ended) => Ok(Some(ended)),
+            Replaced::Changed => Ok(None),
+            Replaced::Missing => Err(Failure::of(Code::NotFound)),
+        }
     }
 
     /// Counts from the person's next request.
@@ -109,13 +131,12 @@ impl Accounts {
     pub async fn set_disabled(&self, by: &Principal, id: &UserId, disabled: bool, from: Peer) -> Result<(), Failure> {
         owners_only(by)?;
         let user = self.known(id).await?;
-        there(self.0.store.set_disabled(id, disabled).await.map_err(stored)?)?;
+        let changed = self.0.store.set_disabled(id, disabled).await.map_err(stored)?;
+        self.0.live.invalidate_all();
+        let ended = changed.ok_or_else(|| Failure::of(Code::NotFound))?;
+        self.all_ended(&ended, id, &by.username).await;
         let action = if disabled { "disable user" } else { "enable user" };
         self.note(&by.username, action, Some(&user.username), "ok", Some(from)).await;
-        if disabled {
-            self.end_sessions_of(id, None, &by.username).await?;
-            self.0.live.invalidate_all();
-        }
         self.tell_users_changed();
         Ok(())
     }
@@ -163,6 +184,10 @@ impl Accounts {
         self.note(&by.username, "create invite", Some(invite.id.as_str()), "ok", Some(from)).await;
         Ok((invite, URL_SAFE_NO_PAD.encode(token)))
     }
+}
+
+pub(crate) fn weak_password(field: &'static str, weak: WeakPassword) -> Failure {
+    Failure::new(Code::WeakPassword, weak.to_string()).with_fields(vec![(field, weak.to_string())])
 }
 
 /// The gateway's policy says so already; a wrong policy must not be enough.

@@ -4,25 +4,34 @@
 //! the key of the house: `successor = HMAC(key, "successor" | token)`. So a page that asks twice
 //! with the same token (two tabs at once, an answer lost on the way) gets the very same successor
 //! both times, although the house stores nothing but hashes. Without the key nobody can compute
-//! it, and a copy of a replaced token is worth nothing: shown after the grace, or from another
-//! address, it ends the whole sign-in.
+//! it, and a copy of a replaced token is worth nothing: shown by another device, or after its
+//! successor was used, it ends the whole sign-in.
+//!
+//! Which device shows it is said by a secret that the page keeps in the storage of its own origin:
+//! the cookie alone also goes to every other port of the same host.
 
 use crate::{
-    accounts::{Accounts, Peer, Principal, SignedIn, stored},
+    accounts::{Accounts, Peer, Principal, SignedIn, slow_down, stored},
+    device::{Device, DeviceSecret},
     keys::mac,
     passwords::{self, Verdict},
+    people::weak_password,
     tokens::read_view_token,
 };
 use base::Event;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{Code, Failure, Role, SessionId, UserId, people::username_key};
+use domain::{
+    Code, Failure, Role, SessionId, UserId,
+    people::{username, username_key, username_keys},
+};
 use std::sync::PoisonError;
-use store::{NewSession, NewUser, Rotation, Session, User};
+use store::{Begun, NewSession, NewUser, Rotation, Session, Shown, User};
 use tracing::{info, warn};
 
 /// An access token is good for ten minutes.
 pub const ACCESS_TOKEN_MS: i64 = 10 * 60_000;
-/// A replaced refresh token is honoured for this long on the same device.
+/// A replaced refresh token is honoured for this long at the same address, from a client that
+/// keeps no secret of its own.
 pub const REFRESH_GRACE_MS: u64 = 30_000;
 /// No sign-in lives longer, however much it is used: 90 days.
 pub const SESSION_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
@@ -39,39 +48,44 @@ pub(crate) struct Live {
 impl Accounts {
     /// # Errors
     /// `wrong_credentials`, `account_disabled`, or `too_many_attempts` with the time to wait.
-    pub async fn login(
-        &self,
-        username: &str,
-        password: &str,
-        device: Option<String>,
-        from: Peer,
-    ) -> Result<SignedIn, Failure> {
+    pub async fn login(&self, name: &str, password: &str, device: Device, from: Peer) -> Result<SignedIn, Failure> {
         // A name that nobody can have is looked for all the same: the answer and its time are alike.
-        let key = username_key(username).unwrap_or_else(|_| "\u{0}".into());
+        let key = username_key(name).unwrap_or_else(|_| name.to_lowercase().chars().take(64).collect());
         let made = self.admit(&key, from)?;
-        let found = self.0.store.user_by_key(&key).await.map_err(stored)?;
+        let found = self.0.store.user_by_keys(&username_keys(name)).await.map_err(stored)?;
         let (user, hash) = match found {
             Some((user, hash)) => (Some(user), Some(hash)),
             None => (None, None),
         };
-        let verdict = self.0.passwords.verify(password, hash).await?;
-        let Some(user) = user.filter(|_| !matches!(verdict, Verdict::Wrong)) else {
-            // The name is written down only when it is one: people type passwords into the wrong field.
-            let target = self.0.store.user_by_key(&key).await.ok().flatten().map(|(u, _)| u.username);
-            let target = target.as_deref().unwrap_or("an unknown name");
-            self.note("anonymous", "login", Some(target), Code::WrongCredentials.as_str(), Some(from)).await;
-            return Err(Failure::of(Code::WrongCredentials));
-        };
+        let verdict = self.0.passwords.verify(password, hash.clone()).await?;
+        let right = user.zip(hash).filter(|_| !matches!(verdict, Verdict::Wrong));
+        let Some((user, mut hash)) = right else { return Err(self.wrong_login(name, from).await) };
         self.right(made);
+        self.0.throttle.sign_in(&key, self.now()).map_err(|wait| slow_down(from, wait))?;
         if user.disabled {
             self.note(&user.username, "login", None, Code::AccountDisabled.as_str(), Some(from)).await;
             return Err(Failure::of(Code::AccountDisabled));
         }
         if matches!(verdict, Verdict::RightButOld) {
-            let hash = self.0.passwords.hash(password, &*self.0.clock).await?;
-            self.0.store.set_password(&user.id, &hash).await.map_err(stored)?;
+            let dearer = self.0.passwords.hash(password, &*self.0.clock).await?;
+            if !self.0.store.rehash_password(&user.id, &dearer, &hash).await.map_err(stored)? {
+                return Err(self.wrong_login(name, from).await);
+            }
+            hash = dearer;
         }
-        self.begin(user, device, from, "login").await
+        match self.begin(user, device, from, "login", Some(&hash)).await? {
+            Some(signed) => Ok(signed),
+            // The password that was checked is not the person's any more.
+            None => Err(self.wrong_login(name, from).await),
+        }
+    }
+
+    async fn wrong_login(&self, name: &str, from: Peer) -> Failure {
+        // The name is written down only when it is one: people type passwords into the wrong field.
+        let target = self.0.store.user_by_keys(&username_keys(name)).await.ok().flatten().map(|(u, _)| u.username);
+        let target = target.as_deref().unwrap_or("an unknown name");
+        self.note("anonymous", "login", Some(target), Code::WrongCredentials.as_str(), Some(from)).await;
+        Failure::of(Code::WrongCredentials)
     }
 
     /// Makes the first owner. Exactly one of many at once succeeds.
@@ -81,9 +95,10 @@ impl Accounts {
     pub async fn claim(
         &self,
         code: &str,
-        username: &str,
+        typed: &str,
         password: &str,
         server_name: Option<&str>,
+        device: Device,
         from: Peer,
     ) -> Result<SignedIn, Failure> {
         if self.0.setup.is_claimed() {
@@ -93,17 +108,18 @@ impl Accounts {
         if !self.0.setup.is_code(code, &*self.0.clock) {
             return Err(self.refuse_token("setup", Code::WrongSetupCode, from).await);
         }
-        let new = self.new_user(username, password, Role::Admin).await?;
+        let new = self.new_user(typed, password, Role::Admin).await?;
         if !self.0.store.claim_house(&new, server_name).await.map_err(name_taken)? {
             self.0.setup.claimed();
             return Err(Failure::of(Code::AlreadySetUp));
         }
         self.0.setup.claimed();
         info!(user.id = %new.id, "the house has an owner: {}", new.id);
-        self.note(username, "setup", Some(username), "ok", Some(from)).await;
+        self.note(&new.username, "setup", Some(&new.username), "ok", Some(from)).await;
         self.tell_users_changed();
         let user = self.known(&new.id).await?;
-        self.begin(user, None, from, "login").await
+        let begun = self.begin(user, device, from, "login", Some(&new.password_hash)).await?;
+        begun.ok_or_else(|| Failure::of(Code::SignInRequired))
     }
 
     /// The code for the first owner, as shown on this machine. `None` once there is one.
@@ -120,6 +136,7 @@ impl Accounts {
         invite: &str,
         username: &str,
         password: &str,
+        device: Device,
         from: Peer,
     ) -> Result<SignedIn, Failure> {
         let hash = decode(invite).map(|token| mac(&self.keys().invite, &[&token]));
@@ -134,7 +151,8 @@ impl Accounts {
         let Some(user) = redeemed? else { return Err(Failure::of(Code::InviteInvalid)) };
         self.note(&user.username, "register", Some(&user.username), "ok", Some(from)).await;
         self.tell_users_changed();
-        self.begin(user, None, from, "login").await
+        let begun = self.begin(user, device, from, "login", Some(&new.password_hash)).await?;
+        begun.ok_or_else(|| Failure::of(Code::SignInRequired))
     }
 
     /// A one-time ticket for the window on this machine, good for a minute, to be handed over in
@@ -156,7 +174,12 @@ impl Accounts {
     ///
     /// # Errors
     /// `sign_in_required` for a ticket that is used, too old, or none.
-    pub async fn redeem_ticket(&self, ticket: &str, from: Peer) -> Result<SignedIn, Failure> {
+    pub async fn redeem_ticket(
+        &self,
+        ticket: &str,
+        secret: Option<DeviceSecret>,
+        from: Peer,
+    ) -> Result<SignedIn, Failure> {
         let hash = decode(ticket).map(|t| self.token_hash(&t));
         let taken = hash.and_then(|h| self.0.desktop.lock().unwrap_or_else(PoisonError::into_inner).remove(&h));
         if taken.is_none_or(|expires_at| expires_at <= self.now()) {
@@ -164,38 +187,38 @@ impl Accounts {
         }
         let owner = self.0.store.oldest_admin().await.map_err(stored)?;
         let owner = owner.ok_or_else(|| Failure::of(Code::SignInRequired))?;
-        self.begin(owner, Some("Desktop window".into()), from, "desktop sign-in").await
+        let device = Device { name: Some("Desktop window".into()), secret };
+        let begun = self.begin(owner, device, from, "desktop sign-in", None).await?;
+        begun.ok_or_else(|| Failure::of(Code::SignInRequired))
     }
 
-    /// A new access token for a refresh token, which is replaced.
+    /// A new access token for a refresh token, which is replaced. `secret` is that of the device
+    /// it was given to.
     ///
     /// # Errors
-    /// `sign_in_required` for none of ours, `session_ended`, `account_disabled`.
-    pub async fn refresh(&self, token: &str, from: Peer) -> Result<SignedIn, Failure> {
-        let old = decode(token).ok_or_else(|| Failure::of(Code::SignInRequired))?;
+    /// `sign_in_required` for none of ours, `session_ended`, `account_disabled`, and
+    /// `too_many_attempts` after many that were none of ours.
+    pub async fn refresh(&self, token: &str, secret: Option<DeviceSecret>, from: Peer) -> Result<SignedIn, Failure> {
+        let Some(old) = decode(token) else { return Err(self.wrong_token(from, Code::SignInRequired)) };
         let successor = mac(&self.keys().refresh, &[b"successor", &old]);
+        let address = from.address.to_string();
+        let shown = Shown { address: &address, device_hash: secret.map(|s| self.device_hash(&s)) };
         let rotation = self
             .0
             .store
-            .rotate_refresh(
-                self.token_hash(&old),
-                self.token_hash(&successor),
-                self.now(),
-                REFRESH_GRACE_MS,
-                &from.address.to_string(),
-            )
+            .rotate_refresh(self.token_hash(&old), self.token_hash(&successor), REFRESH_GRACE_MS, shown)
             .await
             .map_err(stored)?;
         let session = match rotation {
             Rotation::Rotated(session) | Rotation::Graced(session) => session,
             Rotation::Reused(session) => {
-                warn!(session.id = %session.id, "a replaced refresh token was shown again; sign-in {} ends", session.id);
+                warn!(session.id = %session.id, "a copied refresh token was shown; sign-in {} ends", session.id);
                 self.ended(&session.id, &session.user).await;
                 self.note("anonymous", "refresh", Some(session.id.as_str()), "reused", Some(from)).await;
                 return Err(Failure::of(Code::SessionEnded));
             }
             Rotation::Ended => return Err(Failure::of(Code::SessionEnded)),
-            Rotation::Unknown => return Err(Failure::of(Code::SignInRequired)),
+            Rotation::Unknown => return Err(self.wrong_token(from, Code::SignInRequired)),
         };
         let user = self.known(&session.user).await?;
         if user.disabled {
@@ -206,13 +229,31 @@ impl Accounts {
     }
 
     /// Ends one's own sign-in. One that has ended already stays ended.
-    pub async fn logout(&self, session: &SessionId) {
+    ///
+    /// # Errors
+    /// When the database cannot be written: the sign-in goes on then.
+    pub async fn logout(&self, session: &SessionId) -> Result<(), Failure> {
         let actor = match self.live(session).await {
             Ok(principal) => principal.username,
             Err(_) => "anonymous".into(),
         };
-        if let Err(e) = self.end(session, &actor, "logout").await {
-            warn!(session.id = %session, "sign-in {session} could not be ended: {e}");
+        self.end(session, &actor, "logout").await.map(drop)
+    }
+
+    /// Ends the sign-in that a refresh token belongs to. An old token or a copy ends it as well:
+    /// whoever has it must not keep it.
+    ///
+    /// # Errors
+    /// `sign_in_required` for none of ours, `too_many_attempts` after many of those, and when the
+    /// database cannot be written.
+    pub async fn logout_by_token(&self, token: &str, from: Peer) -> Result<(), Failure> {
+        let session = match decode(token) {
+            Some(token) => self.0.store.session_of_token(self.token_hash(&token)).await.map_err(stored)?,
+            None => None,
+        };
+        match session {
+            Some(session) => self.logout(&session).await,
+            None => Err(self.wrong_token(from, Code::SignInRequired)),
         }
     }
 
@@ -256,11 +297,19 @@ impl Accounts {
         actor: &str,
     ) -> Result<Vec<SessionId>, Failure> {
         let ended = self.0.store.end_sessions_of(user, except).await.map_err(stored)?;
-        for session in &ended {
+        self.all_ended(&ended, user, actor).await;
+        Ok(ended)
+    }
+
+    /// After the database says so. What cuts streams comes first: a caller that goes away between
+    /// two lines of the log must not leave a play running.
+    pub(crate) async fn all_ended(&self, ended: &[SessionId], user: &UserId, actor: &str) {
+        for session in ended {
             self.ended(session, user).await;
+        }
+        for session in ended {
             self.note(actor, "end sign-in", Some(session.as_str()), "ok", None).await;
         }
-        Ok(ended)
     }
 
     async fn end(&self, session: &SessionId, actor: &str, action: &str) -> Result<bool, Failure> {
@@ -281,7 +330,7 @@ impl Accounts {
 
     /// The person behind a sign-in that is alive now.
     pub(crate) async fn live(&self, session: &SessionId) -> Result<Principal, Failure> {
-        let now = self.now();
+        let now = self.0.store.time();
         let live = match self.0.live.get(session).await {
             Some(live) => live,
             None => {
@@ -312,21 +361,36 @@ impl Accounts {
         failure
     }
 
-    async fn begin(&self, user: User, device: Option<String>, from: Peer, action: &str) -> Result<SignedIn, Failure> {
-        let now = self.now();
+    /// `None`: the person is not any more who was checked.
+    async fn begin(
+        &self,
+        user: User,
+        device: Device,
+        from: Peer,
+        action: &str,
+        if_hash: Option<&str>,
+    ) -> Result<Option<SignedIn>, Failure> {
+        let now = self.0.store.time();
         let refresh = self.secret();
         let new = NewSession {
             id: SessionId::from_random(self.0.clock.random_id()),
             user: user.id.clone(),
-            device: device.and_then(|d| readable(&d)),
+            device: device.name.and_then(|d| readable(&d)),
             address: Some(from.address.to_string()),
             created_at: now,
             expires_at: now.plus_ms(SESSION_MAX_MS),
+            device_hash: device.secret.map(|s| self.device_hash(&s)),
         };
-        let session = self.0.store.create_session(&new, self.token_hash(&refresh)).await.map_err(stored)?;
+        let begun = self.0.store.create_session(&new, self.token_hash(&refresh), if_hash).await.map_err(stored)?;
+        let Begun::Live { session, ended } = begun else { return Ok(None) };
         self.note(&user.username, action, Some(session.id.as_str()), "ok", Some(from)).await;
+        self.all_ended(&ended, &user.id, "too many sign-ins").await;
         let user = User { last_seen_at: Some(now), ..user };
-        self.signed_in(user, &session, URL_SAFE_NO_PAD.encode(refresh))
+        self.signed_in(user, &session, URL_SAFE_NO_PAD.encode(refresh)).map(Some)
+    }
+
+    fn device_hash(&self, secret: &DeviceSecret) -> [u8; 32] {
+        mac(&self.keys().refresh, &[b"device", secret])
     }
 
     /// Under this hash, and only under it, a secret is kept.
@@ -339,18 +403,30 @@ impl Accounts {
     }
 
     /// Checks the name and the password before anything is hashed.
-    pub(crate) async fn new_user(&self, username: &str, password: &str, role: Role) -> Result<NewUser, Failure> {
-        username_key(username)
-            .map_err(|e| Failure::new(Code::InvalidField, format!("This name cannot be used: {e}.")))?;
-        passwords::check_new(password, username)?;
+    pub(crate) async fn new_user(&self, typed: &str, password: &str, role: Role) -> Result<NewUser, Failure> {
+        check_person(typed, password)?;
         Ok(NewUser {
             id: UserId::from_random(self.0.clock.random_id()),
-            username: username.into(),
+            username: username(typed).unwrap_or_else(|_| typed.into()),
             password_hash: self.0.passwords.hash(password, &*self.0.clock).await?,
             role,
             created_at: self.now(),
         })
     }
+}
+
+/// Checks the name and the password of a new person, both at once.
+///
+/// # Errors
+/// `weak_password` when only the password is at fault, and `invalid_field` otherwise, with what is
+/// wrong with each field.
+pub fn check_person(typed: &str, password: &str) -> Result<(), Failure> {
+    let name = username(typed).map_err(|e| format!("This name cannot be used: {e}.")).err();
+    let weak = passwords::check_new(password, typed).err();
+    let Some(name) = name else { return weak.map_or(Ok(()), |weak| Err(weak_password("password", weak))) };
+    let mut fields = vec![("username", name.clone())];
+    fields.extend(weak.map(|weak| ("password", weak.to_string())));
+    Err(Failure::new(Code::InvalidField, name).with_fields(fields))
 }
 
 pub(crate) fn name_taken(error: store::StoreError) -> Failure {

@@ -25,6 +25,8 @@ enum Bucket {
     Source(IpAddr),
     /// An account at an address it signed in from before.
     Known(String, IpAddr),
+    /// Right passwords of an account: each makes a sign-in.
+    SignIns(String),
 }
 
 impl Bucket {
@@ -33,6 +35,8 @@ impl Bucket {
             Self::Account(_) | Self::Known(..) => 5,
             // A household shares one address behind some routers.
             Self::Source(_) => 20,
+            // Nobody signs in by hand so often; a program that does is slowed to one a minute.
+            Self::SignIns(_) => 120,
         }
     }
 }
@@ -76,6 +80,12 @@ impl Throttle {
         Ok(Try { buckets, account: account.into(), source })
     }
 
+    /// Counts a sign-in that is about to begin, or says how long to wait before the next one.
+    pub(crate) fn sign_in(&self, account: &str, now: UnixMs) -> Result<(), Duration> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        take(&mut state, &[Bucket::SignIns(account.into())], now)
+    }
+
     /// Counts a wrong token of 256 bits: nobody guesses those, but nobody may hammer either.
     pub(crate) fn wrong_token(&self, source: IpAddr, now: UnixMs) -> Result<(), Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +104,7 @@ impl Throttle {
                         level.not_before = now;
                     }
                 }
-                Bucket::Account(_) | Bucket::Known(..) => {
+                Bucket::Account(_) | Bucket::Known(..) | Bucket::SignIns(_) => {
                     state.buckets.remove(bucket);
                 }
             }
@@ -204,6 +214,17 @@ mod tests {
         assert_eq!(admitted, 5, "the account's bucket counts over all sources");
         assert!(throttle.admit("ana", ip("10.0.0.9"), now).is_err(), "a strange device waits");
         assert!(throttle.admit("ana", ip("10.0.0.1"), now).is_ok(), "a known one does not");
+    }
+
+    #[test]
+    fn right_passwords_are_slowed_as_well() {
+        let throttle = Throttle::default();
+        let mut now = UnixMs(0);
+        let begun = (0..2000).filter(|_| throttle.sign_in("ana", now).is_ok()).count();
+        assert_eq!(begun, 120);
+        assert!(throttle.sign_in("bo", now).is_ok(), "each account by itself");
+        now = now.plus_ms(3600 * 1000);
+        assert!(throttle.sign_in("ana", now).is_ok(), "an hour later it is forgiven");
     }
 
     #[test]

@@ -10,11 +10,19 @@ pub struct Failure {
     pub code: Code,
     pub message: String,
     pub retry_after: Option<Duration>,
+    /// All fields of the form that cannot be accepted, with what each of them should be.
+    pub fields: Vec<(&'static str, String)>,
 }
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None }
+        Self { code, message: message.into(), retry_after: None, fields: Vec::new() }
+    }
+    /// Says what is wrong with each field.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<(&'static str, String)>) -> Self {
+        self.fields = fields;
+        self
     }
     /// The code's own sentence, where no particular one helps more.
     pub fn of(code: Code) -> Self {

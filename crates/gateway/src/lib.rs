@@ -78,6 +78,8 @@ pub struct House {
     pub broken: broken::BrokenFiles,
     /// Folder of the machine's render nodes.
     pub render_nodes: PathBuf,
+    /// Settings are changed and told to the running house one after the other.
+    pub settings_turn: tokio::sync::Mutex<()>,
 }
 
 impl House {
@@ -197,6 +199,7 @@ impl Gateway {
             chip_failures,
             broken: broken::BrokenFiles::default(),
             render_nodes: config.render_nodes,
+            settings_turn: tokio::sync::Mutex::default(),
         });
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));

@@ -2,10 +2,10 @@
 //! before the handler runs; handlers get the acting person from here and from nowhere else.
 
 use crate::{House, listen::PeerAddress, problem::Problem};
-use accounts::{Peer, Principal, TicketClaims};
+use accounts::{DeviceSecret, Peer, Principal, TicketClaims, read_device_secret};
 use axum::{
     extract::{FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -109,14 +109,36 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    cookies(headers, name).next()
+}
+
+/// All of that name: a page on another port of this host can put one of its own before ours.
+pub fn cookies(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(n, _)| *n == name)
+        .filter(move |(n, _)| *n == name)
         .map(|(_, value)| value.to_string())
+}
+
+/// The secret of the device, in a header of its own: pages of other ports of this host get our
+/// cookies, but cannot read what the page keeps for its origin.
+pub const DEVICE: HeaderName = HeaderName::from_static("loge-device");
+
+/// What the caller's device is known by, if it keeps a secret.
+pub struct FromDevice(pub Option<DeviceSecret>);
+
+impl<S: Send + Sync> FromRequestParts<S> for FromDevice {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(DEVICE) else { return Ok(Self(None)) };
+        let secret = value.to_str().ok().and_then(read_device_secret);
+        let wrong = || Problem::new(Code::BadRequest, "The Loge-Device header holds 32 bytes in base64url.");
+        secret.map(|s| Self(Some(s))).ok_or_else(wrong)
+    }
 }
 
 /// The acting person, put there by the route's policy. On a route whose policy does not know

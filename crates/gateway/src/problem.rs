@@ -73,6 +73,40 @@ pub struct ProblemBody {
     pub preparing: Option<PreparingBody>,
 }
 
+/// What is wrong with a form, gathered so that all of it is told at once.
+#[derive(Default)]
+pub struct Faults(Option<Problem>);
+
+impl Faults {
+    /// Takes a checked value, or keeps what is wrong with it.
+    pub fn take<T>(&mut self, checked: Answer<T>) -> Option<T> {
+        checked.map_err(|problem| self.add(problem)).ok()
+    }
+
+    /// Keeps what is wrong with a field, unless it is right.
+    pub fn check(&mut self, right: bool, field: &str, message: &str) {
+        if !right {
+            self.add(Problem::field(field, message));
+        }
+    }
+
+    fn add(&mut self, problem: Problem) {
+        match &mut self.0 {
+            Some(first) => {
+                first.failure.code = Code::InvalidField;
+                first.fields.extend(problem.fields);
+            }
+            first => *first = Some(problem),
+        }
+    }
+
+    /// # Errors
+    /// With every field that cannot be accepted: the code of the only fault, or `invalid_field`.
+    pub fn done(self) -> Answer<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
 /// A refusal on its way out.
 #[derive(Debug)]
 pub struct Problem {
@@ -97,6 +131,10 @@ impl Problem {
         let mut problem = Self::new(Code::InvalidField, format!("{field}: {message}"));
         problem.fields.push(FieldProblem { field: field.into(), message: message.into() });
         problem
+    }
+    /// Whether the sender can put it right by changing fields.
+    pub fn is_about_fields(&self) -> bool {
+        !self.fields.is_empty()
     }
     pub fn missing() -> Self {
         Self::of(Code::NotFound)
@@ -129,7 +167,9 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let status = StatusCode::from_u16(failure.code.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let status = if failure.code == Code::MethodNotAllowed { StatusCode::METHOD_NOT_ALLOWED } else { status };
-        Self { failure, status, fields: Vec::new(), headers: Vec::new(), preparing: None }
+        let named = failure.fields.iter();
+        let fields = named.map(|(f, m)| FieldProblem { field: (*f).into(), message: m.clone() }).collect();
+        Self { failure, status, fields, headers: Vec::new(), preparing: None }
     }
 }
 

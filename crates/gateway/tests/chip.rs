@@ -48,8 +48,7 @@ impl Scene {
         house.store.set_capacity(&capacity()).await.unwrap();
         let settings = house.store.settings().await.unwrap();
         assert!(!settings.hardware_encoding, "off by default");
-        let settings = store::Settings { hardware_encoding: wanted, ..settings };
-        house.store.set_settings(&settings).await.unwrap();
+        house.store.change_settings(|s| s.hardware_encoding = wanted).await.unwrap();
         Self { house, owner, ana, shelf }
     }
 

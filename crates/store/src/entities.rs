@@ -39,6 +39,7 @@ pub(crate) mod session {
         pub last_seen_at: i64,
         pub expires_at: i64,
         pub ended_at: Option<i64>,
+        pub device_hash: Option<Vec<u8>>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,6 +6,7 @@
 use crate::{
     error::{StoreError, reading, writing},
     settings,
+    time::Believed,
     writer::{Health, MaxPages, Transaction, WriteFailure, guard_postgres, guard_sqlite},
 };
 use base::Clock;
@@ -71,6 +72,7 @@ struct Shared {
     health: Arc<Health>,
     max_pages: MaxPages,
     probed: Mutex<Option<Instant>>,
+    believed: Believed,
 }
 
 /// Decisions that read before they write and must not run twice at once. SQLite has one writer
@@ -84,6 +86,7 @@ pub(crate) enum Turn {
     Audit = 0x6c6f_0003,
     Library = 0x6c6f_0004,
     Progress = 0x6c6f_0005,
+    Settings = 0x6c6f_0006,
 }
 
 impl Store {
@@ -116,7 +119,7 @@ impl Store {
         let connect = |source| OpenError::Connect { place: place.clone(), source };
         let options = sqlite_options(&path, Use::Read, &max_pages);
         let reader = sea_orm::Database::connect(options).await.map_err(connect)?;
-        Ok(Self::with(writer, reader, clock, Some(path), max_pages))
+        Self::with(writer, reader, clock, Some(path), max_pages).await
     }
 
     async fn open_postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
@@ -135,18 +138,23 @@ impl Store {
         let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
         let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
         migrate(&pool).await?;
-        Ok(Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))))
+        Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))).await
     }
 
-    fn with(
+    async fn with(
         writer: DatabaseConnection,
         reader: DatabaseConnection,
         clock: Arc<dyn Clock>,
         file: Option<PathBuf>,
         max_pages: MaxPages,
-    ) -> Self {
+    ) -> Result<Self, OpenError> {
         let (health, probed) = (Arc::default(), Mutex::default());
-        Self(Arc::new(Shared { writer, reader, clock, file, health, max_pages, probed }))
+        let seen = Self::stored_time(&reader).await.map_err(|e| match e {
+            StoreError::Read { source, .. } => OpenError::Check { source },
+            other => OpenError::Check { source: DbErr::Custom(other.to_string()) },
+        })?;
+        let believed = Believed::from_database(seen);
+        Ok(Self(Arc::new(Shared { writer, reader, clock, file, health, max_pages, probed, believed })))
     }
 
     /// Closes the connections; the write-ahead log is folded into the file.
@@ -263,6 +271,10 @@ impl Store {
 
     pub(crate) fn read(&self) -> &DatabaseConnection {
         &self.0.reader
+    }
+
+    pub(crate) fn believed(&self) -> &Believed {
+        &self.0.believed
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -82,12 +82,22 @@ impl Store {
         load(self.read()).await
     }
 
+    /// Changes what `change` changes, in one transaction with reading the rest, so that two changes
+    /// at once both count. Returns the settings before and after.
+    ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_settings(&self, settings: &Settings) -> Result<(), StoreError> {
-        let transaction = self.write(Turn::Any, SETTINGS).await?;
-        save(&transaction, settings).await?;
-        commit(transaction, SETTINGS).await
+    pub async fn change_settings(
+        &self,
+        change: impl FnOnce(&mut Settings) + Send,
+    ) -> Result<(Settings, Settings), StoreError> {
+        let transaction = self.write(Turn::Settings, SETTINGS).await?;
+        let before = load(&transaction).await?;
+        let mut after = before.clone();
+        change(&mut after);
+        save(&transaction, &after).await?;
+        commit(transaction, SETTINGS).await?;
+        Ok((before, after))
     }
 
     /// Made once; labels on containers carry it.

@@ -4,11 +4,11 @@ use crate::{
     entities::{preference, user},
     error::{StoreError, is_dangling, reading, unreadable, writing},
     open::{Store, Turn, commit},
-    settings,
+    sessions, settings,
     writer::Transaction,
 };
 use base::UnixMs;
-use domain::{Role, UserId};
+use domain::{Role, SessionId, UserId};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, sea_query::Expr, sea_query::OnConflict,
@@ -49,6 +49,17 @@ pub enum Change {
     Missing,
 }
 
+/// What became of a new password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaced {
+    /// It counts, and these sign-ins ended with the old one.
+    Done(Vec<SessionId>),
+    /// There is nobody of that id.
+    Missing,
+    /// The stored hash is another one than was checked.
+    Changed,
+}
+
 /// What a person likes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preferences {
@@ -68,12 +79,13 @@ impl Default for Preferences {
 }
 
 const PEOPLE: &str = "people";
+const PREFERENCES: &str = "preferences";
 
 impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the name is taken.
     pub async fn create_user(&self, new: &NewUser) -> Result<User, StoreError> {
-        let transaction = self.write(Turn::Any, PEOPLE).await?;
+        let transaction = self.write(Turn::People, PEOPLE).await?;
         insert(&transaction, new).await?;
         commit(transaction, PEOPLE).await?;
         Ok(fresh(new))
@@ -109,22 +121,16 @@ impl Store {
         row.map(to_user).transpose()
     }
 
-    /// By the key of the name, with the stored password hash.
+    /// By the first of these keys that is a person's, with the stored password hash.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn user_by_key(&self, key: &str) -> Result<Option<(User, String)>, StoreError> {
-        if key.contains('\0') {
-            return Ok(None);
-        }
-        let found = user::Entity::find().filter(user::Column::UsernameKey.eq(key)).one(self.read()).await;
-        found
-            .map_err(reading(PEOPLE))?
-            .map(|row| {
-                let hash = row.password_hash.clone();
-                Ok((to_user(row)?, hash))
-            })
-            .transpose()
+    pub async fn user_by_keys(&self, keys: &[String]) -> Result<Option<(User, String)>, StoreError> {
+        let keys = keys.iter().filter(|key| !key.contains('\0'));
+        let found = user::Entity::find().filter(user::Column::UsernameKey.is_in(keys.clone())).all(self.read()).await;
+        let found = found.map_err(reading(PEOPLE))?;
+        let first = keys.into_iter().find_map(|key| found.iter().find(|row| row.username_key == *key));
+        first.map(|row| Ok((to_user(row.clone())?, row.password_hash.clone()))).transpose()
     }
 
     /// The stored password hash.
@@ -166,45 +172,68 @@ impl Store {
         row.map(to_user).transpose()
     }
 
+    /// Replaces the password hash and ends all sign-ins of the person, or all but one, in one
+    /// transaction. With `if_hash` only while that is still the stored one, so that a check of the
+    /// old password is worth nothing once it was replaced.
+    ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_password(&self, id: &UserId, password_hash: &str) -> Result<Change, StoreError> {
+    pub async fn replace_password(
+        &self,
+        id: &UserId,
+        password_hash: &str,
+        if_hash: Option<&str>,
+        except: Option<&SessionId>,
+    ) -> Result<Replaced, StoreError> {
         let transaction = self.write(Turn::Any, PEOPLE).await?;
-        let done = user::Entity::update_many()
-            .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
-            .filter(user::Column::Id.eq(id.as_str()))
-            .exec(&transaction)
-            .await
-            .map_err(writing(PEOPLE))?;
+        if let Some(refused) = set_hash(&transaction, id, password_hash, if_hash).await? {
+            return Ok(refused);
+        }
+        let ended = sessions::end_all(&transaction, id, except, self.clock().now()).await?;
         commit(transaction, PEOPLE).await?;
-        Ok(if done.rows_affected > 0 { Change::Done } else { Change::Missing })
+        Ok(Replaced::Done(ended))
+    }
+
+    /// Stores another hash of the same password, and returns whether it was still the same one.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn rehash_password(&self, id: &UserId, password_hash: &str, if_hash: &str) -> Result<bool, StoreError> {
+        let transaction = self.write(Turn::Any, PEOPLE).await?;
+        if set_hash(&transaction, id, password_hash, Some(if_hash)).await?.is_some() {
+            return Ok(false);
+        }
+        commit(transaction, PEOPLE).await?;
+        Ok(true)
     }
 
     /// # Errors
     /// [`StoreError::LastAdmin`] when nobody would be left to own the house.
     pub async fn set_role(&self, id: &UserId, role: Role) -> Result<Change, StoreError> {
-        self.change_user(id, |row| user::ActiveModel { role: Set(role.as_str().into()), ..row }).await
+        let transaction = self.write(Turn::People, PEOPLE).await?;
+        let change = |row| user::ActiveModel { role: Set(role.as_str().into()), ..row };
+        let changed = change_user(&transaction, id, change).await?;
+        commit(transaction, PEOPLE).await?;
+        Ok(changed)
     }
 
+    /// Switches an account off, which ends its sign-ins in the same transaction, or on. Returns
+    /// those it ended; `None` when there is nobody of that id.
+    ///
     /// # Errors
     /// [`StoreError::LastAdmin`] when nobody would be left to own the house.
-    pub async fn set_disabled(&self, id: &UserId, disabled: bool) -> Result<Change, StoreError> {
-        self.change_user(id, |row| user::ActiveModel { disabled: Set(disabled), ..row }).await
-    }
-
-    async fn change_user(
-        &self,
-        id: &UserId,
-        change: impl FnOnce(user::ActiveModel) -> user::ActiveModel + Send,
-    ) -> Result<Change, StoreError> {
+    pub async fn set_disabled(&self, id: &UserId, disabled: bool) -> Result<Option<Vec<SessionId>>, StoreError> {
         let transaction = self.write(Turn::People, PEOPLE).await?;
-        let before = admins(&transaction).await?;
-        let row = user::Entity::find_by_id(id.as_str()).one(&transaction).await.map_err(reading(PEOPLE))?;
-        let Some(row) = row else { return Ok(Change::Missing) };
-        change(row.into()).update(&transaction).await.map_err(writing(PEOPLE))?;
-        keep_an_admin(&transaction, before).await?;
+        let change = |row| user::ActiveModel { disabled: Set(disabled), ..row };
+        if change_user(&transaction, id, change).await? == Change::Missing {
+            return Ok(None);
+        }
+        let ended = match disabled {
+            true => sessions::end_all(&transaction, id, None, self.clock().now()).await?,
+            false => Vec::new(),
+        };
         commit(transaction, PEOPLE).await?;
-        Ok(Change::Done)
+        Ok(Some(ended))
     }
 
     /// Sign-ins, grants and progress of the person go with them.
@@ -226,21 +255,23 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn preferences(&self, id: &UserId) -> Result<Preferences, StoreError> {
-        let row = preference::Entity::find_by_id(id.as_str()).one(self.read()).await.map_err(reading("preferences"))?;
-        Ok(row.map_or_else(Preferences::default, |r| Preferences {
-            theme: r.theme,
-            language: r.language,
-            audio_language: r.audio_language,
-            autoplay_next: r.autoplay_next,
-        }))
+        preferences(self.read(), id).await
     }
 
+    /// Changes what `change` changes, in one transaction with reading the rest. Returns what the
+    /// person likes now; `None` when there is nobody of that id.
+    ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_preferences(&self, id: &UserId, wanted: &Preferences) -> Result<Change, StoreError> {
-        const WHAT: &str = "preferences";
+    pub async fn change_preferences(
+        &self,
+        id: &UserId,
+        change: impl FnOnce(&mut Preferences) + Send,
+    ) -> Result<Option<Preferences>, StoreError> {
         use preference::{ActiveModel, Column, Entity};
-        let transaction = self.write(Turn::Any, WHAT).await?;
+        let transaction = self.write(Turn::Settings, PREFERENCES).await?;
+        let mut wanted = preferences(&transaction, id).await?;
+        change(&mut wanted);
         let row = ActiveModel {
             user_id: Set(id.as_str().into()),
             theme: Set(wanted.theme.clone()),
@@ -253,15 +284,62 @@ impl Store {
             .to_owned();
         match Entity::insert(row).on_conflict(newer).exec_without_returning(&transaction).await {
             Ok(_) => {}
-            Err(e) if is_dangling(&e) => return Ok(Change::Missing),
-            Err(e) => return Err(writing(WHAT)(e)),
+            Err(e) if is_dangling(&e) => return Ok(None),
+            Err(e) => return Err(writing(PREFERENCES)(e)),
         }
-        commit(transaction, WHAT).await?;
-        Ok(Change::Done)
+        commit(transaction, PREFERENCES).await?;
+        Ok(Some(wanted))
     }
 }
 
+async fn preferences(db: &impl ConnectionTrait, id: &UserId) -> Result<Preferences, StoreError> {
+    let row = preference::Entity::find_by_id(id.as_str()).one(db).await.map_err(reading(PREFERENCES))?;
+    Ok(row.map_or_else(Preferences::default, |r| Preferences {
+        theme: r.theme,
+        language: r.language,
+        audio_language: r.audio_language,
+        autoplay_next: r.autoplay_next,
+    }))
+}
+
+async fn change_user(
+    transaction: &Transaction,
+    id: &UserId,
+    change: impl FnOnce(user::ActiveModel) -> user::ActiveModel + Send,
+) -> Result<Change, StoreError> {
+    let before = admins(transaction).await?;
+    let row = user::Entity::find_by_id(id.as_str()).one(transaction).await.map_err(reading(PEOPLE))?;
+    let Some(row) = row else { return Ok(Change::Missing) };
+    change(row.into()).update(transaction).await.map_err(writing(PEOPLE))?;
+    keep_an_admin(transaction, before).await?;
+    Ok(Change::Done)
+}
+
+/// Nothing when it was set, and why not otherwise.
+async fn set_hash(
+    transaction: &Transaction,
+    id: &UserId,
+    password_hash: &str,
+    if_hash: Option<&str>,
+) -> Result<Option<Replaced>, StoreError> {
+    let mut change = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
+        .filter(user::Column::Id.eq(id.as_str()));
+    if let Some(hash) = if_hash {
+        change = change.filter(user::Column::PasswordHash.eq(hash));
+    }
+    if change.exec(transaction).await.map_err(writing(PEOPLE))?.rows_affected > 0 {
+        return Ok(None);
+    }
+    let there = user::Entity::find_by_id(id.as_str()).one(transaction).await.map_err(reading(PEOPLE))?;
+    Ok(Some(if there.is_some() { Replaced::Changed } else { Replaced::Missing }))
+}
+
+/// The caller holds [`Turn::People`].
 pub(crate) async fn insert(transaction: &Transaction, new: &NewUser) -> Result<(), StoreError> {
+    if is_taken(transaction, &new.username).await? {
+        return Err(StoreError::Conflict { what: "a person of that name" });
+    }
     let row = user::ActiveModel {
         id: Set(new.id.as_str().into()),
         username: Set(new.username.clone()),
@@ -274,6 +352,20 @@ pub(crate) async fn insert(transaction: &Transaction, new: &NewUser) -> Result<(
     };
     user::Entity::insert(row).exec_without_returning(transaction).await.map_err(writing("a person of that name"))?;
     Ok(())
+}
+
+/// Whether somebody has this name, or one that earlier versions took for another and that looks
+/// the same.
+async fn is_taken(transaction: &Transaction, username: &str) -> Result<bool, StoreError> {
+    let key = key(username);
+    let names: Vec<String> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Username)
+        .into_tuple()
+        .all(transaction)
+        .await
+        .map_err(reading(PEOPLE))?;
+    Ok(names.iter().any(|name| self::key(name) == key))
 }
 
 /// Callers have checked the name; a name without a key could not be signed in with, so it is

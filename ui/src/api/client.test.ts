@@ -37,6 +37,7 @@ function house(answer: (call: Call, count: number) => Answer) {
     sleep: async (ms) => {
       time += ms;
     },
+    device: () => "d".repeat(43),
   });
   return { client, calls, pass: (ms: number) => (time += ms), asked: (path: string) => calls.filter((c) => c.path === path).length };
 }
@@ -104,6 +105,32 @@ describe("the API client", () => {
     away = false;
     await expect(h.client.renew()).rejects.toThrow();
     expect(seen).toHaveBeenCalledExactlyOnceWith(null);
+  });
+
+  it("shows what the device is known by with sign-ins and renewals, and with nothing else", async () => {
+    const h = house((call) => (call.path === "/me" ? json(200, {}) : json(200, login("t"))));
+    await h.client.signIn("/auth/login", {});
+    await h.client.renew();
+    await h.client.get("/me");
+    const shown = h.calls.map((c) => (c.init.headers as Record<string, string>)["loge-device"]);
+    expect(shown).toEqual(["d".repeat(43), "d".repeat(43), undefined]);
+  });
+
+  it("says that a sign-out failed, and ends the same sign-in when asked again", async () => {
+    let away = true;
+    const h = house((call) => {
+      if (call.path === "/auth/login") return json(200, login("t1"));
+      return away ? problem(507, "disk_full") : json(204, undefined);
+    });
+    await h.client.signIn("/auth/login", {});
+    const seen = vi.fn();
+    h.client.onsession = seen;
+    await expect(h.client.signOut()).rejects.toSatisfy((e) => codeOf(e) === "disk_full");
+    expect(seen).toHaveBeenCalledExactlyOnceWith(null);
+    away = false;
+    await h.client.signOut();
+    expect(h.calls.filter((c) => c.path === "/auth/logout").map((c) => c.token)).toEqual(["t1", "t1"]);
+    expect(h.asked("/auth/refresh")).toBe(0);
   });
 
   it("asks questions again after a hiccup, never orders", async () => {

@@ -1,5 +1,6 @@
 // The only speaker of HTTP. Keeps the access token in the memory of the page, renews it before it runs out,
 // once for everybody who waits, and turns every other answer into an ApiError.
+import { deviceSecret } from "./device";
 import { ApiError, type Failure, parseProblem } from "./errors";
 import type { Login } from "./types";
 
@@ -20,6 +21,8 @@ export interface Surroundings {
   fetch: typeof fetch;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
+  /** What this browser is known by; see device.ts. */
+  device: () => string;
 }
 
 type Verb = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -28,6 +31,8 @@ export class Client {
   readonly #around: Surroundings;
   #token: { value: string; renewAt: number } | null = null;
   #renewing: Promise<Login> | null = null;
+  /** The token of a sign-in whose end the server has not confirmed. */
+  #leaving: string | null = null;
   /** Counts sign-ins and sign-outs: a renewal that was asked for before one of them has no say after it. */
   #turn = 0;
   /** Called with every fresh login, and with null when the session has ended. */
@@ -47,16 +52,21 @@ export class Client {
   async signIn(path: string, body: unknown): Promise<Login> {
     const login = await this.#ask<Login>("POST", path, body, { anonymous: true });
     this.#turn += 1;
+    this.#leaving = null;
     this.#accept(login);
     return login;
   }
 
+  /**
+   * Signs out: the page forgets who sat here at once, and this throws as long as the server has not said that the sign-in has
+   * ended. Asked again, it goes on with the same one.
+   */
   async signOut(): Promise<void> {
-    try {
-      await this.#ask<void>("POST", "/auth/logout", {});
-    } finally {
-      this.#end();
-    }
+    this.#leaving = this.#token?.value ?? this.#leaving;
+    if (this.#token) this.#end();
+    const headers: Record<string, string> = this.#leaving ? { authorization: `Bearer ${this.#leaving}` } : {};
+    await this.#send("POST", "/auth/logout", {}, { anonymous: true }, headers);
+    this.#leaving = null;
   }
 
   /** Renews the session from the cookie; everybody who asks meanwhile waits for the same answer. */
@@ -146,6 +156,7 @@ export class Client {
     if (this.#token && !options.anonymous) all.authorization = `Bearer ${this.#token.value}`;
     // The house refuses every changing call without it, with or without a body: forms of other sites cannot send it.
     if (verb !== "GET") all["content-type"] = "application/json";
+    if (path.startsWith("/auth/") || path === "/setup") all["loge-device"] = this.#around.device();
     const init: RequestInit = { method: verb, headers: all, credentials: "same-origin", cache: "no-store" };
     if (body !== undefined) init.body = JSON.stringify(body);
     if (options.signal) init.signal = options.signal;
@@ -174,6 +185,10 @@ export const api = new Client({
   fetch: (input, init) => fetch(input, init),
   now: () => Date.now(),
   sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+  device: deviceSecret(
+    () => localStorage,
+    () => crypto.getRandomValues(new Uint8Array(32)),
+  ),
 });
 
 /** `?a=1&b=2` without the empty ones. */

@@ -7,6 +7,10 @@ import { maySignInAgain, rememberSignIn } from "./remembered";
 import { theme } from "./theme.svelte";
 
 export type Phase = "starting" | "unreachable" | "ready";
+/** A sign-out that the server has not confirmed: on its way, or refused and tried again. */
+export type Leaving = "no" | "trying" | "failed";
+
+const LEAVING = "loge_leaving";
 
 class Session {
   #phase = $state<Phase>("starting");
@@ -14,6 +18,9 @@ class Session {
   #server = $state.raw<ServerInfo | null>(null);
   /** Where somebody was when the session ended under their hands. */
   #ended = $state(false);
+  #leaving = $state<Leaving>("no");
+  /** Counts the sign-outs, so that only the last one goes on trying. */
+  #departure = 0;
   setupCode = "";
 
   get phase() {
@@ -27,6 +34,9 @@ class Session {
   }
   get ended() {
     return this.#ended;
+  }
+  get leaving() {
+    return this.#leaving;
   }
   get isAdmin() {
     return this.#user?.role === "admin";
@@ -45,6 +55,8 @@ class Session {
     for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
       try {
         this.#server = await api.get<ServerInfo>("/server", { anonymous: true });
+        // Somebody wanted to leave this device, and it was switched off before that was done.
+        if (wasLeaving()) await this.#endLeaving();
         if (!this.#server.setup_required) await this.#resume(ticket);
         this.#phase = "ready";
         return;
@@ -59,15 +71,58 @@ class Session {
     await api.signIn("/auth/login", { username, password, device: deviceName() });
   }
   async register(invite: string, username: string, password: string) {
-    await api.signIn("/auth/register", { invite, username, password });
+    await api.signIn("/auth/register", { invite, username, password, device: deviceName() });
   }
   async setUp(code: string, username: string, password: string) {
-    await api.signIn("/setup", { code, username, password });
+    await api.signIn("/setup", { code, username, password, device: deviceName() });
     if (this.#server) this.#server = { ...this.#server, setup_required: false };
   }
+  /** The page forgets the person at once. Until the server has ended the sign-in this is said, and tried again. */
   async signOut() {
-    await api.signOut().catch(() => {});
+    const departure = ++this.#departure;
+    markLeaving(true);
+    this.#leaving = "trying";
+    if (!(await this.#left())) void this.#keepLeaving(departure);
     this.#ended = false;
+  }
+
+  /** Once more, at once. */
+  async leaveAgain() {
+    await this.#left();
+  }
+
+  async #keepLeaving(departure: number) {
+    for (let wait = 1000; ; wait = Math.min(wait * 2, 15_000)) {
+      await new Promise((done) => setTimeout(done, wait));
+      if (departure !== this.#departure || this.#leaving === "no" || (await this.#left())) return;
+    }
+  }
+
+  async #left(): Promise<boolean> {
+    try {
+      await this.#endLeaving();
+      return true;
+    } catch {
+      if (this.#leaving !== "no") this.#leaving = "failed";
+      return false;
+    }
+  }
+
+  /** Throws when the server could not end it. One that it does not know, or that has ended, is over. */
+  async #endLeaving() {
+    try {
+      await api.signOut();
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind !== "refused" || failure.status >= 500 || failure.status === 429) throw error;
+    }
+    this.#stay();
+  }
+
+  #stay() {
+    this.#departure += 1;
+    this.#leaving = "no";
+    markLeaving(false);
   }
 
   /** Throws only when the house did not answer; "not signed in" is an answer. */
@@ -92,6 +147,7 @@ class Session {
       return;
     }
     this.#ended = false;
+    this.#stay();
     // A renewal brings the same person: keep the object, so that no page starts over.
     if (known && known.id === login.user.id && known.role === login.user.role && known.username === login.user.username) return;
     this.#user = login.user;
@@ -106,6 +162,23 @@ class Session {
     } catch {
       // The choice of this device stays.
     }
+  }
+}
+
+function markLeaving(on: boolean) {
+  try {
+    if (on) localStorage.setItem(LEAVING, "1");
+    else localStorage.removeItem(LEAVING);
+  } catch {
+    // Storage is closed: it is tried as long as the page is open.
+  }
+}
+
+function wasLeaving(): boolean {
+  try {
+    return localStorage.getItem(LEAVING) !== null;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-use accounts::{Accounts, HashCost, Peer, Principal, SignedIn};
+use accounts::{Accounts, Device, HashCost, Peer, Principal, SignedIn};
 use base::{Bus, Clock, FakeClock, SystemClock, UnixMs};
 use domain::{Code, Failure};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl House {
     pub async fn owned() -> (Self, SignedIn) {
         let house = Self::new().await;
         let code = house.accounts.setup_code().unwrap();
-        let owner = house.accounts.claim(&code, "owner", PASSWORD, None, home()).await.unwrap();
+        let owner = house.accounts.claim(&code, "owner", PASSWORD, None, Device::default(), home()).await.unwrap();
         (house, owner)
     }
 
@@ -50,7 +50,7 @@ impl House {
     }
 
     pub async fn login(&self, name: &str, from: Peer) -> Result<SignedIn, Failure> {
-        self.accounts.login(name, PASSWORD, Some("Firefox".into()), from).await
+        self.accounts.login(name, PASSWORD, Device::named("Firefox"), from).await
     }
 
     pub async fn who(&self, signed: &SignedIn) -> Principal {

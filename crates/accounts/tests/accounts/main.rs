@@ -3,8 +3,10 @@
 
 extern crate loge_accounts as accounts;
 
+mod devices;
 mod house;
 mod people;
+mod resets;
 mod sign_in;
 mod tickets;
 mod tokens;

@@ -1,4 +1,5 @@
 use crate::house::{House, PASSWORD, code, from, home};
+use accounts::Device;
 use base::Event;
 use domain::{Code, LibraryId, Role, UserId};
 use std::time::Duration;
@@ -15,7 +16,7 @@ async fn every_end_counts_at_the_next_request() {
         assert!(house.accounts.authenticate(&ana.access_token).await.is_ok(), "control, and it is cached now");
         let mut events = house.bus.subscribe();
         match end {
-            "logout" => house.accounts.logout(&ana.session).await,
+            "logout" => house.accounts.logout(&ana.session).await.unwrap(),
             "end" => assert!(house.accounts.end_session(&ana.session, "owner").await.unwrap()),
             "all" => assert_eq!(house.accounts.end_sessions_of(id, None, "owner").await.unwrap().len(), 1),
             "password" => house.accounts.set_password(&by, id, OTHER, home()).await.unwrap(),
@@ -24,7 +25,7 @@ async fn every_end_counts_at_the_next_request() {
         }
         let refused = code(house.accounts.authenticate(&ana.access_token).await);
         assert_eq!(refused, Code::SessionEnded, "{end}");
-        assert!(house.accounts.refresh(&ana.refresh_token, home()).await.is_err(), "{end}");
+        assert!(house.accounts.refresh(&ana.refresh_token, None, home()).await.is_err(), "{end}");
         assert!(house.accounts.authenticate_view(&ana.view_token).await.is_err(), "{end}");
         let told = std::iter::from_fn(|| events.try_recv().ok())
             .any(|e| matches!(e.event, Event::SessionEnded { session, .. } if session == ana.session));
@@ -94,7 +95,7 @@ async fn people_change_their_own_password() {
     assert!(house.accounts.authenticate(&here.access_token).await.is_ok(), "this page goes on");
     assert_eq!(code(house.accounts.authenticate(&there.access_token).await), Code::SessionEnded, "the others do not");
     assert_eq!(code(house.login("ana", home()).await), Code::WrongCredentials);
-    assert!(house.accounts.login("ana", OTHER, None, home()).await.is_ok());
+    assert!(house.accounts.login("ana", OTHER, Device::default(), home()).await.is_ok());
     // An open page is no way to guess.
     let tries = guess_on(&house, &who).await;
     assert_eq!(tries, Code::TooManyAttempts);
@@ -114,7 +115,10 @@ async fn an_account_that_is_off_says_so_only_to_its_owner() {
     let ana = house.viewer(&owner, "ana").await;
     let by = house.who(&owner).await;
     house.accounts.set_disabled(&by, &ana.user.id, true, home()).await.unwrap();
-    assert_eq!(code(house.accounts.login("ana", "wrong password", None, home()).await), Code::WrongCredentials);
+    assert_eq!(
+        code(house.accounts.login("ana", "wrong password", Device::default(), home()).await),
+        Code::WrongCredentials
+    );
     assert_eq!(code(house.login("ana", home()).await), Code::AccountDisabled);
     house.accounts.set_disabled(&by, &ana.user.id, false, home()).await.unwrap();
     assert!(house.login("ana", home()).await.is_ok());
@@ -132,13 +136,20 @@ async fn an_invitation_makes_one_person() {
     let nowhere = LibraryId::from_random([9; 16]);
     let hour = Duration::from_secs(3600);
     let (invite, token) = house.accounts.create_invite(&by, &[nowhere], hour, home()).await.unwrap();
-    assert_eq!(code(house.accounts.register(&token, "owner", PASSWORD, home()).await), Code::UsernameTaken);
-    assert_eq!(code(house.accounts.register(&token, "ana", "short", home()).await), Code::WeakPassword);
+    assert_eq!(
+        code(house.accounts.register(&token, "owner", PASSWORD, Device::default(), home()).await),
+        Code::UsernameTaken
+    );
+    assert_eq!(
+        code(house.accounts.register(&token, "ana", "short", Device::default(), home()).await),
+        Code::WeakPassword
+    );
     let mut tries = Vec::new();
     for n in 0..20 {
         let (accounts, token) = (house.accounts.clone(), token.clone());
-        tries
-            .push(tokio::spawn(async move { accounts.register(&token, &format!("guest{n}"), PASSWORD, home()).await }));
+        tries.push(tokio::spawn(async move {
+            accounts.register(&token, &format!("guest{n}"), PASSWORD, Device::default(), home()).await
+        }));
     }
     let mut guests = Vec::new();
     for one in tries {
@@ -154,7 +165,7 @@ async fn an_invitation_makes_one_person() {
     let (_, late) = house.accounts.create_invite(&by, &[], hour, home()).await.unwrap();
     house.clock.advance_ms(3600 * 1000);
     for none in [late.as_str(), token.as_str(), "", "x", &"A".repeat(43)] {
-        let refused = house.accounts.register(none, "eve", PASSWORD, from("10.5.5.5")).await;
+        let refused = house.accounts.register(none, "eve", PASSWORD, Device::default(), from("10.5.5.5")).await;
         assert_eq!(code(refused), Code::InviteInvalid, "{none}");
     }
 }
@@ -166,8 +177,8 @@ async fn the_host_gives_a_lost_password_back() {
     let host = house.again(crate::house::CHEAP).await;
     host.recover_password(&owner.user.id, OTHER).await.unwrap();
     assert_eq!(code(host.recover_password(&owner.user.id, "short").await), Code::WeakPassword);
-    assert!(house.accounts.login("owner", OTHER, None, home()).await.is_ok());
-    assert_eq!(code(house.accounts.refresh(&owner.refresh_token, home()).await), Code::SessionEnded);
+    assert!(house.accounts.login("owner", OTHER, Device::default(), home()).await.is_ok());
+    assert_eq!(code(house.accounts.refresh(&owner.refresh_token, None, home()).await), Code::SessionEnded);
     let log = house.log().await;
     assert!(log.iter().any(|l| l == "host | recover password | owner | ok"), "{log:#?}");
     house.store.verify_audit().await.unwrap();

@@ -138,7 +138,7 @@ async fn refreshing_goes_on_for_weeks_and_ends_at_ninety_days() {
     loop {
         house.clock.advance_ms(10 * 24 * 3600 * 1000);
         days += 10;
-        match house.accounts.refresh(&token, home()).await {
+        match house.accounts.refresh(&token, None, home()).await {
             Ok(signed) => {
                 assert_eq!(signed.session, owner.session);
                 assert_ne!(signed.refresh_token, token);
@@ -155,7 +155,7 @@ async fn refreshing_goes_on_for_weeks_and_ends_at_ninety_days() {
     assert_eq!(days, 90);
     let again = house.login("owner", home()).await.unwrap();
     house.clock.advance_ms(14 * 24 * 3600 * 1000);
-    assert_eq!(code(house.accounts.refresh(&again.refresh_token, home()).await), Code::SessionEnded, "idle");
+    assert_eq!(code(house.accounts.refresh(&again.refresh_token, None, home()).await), Code::SessionEnded, "idle");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +164,7 @@ async fn two_hundred_refreshes_of_one_token_are_one_family() {
     let mut tries = Vec::new();
     for _ in 0..200 {
         let (accounts, token) = (house.accounts.clone(), owner.refresh_token.clone());
-        tries.push(tokio::spawn(async move { accounts.refresh(&token, home()).await.unwrap() }));
+        tries.push(tokio::spawn(async move { accounts.refresh(&token, None, home()).await.unwrap() }));
     }
     let mut successors = std::collections::HashSet::new();
     for one in tries {
@@ -177,17 +177,17 @@ async fn two_hundred_refreshes_of_one_token_are_one_family() {
     // An answer that was lost, a restart in between, and the same device asks again.
     house.clock.advance_ms(30_000);
     let restarted = house.again(CHEAP).await;
-    let signed = restarted.refresh(&owner.refresh_token, home()).await.unwrap();
+    let signed = restarted.refresh(&owner.refresh_token, None, home()).await.unwrap();
     assert!(successors.contains(&signed.refresh_token));
-    assert!(restarted.refresh(&signed.refresh_token, home()).await.is_ok());
+    assert!(restarted.refresh(&signed.refresh_token, None, home()).await.is_ok());
 }
 
 #[tokio::test]
 async fn two_sign_ins_in_the_same_second_differ() {
     let (house, owner) = House::owned().await;
     let other = house.login("owner", home()).await.unwrap();
-    let one = house.accounts.refresh(&owner.refresh_token, home()).await.unwrap();
-    let two = house.accounts.refresh(&other.refresh_token, home()).await.unwrap();
+    let one = house.accounts.refresh(&owner.refresh_token, None, home()).await.unwrap();
+    let two = house.accounts.refresh(&other.refresh_token, None, home()).await.unwrap();
     let all = [&owner, &other, &one, &two];
     for (n, a) in all.iter().enumerate() {
         for b in &all[n + 1..] {
@@ -201,11 +201,11 @@ async fn two_sign_ins_in_the_same_second_differ() {
 async fn a_copied_refresh_token_ends_the_family() {
     for (peer, later_ms) in [(home(), 31_000), (from("10.9.9.9"), 1000)] {
         let (house, owner) = House::owned().await;
-        let new = house.accounts.refresh(&owner.refresh_token, home()).await.unwrap();
+        let new = house.accounts.refresh(&owner.refresh_token, None, home()).await.unwrap();
         house.clock.advance_ms(later_ms);
         let mut events = house.bus.subscribe();
-        assert_eq!(code(house.accounts.refresh(&owner.refresh_token, peer).await), Code::SessionEnded);
-        assert_eq!(code(house.accounts.refresh(&new.refresh_token, home()).await), Code::SessionEnded);
+        assert_eq!(code(house.accounts.refresh(&owner.refresh_token, None, peer).await), Code::SessionEnded);
+        assert_eq!(code(house.accounts.refresh(&new.refresh_token, None, home()).await), Code::SessionEnded);
         assert_eq!(code(house.accounts.authenticate(&new.access_token).await), Code::SessionEnded);
         assert_eq!(code(house.accounts.authenticate_view(&new.view_token).await), Code::SessionEnded);
         let ended = Event::SessionEnded { session: owner.session.clone(), user: owner.user.id.clone() };
@@ -227,9 +227,9 @@ async fn strange_refresh_tokens_are_refused() {
         "\0",
         &format!("{}=", owner.refresh_token),
     ] {
-        assert_eq!(code(house.accounts.refresh(token, home()).await), Code::SignInRequired, "{token:.50}");
+        assert_eq!(code(house.accounts.refresh(token, None, home()).await), Code::SignInRequired, "{token:.50}");
     }
-    assert!(house.accounts.refresh(&owner.refresh_token, home()).await.is_ok(), "control");
+    assert!(house.accounts.refresh(&owner.refresh_token, None, home()).await.is_ok(), "control");
 }
 
 #[tokio::test]
@@ -250,14 +250,14 @@ async fn a_view_token_opens_pictures_only() {
     ] {
         assert_eq!(code(house.accounts.authenticate_view(&bad).await), Code::SignInRequired, "{bad:.90}");
     }
-    house.accounts.logout(&owner.session).await;
+    house.accounts.logout(&owner.session).await.unwrap();
     assert_eq!(code(house.accounts.authenticate_view(&owner.view_token).await), Code::SessionEnded);
 }
 
 #[tokio::test]
 async fn secrets_are_not_in_the_database() {
     let (house, owner) = House::owned().await;
-    let new = house.accounts.refresh(&owner.refresh_token, home()).await.unwrap();
+    let new = house.accounts.refresh(&owner.refresh_token, None, home()).await.unwrap();
     let by = house.who(&new).await;
     let (_, invite) =
         house.accounts.create_invite(&by, &[], std::time::Duration::from_secs(600), home()).await.unwrap();

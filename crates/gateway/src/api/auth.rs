@@ -4,23 +4,26 @@
 use crate::{
     House, cookies,
     input::Input,
-    policy::{Caller, Policy, bearer, cookie},
-    problem::{Answer, Problem},
+    policy::{self, Caller, FromDevice, Policy, bearer},
+    problem::{Answer, Faults, Problem},
     routes::Routes,
     view::{Login, UserBrief},
 };
-use accounts::SignedIn;
+use accounts::{Device, DeviceSecret, Peer, SignedIn, check_person};
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Code, Tenant};
+use domain::{Code, Failure, Tenant};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+
+/// More of one name are none of ours.
+const MOST_COOKIES: usize = 4;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Anonymous, routes!(login))
@@ -47,11 +50,12 @@ pub fn signed_in(house: &House, signed: SignedIn, status: StatusCode) -> Respons
     response
 }
 
-/// What a browser calls itself, when it was not told what it is.
-fn device(told: Option<String>, headers: &HeaderMap) -> Option<String> {
-    let text = told.or_else(|| headers.get(header::USER_AGENT)?.to_str().ok().map(str::to_string))?;
-    let text: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
-    (!text.trim().is_empty()).then(|| text.trim().to_string())
+/// What a browser calls itself, when it was not told what it is, and its secret.
+fn device(told: Option<String>, headers: &HeaderMap, secret: Option<DeviceSecret>) -> Device {
+    let text = told.or_else(|| headers.get(header::USER_AGENT)?.to_str().ok().map(str::to_string));
+    let text: String = text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect();
+    let name = (!text.trim().is_empty()).then(|| text.trim().to_string());
+    Device { name, secret }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -68,10 +72,11 @@ pub struct LoginForm {
 async fn login(
     State(house): State<Arc<House>>,
     Caller(peer): Caller,
+    FromDevice(secret): FromDevice,
     headers: HeaderMap,
     Input(form): Input<LoginForm>,
 ) -> Answer<Response> {
-    let device = device(form.device, &headers);
+    let device = device(form.device, &headers, secret);
     let signed = house.accounts.login(&form.username, &form.password, device, peer).await?;
     Ok(signed_in(&house, signed, StatusCode::OK))
 }
@@ -88,43 +93,81 @@ pub struct TicketForm {
 async fn ticket(
     State(house): State<Arc<House>>,
     Caller(peer): Caller,
+    FromDevice(secret): FromDevice,
     Input(form): Input<TicketForm>,
 ) -> Answer<Response> {
-    let signed = house.accounts.redeem_ticket(&form.ticket, peer).await?;
+    let signed = house.accounts.redeem_ticket(&form.ticket, secret, peer).await?;
     Ok(signed_in(&house, signed, StatusCode::OK))
 }
 
-/// A new access token, by the refresh cookie.
-#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", responses((status = 200, body = Login)))]
-async fn refresh(State(house): State<Arc<House>>, Caller(peer): Caller, headers: HeaderMap) -> Answer<Response> {
-    let token = cookie(&headers, cookies::REFRESH)
-        .filter(|t| !t.is_empty())
-        .ok_or_else(|| Problem::of(Code::SignInRequired))?;
-    let signed = house.accounts.refresh(&token, peer).await?;
-    Ok(signed_in(&house, signed, StatusCode::OK))
-}
-
-/// End this session, by access token or refresh cookie. Its streams are cut.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
-async fn logout(State(house): State<Arc<House>>, Caller(peer): Caller, headers: HeaderMap) -> Answer<Response> {
-    let by_token = match bearer(&headers) {
-        Some(token) => house.accounts.authenticate(token).await.ok().map(|p| p.session),
-        None => None,
-    };
-    let session = match (by_token, cookie(&headers, cookies::REFRESH)) {
-        (Some(session), _) => Some(session),
-        // The rotation proves the token; its successor is never handed out.
-        (None, Some(token)) => house.accounts.refresh(&token, peer).await.ok().map(|s| s.session),
-        (None, None) => None,
-    };
-    if let Some(session) = session {
-        house.accounts.logout(&session).await;
+/// A new access token, by the refresh cookie and the secret of the device it was given to.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth",
+    params(("Loge-Device" = Option<String>, Header, description = "The secret that was sent with the sign-in, if one was")),
+    responses((status = 200, body = Login)))]
+async fn refresh(
+    State(house): State<Arc<House>>,
+    Caller(peer): Caller,
+    FromDevice(secret): FromDevice,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let mut refused = None;
+    for token in policy::cookies(&headers, cookies::REFRESH).filter(|t| !t.is_empty()).take(MOST_COOKIES) {
+        match house.accounts.refresh(&token, secret, peer).await {
+            Ok(signed) => return Ok(signed_in(&house, signed, StatusCode::OK)),
+            // Another one may be ours.
+            Err(failure) => refused = Some(failure),
+        }
     }
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let failure = refused.unwrap_or_else(|| Failure::of(Code::SignInRequired));
+    let unknown = failure.code == Code::SignInRequired;
+    let mut response = Problem::from(failure).into_response();
+    if unknown {
+        // It will not get better: the browser need not show it again.
+        clear_cookies(&mut response);
+    }
+    Ok(response)
+}
+
+fn clear_cookies(response: &mut Response) {
     for cookie in cookies::clear() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+}
+
+/// End this session, by access token or refresh cookie. Its streams are cut. The cookies are
+/// taken away in any case; a 204 means that the session has ended.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
+async fn logout(State(house): State<Arc<House>>, Caller(peer): Caller, headers: HeaderMap) -> Answer<Response> {
+    let mut response = match end(&house, peer, &headers).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(failure) => Problem::from(failure).into_response(),
+    };
+    clear_cookies(&mut response);
     Ok(response)
+}
+
+async fn end(house: &House, peer: Peer, headers: &HeaderMap) -> Result<(), Failure> {
+    if let Some(token) = bearer(headers) {
+        match house.accounts.authenticate(token).await {
+            Ok(principal) => return house.accounts.logout(&principal.session).await,
+            // Too old, or ended: the cookie may know more.
+            Err(failure) if over(failure.code) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    for token in policy::cookies(headers, cookies::REFRESH).filter(|t| !t.is_empty()).take(MOST_COOKIES) {
+        match house.accounts.logout_by_token(&token, peer).await {
+            // None of ours: there is nothing to end.
+            Err(failure) if !over(failure.code) => return Err(failure),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whoever shows this is signed out already.
+fn over(code: Code) -> bool {
+    matches!(code, Code::SignInRequired | Code::SessionEnded | Code::AccountDisabled)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -133,6 +176,7 @@ pub struct RegisterForm {
     invite: String,
     username: String,
     password: String,
+    device: Option<String>,
 }
 
 /// Become a viewer, by invitation.
@@ -141,9 +185,12 @@ pub struct RegisterForm {
 async fn register(
     State(house): State<Arc<House>>,
     Caller(peer): Caller,
+    FromDevice(secret): FromDevice,
+    headers: HeaderMap,
     Input(form): Input<RegisterForm>,
 ) -> Answer<Response> {
-    let signed = house.accounts.register(&form.invite, &form.username, &form.password, peer).await?;
+    let device = device(form.device, &headers, secret);
+    let signed = house.accounts.register(&form.invite, &form.username, &form.password, device, peer).await?;
     Ok(signed_in(&house, signed, StatusCode::CREATED))
 }
 
@@ -155,6 +202,7 @@ pub struct SetupForm {
     username: String,
     password: String,
     server_name: Option<String>,
+    device: Option<String>,
 }
 
 /// Claim a house that has no owner yet.
@@ -163,9 +211,19 @@ pub struct SetupForm {
 async fn setup(
     State(house): State<Arc<House>>,
     Caller(peer): Caller,
+    FromDevice(secret): FromDevice,
+    headers: HeaderMap,
     Input(form): Input<SetupForm>,
 ) -> Answer<Response> {
-    let name = form.server_name.as_deref().map(|n| crate::input::text("server_name", n, 60)).transpose()?;
-    let signed = house.accounts.claim(&form.code, &form.username, &form.password, name.as_deref(), peer).await?;
+    let device = device(form.device, &headers, secret);
+    let mut faults = Faults::default();
+    let told = form.server_name.as_deref();
+    let name = told.and_then(|name| faults.take(crate::input::text("server_name", name, 60)));
+    if told.is_some() && name.is_none() {
+        faults.take(check_person(&form.username, &form.password).map_err(Problem::from));
+    }
+    faults.done()?;
+    let (name, password) = (name.as_deref(), &form.password);
+    let signed = house.accounts.claim(&form.code, &form.username, password, name, device, peer).await?;
     Ok(signed_in(&house, signed, StatusCode::CREATED))
 }

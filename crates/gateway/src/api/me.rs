@@ -4,7 +4,7 @@ use crate::{
     House,
     input::{Id, Input},
     policy::{Caller, Policy, Who},
-    problem::{Answer, Problem},
+    problem::{Answer, Faults, Problem},
     routes::Routes,
     view::{List, TitleCard, at, role, seconds},
 };
@@ -89,29 +89,25 @@ async fn set_preferences(
     Who(who): Who,
     Input(form): Input<PreferencesForm>,
 ) -> Answer<Json<PreferencesView>> {
-    let mut preferences = house.store.preferences(&who.user).await?;
-    if let Some(theme) = form.theme {
-        if !["system", "dark", "light"].contains(&theme.as_str()) {
-            return Err(Problem::field("theme", "is system, dark or light"));
-        }
-        preferences.theme = theme;
+    let mut faults = Faults::default();
+    let theme = form.theme.as_deref();
+    let known = theme.is_none_or(|t| ["system", "dark", "light"].contains(&t));
+    faults.check(known, "theme", "is system, dark or light");
+    for (field, tag) in [("language", &form.language), ("audio_language", &form.audio_language)] {
+        let plain = |tag: &String| tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        faults.check(tag.as_ref().is_none_or(plain), field, "is a language tag such as de or pt-BR");
     }
-    let tags = [
-        ("language", form.language, &mut preferences.language),
-        ("audio_language", form.audio_language, &mut preferences.audio_language),
-    ];
-    for (field, told, kept) in tags {
-        let Some(tag) = told else { continue };
-        if tag.len() > 35 || !tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(Problem::field(field, "is a language tag such as de or pt-BR"));
-        }
-        *kept = (!tag.is_empty()).then_some(tag);
-    }
-    if let Some(autoplay) = form.autoplay_next {
-        preferences.autoplay_next = autoplay;
-    }
-    house.store.set_preferences(&who.user, &preferences).await?;
-    Ok(Json(preferences.into()))
+    faults.done()?;
+    let PreferencesForm { theme, language, audio_language, autoplay_next } = form;
+    let likes = house.store.change_preferences(&who.user, |likes| {
+        likes.theme = theme.unwrap_or_else(|| likes.theme.clone());
+        // An empty tag takes it away.
+        likes.language = language.map_or_else(|| likes.language.clone(), |tag| (!tag.is_empty()).then_some(tag));
+        likes.audio_language =
+            audio_language.map_or_else(|| likes.audio_language.clone(), |tag| (!tag.is_empty()).then_some(tag));
+        likes.autoplay_next = autoplay_next.unwrap_or(likes.autoplay_next);
+    });
+    Ok(Json(likes.await?.ok_or_else(Problem::missing)?.into()))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -49,12 +49,13 @@ async fn through(config: &Config, mut address: SocketAddr) -> anyhow::Result<Cap
     let Some(ticket) = accounts.desktop_ticket().await else {
         anyhow::bail!("the house has no owner yet; set it up first")
     };
-    let signed_in = accounts.redeem_ticket(&ticket, Peer { address: IpAddr::from(Ipv4Addr::LOCALHOST) }).await?;
+    let signed_in = accounts.redeem_ticket(&ticket, None, Peer { address: IpAddr::from(Ipv4Addr::LOCALHOST) }).await?;
     let done = ask_and_wait(address, &signed_in.access_token).await;
-    accounts.logout(&signed_in.session).await;
+    let ended = accounts.logout(&signed_in.session).await;
     let found = store.capacity().await?;
     store.close().await;
     done?;
+    ended?;
     found.ok_or_else(|| anyhow::anyhow!("the server kept nothing of what it measured"))
 }
 

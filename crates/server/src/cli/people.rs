@@ -31,8 +31,8 @@ pub(crate) async fn run(config: &Config, verb: UserVerb, json: bool) -> anyhow::
             }
         }
         UserVerb::SetPassword { username } => {
-            let key = domain::people::username_key(&username)?;
-            let Some((user, _)) = store.user_by_key(&key).await? else {
+            let keys = domain::people::username_keys(&username);
+            let Some((user, _)) = store.user_by_keys(&keys).await? else {
                 anyhow::bail!("there is nobody called {username}")
             };
             let mut password = String::new();

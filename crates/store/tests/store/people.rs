@@ -5,7 +5,7 @@ use domain::{
     capacity::Capacity,
     chip::{Chip, ChipProblem, ChipRung, ChipVerdict, VaDriver},
 };
-use store::{Change, NewInvite, Preferences, Settings, StoreError};
+use store::{Change, NewInvite, Preferences, Replaced, Settings, StoreError};
 
 on_both!(
     names_are_unique_without_case,
@@ -13,7 +13,9 @@ on_both!(
     the_last_owner_stays,
     what_people_like,
     an_invitation_works_once,
-    the_house_remembers_its_settings
+    the_house_remembers_its_settings,
+    changes_at_once_all_count,
+    names_that_look_alike_are_one
 );
 
 async fn names_are_unique_without_case(house: &House) {
@@ -21,14 +23,20 @@ async fn names_are_unique_without_case(house: &House) {
     assert_eq!(ana.username_key, "ana");
     let again = house.store.create_user(&house.new_user("ANA", Role::Viewer)).await.unwrap_err();
     assert!(again.is_conflict(), "{again}");
-    let (found, hash) = house.store.user_by_key("ana").await.unwrap().unwrap();
+    let by_key = async |key: &str| house.store.user_by_keys(&[key.to_owned()]).await.unwrap();
+    let (found, hash) = by_key("ana").await.unwrap();
     assert_eq!((found, hash.as_str()), (ana.clone(), "$hash"));
     for nobody in ["Ana", "an_", "an%", "' OR 1=1 --", "ana\0", ""] {
-        assert!(house.store.user_by_key(nobody).await.unwrap().is_none(), "{nobody:?}");
+        assert!(by_key(nobody).await.is_none(), "{nobody:?}");
     }
-    assert_eq!(house.store.set_password(&ana.id, "$other").await.unwrap(), Change::Done);
+    let replace = |id, if_hash| house.store.replace_password(id, "$other", if_hash, None);
+    assert_eq!(replace(&ana.id, Some("$stale")).await.unwrap(), Replaced::Changed, "not the one that was checked");
+    assert!(!house.store.rehash_password(&ana.id, "$other", "$stale").await.unwrap());
+    assert_eq!(house.store.password_hash(&ana.id).await.unwrap().as_deref(), Some("$hash"), "control: nothing changed");
+    assert_eq!(replace(&ana.id, Some("$hash")).await.unwrap(), Replaced::Done(vec![]));
     assert_eq!(house.store.password_hash(&ana.id).await.unwrap().as_deref(), Some("$other"));
-    assert_eq!(house.store.set_password(&house.user_id(), "$x").await.unwrap(), Change::Missing);
+    assert!(house.store.rehash_password(&ana.id, "$dearer", "$other").await.unwrap());
+    assert_eq!(replace(&house.user_id(), None).await.unwrap(), Replaced::Missing);
     assert_eq!(house.store.users().await.unwrap(), [ana]);
 }
 
@@ -77,11 +85,12 @@ async fn what_people_like(house: &House) {
             language,
             autoplay_next: false,
         };
-        assert_eq!(house.store.set_preferences(&ana.id, &wanted).await.unwrap(), Change::Done);
+        let now = house.store.change_preferences(&ana.id, |p| *p = wanted.clone()).await.unwrap();
+        assert_eq!(now.as_ref(), Some(&wanted));
         assert_eq!(house.store.preferences(&ana.id).await.unwrap(), wanted);
     }
     let nobody = house.user_id();
-    assert_eq!(house.store.set_preferences(&nobody, &Preferences::default()).await.unwrap(), Change::Missing);
+    assert_eq!(house.store.change_preferences(&nobody, |_| ()).await.unwrap(), None);
     assert_eq!(house.store.loge_limits(&ana.id).await.unwrap(), LogeLimits::DEFAULT);
     let limits = LogeLimits { memory_bytes: 1 << 30, cpu_millis: 2000, pids: 64 };
     assert_eq!(house.store.set_loge_limits(&ana.id, limits).await.unwrap(), Change::Done);
@@ -129,7 +138,8 @@ async fn the_house_remembers_its_settings(house: &House) {
     assert_eq!(house.store.settings().await.unwrap(), Settings::default());
     let settings =
         Settings { max_viewers: 3, hardware_encoding: true, per_user_rate_bps: Some(u64::MAX), ..Settings::default() };
-    house.store.set_settings(&settings).await.unwrap();
+    let (before, after) = house.store.change_settings(|s| *s = settings.clone()).await.unwrap();
+    assert_eq!((before, &after), (Settings::default(), &settings));
     assert_eq!(house.store.capacity().await.unwrap(), None);
     let capacity = Capacity {
         measured_at_ms: 1_795_000_000_000,
@@ -159,4 +169,63 @@ async fn the_house_remembers_its_settings(house: &House) {
     again.ping().await.unwrap();
     again.close().await;
     assert!(house.store.ping().await.is_ok());
+}
+
+/// Two hundred changes of different things, half of them by another process.
+async fn changes_at_once_all_count(house: &House) {
+    let ana = house.user("ana", Role::Viewer).await;
+    let second = house.again().await;
+    let mut changes = Vec::new();
+    for n in 0..200_u32 {
+        let store = if n % 2 == 0 { house.store.clone() } else { second.clone() };
+        let ana = ana.id.clone();
+        changes.push(tokio::spawn(async move {
+            store
+                .change_settings(|s| match n % 4 {
+                    0 => s.max_viewers += 1,
+                    1 => s.idle_stop_minutes += 1,
+                    2 => s.cache_each_bytes += 1,
+                    _ => s.max_streams_per_person += 1,
+                })
+                .await
+                .unwrap();
+            let liked = store
+                .change_preferences(&ana, |p| match n % 2 {
+                    0 => p.theme.push('x'),
+                    _ => p.language = Some(p.language.take().unwrap_or_default() + "x"),
+                })
+                .await;
+            liked.unwrap().unwrap();
+        }));
+    }
+    for change in changes {
+        change.await.unwrap();
+    }
+    let (was, is) = (Settings::default(), house.store.settings().await.unwrap());
+    let more = [
+        u64::from(is.max_viewers - was.max_viewers),
+        u64::from(is.idle_stop_minutes - was.idle_stop_minutes),
+        is.cache_each_bytes - was.cache_each_bytes,
+        u64::from(is.max_streams_per_person - was.max_streams_per_person),
+    ];
+    assert_eq!(more, [50; 4]);
+    let liked = house.store.preferences(&ana.id).await.unwrap();
+    assert_eq!((liked.theme.len(), liked.language.unwrap().len()), ("system".len() + 100, 100));
+    second.close().await;
+}
+
+async fn names_that_look_alike_are_one(house: &House) {
+    // A person whom an earlier version stored as typed, in two characters for one letter.
+    let old = house.user("Zoe", Role::Viewer).await;
+    let apart = "zoe\u{308}";
+    house.tamper(&format!("UPDATE users SET username = 'Zoe\u{308}', username_key = '{apart}'")).await;
+    for typed in ["Zo\u{eb}", "zoe\u{308}", "ZOE\u{308}", " Zo\u{eb} "] {
+        let keys = domain::people::username_keys(typed);
+        assert_eq!(house.store.user_by_keys(&keys).await.unwrap().unwrap().0.id, old.id, "{typed:?}");
+        let again = house.store.create_user(&house.new_user(typed, Role::Viewer)).await;
+        assert!(again.unwrap_err().is_conflict(), "{typed:?}");
+    }
+    house.user("Zoe", Role::Viewer).await;
+    let plain = house.store.user_by_keys(&domain::people::username_keys("zoe")).await.unwrap().unwrap().0;
+    assert_ne!(plain.id, old.id, "control: without the dots it is another name");
 }

@@ -72,11 +72,10 @@ async fn choose(
     let outcome = house.loges.use_image(&image.id).await;
     house.note(&who, peer, "image.use", Some(&id), if outcome.is_ok() { "ok" } else { "failed" }).await;
     outcome?;
-    let mut settings = house.store.settings().await?;
-    settings.worker_image = own
+    let pinned = own
         .filter(|own| own.id != image.id)
         .map(|own| PinnedImage { id: image.id.clone(), instead_of: own.id.clone() });
-    house.store.set_settings(&settings).await?;
+    house.store.change_settings(|settings| settings.worker_image = pinned).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -4,7 +4,7 @@ use crate::{
     House, admission,
     input::{Input, text},
     policy::{Caller, Policy, Who},
-    problem::{Answer, Problem},
+    problem::{Answer, Faults},
     routes::Routes,
 };
 use axum::{Json, extract::State};
@@ -108,63 +108,65 @@ async fn change(
     Caller(peer): Caller,
     Input(form): Input<SettingsChange>,
 ) -> Answer<Json<SettingsView>> {
-    let mut settings = house.store.settings().await?;
-    if let Some(name) = form.server_name {
-        settings.server_name = text("server_name", &name, 60)?;
-    }
-    if let Some(viewers) = form.max_viewers {
-        if !(1..=1000).contains(&viewers) {
-            return Err(Problem::field("max_viewers", "lies between 1 and 1000"));
-        }
-        settings.max_viewers = viewers;
-    }
-    if let Some(minutes) = form.idle_stop_minutes {
-        if !(1..=1440).contains(&minutes) {
-            return Err(Problem::field("idle_stop_minutes", "lies between 1 and 1440"));
-        }
-        settings.idle_stop_minutes = minutes;
-    }
-    if let Some(rate) = form.per_user_rate_bps {
-        if rate.is_some_and(|r| r < 64 << 10) {
-            return Err(Problem::field("per_user_rate_bps", "is at least 65536 bytes per second, or null"));
-        }
-        settings.per_user_rate_bps = rate;
-    }
-    if let Some(rate) = form.total_rate_bps {
-        if rate.is_some_and(|r| r < 64 << 10) {
-            return Err(Problem::field("total_rate_bps", "is at least 65536 bytes per second, or null"));
-        }
-        settings.total_rate_bps = rate;
-    }
-    if let Some(streams) = form.max_streams_per_person {
-        if !(1..=100).contains(&streams) {
-            return Err(Problem::field("max_streams_per_person", "lies between 1 and 100"));
-        }
-        settings.max_streams_per_person = streams;
-    }
-    for (field, wanted, now) in [
-        ("cache_each_bytes", form.cache_each_bytes, &mut settings.cache_each_bytes),
-        ("cache_total_bytes", form.cache_total_bytes, &mut settings.cache_total_bytes),
-    ] {
-        let Some(bytes) = wanted else { continue };
-        if bytes != 0 && !(MOST_BYTES.into()..=MOST_CACHE_BYTES).contains(&bytes) {
-            return Err(Problem::field(field, "is 0, or lies between 4 MiB and 64 TB"));
-        }
-        *now = bytes;
-    }
-    settings.scan_on_start = form.scan_on_start.unwrap_or(settings.scan_on_start);
-    settings.allow_reduced_isolation = form.allow_reduced_isolation.unwrap_or(settings.allow_reduced_isolation);
-    let had_chip = settings.hardware_encoding;
-    settings.hardware_encoding = form.hardware_encoding.unwrap_or(had_chip);
-    house.store.set_settings(&settings).await?;
-    if settings.hardware_encoding != had_chip {
+    let change = form.checked()?;
+    // One change after the other, also in what is told to the running house: the last one that is
+    // stored is the last one that counts.
+    let turn = house.settings_turn.lock().await;
+    let (before, settings) = house.store.change_settings(|settings| change.apply(settings)).await?;
+    if settings.hardware_encoding != before.hardware_encoding {
         chip_changed(&house, settings.hardware_encoding);
     }
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
     house.segments.set_quota(settings.cache_quota());
+    drop(turn);
     house.note(&who, peer, "settings.change", None, "ok").await;
     Ok(Json(SettingsView::of(&house, settings)))
+}
+
+impl SettingsChange {
+    /// All that is wrong is told at once.
+    fn checked(mut self) -> Answer<Self> {
+        let mut faults = Faults::default();
+        if let Some(name) = &self.server_name {
+            self.server_name = faults.take(text("server_name", name, 60));
+        }
+        let within = |value: Option<u32>, most| value.is_none_or(|v| (1..=most).contains(&v));
+        faults.check(within(self.max_viewers, 1000), "max_viewers", "lies between 1 and 1000");
+        faults.check(within(self.idle_stop_minutes, 1440), "idle_stop_minutes", "lies between 1 and 1440");
+        faults.check(within(self.max_streams_per_person, 100), "max_streams_per_person", "lies between 1 and 100");
+        for (field, rate) in [("per_user_rate_bps", self.per_user_rate_bps), ("total_rate_bps", self.total_rate_bps)] {
+            let right = rate.flatten().is_none_or(|r| r >= 64 << 10);
+            faults.check(right, field, "is at least 65536 bytes per second, or null");
+        }
+        for (field, bytes) in
+            [("cache_each_bytes", self.cache_each_bytes), ("cache_total_bytes", self.cache_total_bytes)]
+        {
+            let right = bytes.is_none_or(|b| b == 0 || (MOST_BYTES.into()..=MOST_CACHE_BYTES).contains(&b));
+            faults.check(right, field, "is 0, or lies between 4 MiB and 64 TB");
+        }
+        faults.done()?;
+        Ok(self)
+    }
+
+    fn apply(self, settings: &mut Settings) {
+        fn set<T>(now: &mut T, wanted: Option<T>) {
+            if let Some(wanted) = wanted {
+                *now = wanted;
+            }
+        }
+        set(&mut settings.server_name, self.server_name);
+        set(&mut settings.max_viewers, self.max_viewers);
+        set(&mut settings.idle_stop_minutes, self.idle_stop_minutes);
+        set(&mut settings.scan_on_start, self.scan_on_start);
+        set(&mut settings.per_user_rate_bps, self.per_user_rate_bps);
+        set(&mut settings.total_rate_bps, self.total_rate_bps);
+        set(&mut settings.max_streams_per_person, self.max_streams_per_person);
+        set(&mut settings.allow_reduced_isolation, self.allow_reduced_isolation);
+        set(&mut settings.cache_each_bytes, self.cache_each_bytes);
+        set(&mut settings.cache_total_bytes, self.cache_total_bytes);
+        set(&mut settings.hardware_encoding, self.hardware_encoding);
+    }
 }
 
 /// Containers are made anew at their next quiet moment, with the chip or without it. Switched on, it

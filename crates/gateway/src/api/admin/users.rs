@@ -4,13 +4,14 @@ use crate::{
     House,
     input::{Id, Input},
     policy::{Caller, Policy, Who},
-    problem::{Answer, Problem},
+    problem::{Answer, Faults, Problem},
     routes::Routes,
     view::{List, at, role},
 };
+use accounts::check_person;
 use axum::{Json, extract::State, http::StatusCode};
 use base::Event;
-use domain::{LibraryId, Role, UserId};
+use domain::{Code, LibraryId, Role, UserId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -95,8 +96,16 @@ async fn create(
     Caller(peer): Caller,
     Input(form): Input<NewUserForm>,
 ) -> Answer<(StatusCode, Json<UserView>)> {
-    let role = the_role(&form.role)?;
-    let libraries = the_libraries(&house, form.libraries.unwrap_or_default()).await?;
+    let mut faults = Faults::default();
+    faults.take(check_person(&form.username, &form.password).map_err(Problem::from));
+    let role = faults.take(the_role(&form.role));
+    let libraries = match the_libraries(&house, form.libraries.unwrap_or_default()).await {
+        // The database, and not the form.
+        Err(problem) if !problem.is_about_fields() => return Err(problem),
+        checked => faults.take(checked),
+    };
+    faults.done()?;
+    let (Some(role), Some(libraries)) = (role, libraries) else { return Err(Problem::of(Code::Internal)) };
     let user = house.accounts.create_user(&who, &form.username, &form.password, role, peer).await?;
     if !libraries.is_empty() {
         house.store.set_grants(&user.id, &libraries).await?;
