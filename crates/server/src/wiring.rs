@@ -16,7 +16,7 @@ use library::Libraries;
 use loges::{Loges, RuntimeInfo};
 use renditions::SegmentCache;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use store::Store;
+use store::{ClockState, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
 use vitals::{House, HouseView, Vitals, WriteFault};
@@ -161,6 +161,11 @@ impl Rooms {
                 .map(|f| if f.full { WriteFault::NoSpace } else { WriteFault::Failing }),
             database_bytes,
             database_log_bytes,
+            clock_off_ms: match self.store.clock_state() {
+                ClockState::Steady => 0,
+                ClockState::Ahead { by_ms } => by_ms,
+                ClockState::Behind { by_ms } => by_ms.saturating_neg(),
+            },
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
         self.facts.set(house.clone(), roots);

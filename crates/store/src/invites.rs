@@ -5,6 +5,7 @@ use crate::{
     error::{StoreError, reading, unreadable, writing},
     open::{Store, Turn, commit},
     users::{self, NewUser, User},
+    writer::Transaction,
 };
 use base::UnixMs;
 use domain::{InviteId, LibraryId, UserId};
@@ -33,12 +34,17 @@ pub struct NewInvite {
 }
 
 const INVITES: &str = "invitations";
+/// Used and expired ones are shown this long.
+const REMEMBER_EXPIRED_MS: i64 = 30 * 24 * 3600 * 1000;
 
 impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn create_invite(&self, new: &NewInvite) -> Result<Invite, StoreError> {
         let transaction = self.write(Turn::Any, INVITES).await?;
+        if self.may_forget() {
+            forget_expired(&transaction, new.created_at).await?;
+        }
         let ids: Vec<&str> = new.libraries.iter().map(LibraryId::as_str).collect();
         let row = invite::ActiveModel {
             id: Set(new.id.as_str().into()),
@@ -147,6 +153,16 @@ impl Store {
         commit(transaction, INVITES).await?;
         Ok(Some(users::fresh(new)))
     }
+}
+
+/// The audit log keeps that they were.
+pub(crate) async fn forget_expired(transaction: &Transaction, now: UnixMs) -> Result<(), StoreError> {
+    invite::Entity::delete_many()
+        .filter(invite::Column::ExpiresAt.lt(now.0 - REMEMBER_EXPIRED_MS))
+        .exec(transaction)
+        .await
+        .map_err(writing(INVITES))?;
+    Ok(())
 }
 
 fn to_invite(row: invite::Model) -> Result<Invite, StoreError> {

@@ -4,6 +4,7 @@
 use crate::{
     entities::{refresh_token, session, user},
     error::{StoreError, reading, unreadable, writing},
+    invites,
     open::{Store, Turn, commit},
     writer::Transaction,
 };
@@ -140,6 +141,7 @@ impl Store {
         let ended = make_room(&transaction, &new.user, new.created_at).await?;
         if self.may_forget() {
             forget_old(&transaction, new.created_at).await?;
+            invites::forget_expired(&transaction, new.created_at).await?;
         }
         self.note_time(&transaction).await?;
         commit(transaction, SIGN_INS).await?;

@@ -41,6 +41,7 @@ pub enum AlertCode {
     ChipOff,
     WritesFail,
     DatabaseLarge,
+    ClockJumped,
 }
 
 impl AlertCode {
@@ -59,6 +60,7 @@ impl AlertCode {
             Self::ChipOff => "chip_off",
             Self::WritesFail => "writes_fail",
             Self::DatabaseLarge => "database_large",
+            Self::ClockJumped => "clock_jumped",
         }
     }
 
@@ -76,7 +78,8 @@ impl AlertCode {
             | Self::CachePaused
             | Self::ChipOff
             | Self::WritesFail
-            | Self::DatabaseLarge => 0,
+            | Self::DatabaseLarge
+            | Self::ClockJumped => 0,
         }
     }
 
@@ -86,9 +89,13 @@ impl AlertCode {
             Self::LibraryOffline(_) => "/admin/libraries",
             Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
             Self::CachePaused | Self::ChipOff => "/admin/settings",
-            Self::DiskLow(_) | Self::CpuBusy | Self::MemoryLow | Self::Hot | Self::WritesFail | Self::DatabaseLarge => {
-                "/admin"
-            }
+            Self::DiskLow(_)
+            | Self::CpuBusy
+            | Self::MemoryLow
+            | Self::Hot
+            | Self::WritesFail
+            | Self::DatabaseLarge
+            | Self::ClockJumped => "/admin",
         }
     }
 }
@@ -176,6 +183,14 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
             }
         };
         out.push((AlertCode::WritesFail, Level::Trouble, text.into()));
+    }
+    if house.clock_off_ms != 0 {
+        let hours = house.clock_off_ms.unsigned_abs() / 3_600_000;
+        let way = if house.clock_off_ms > 0 { "ahead" } else { "back" };
+        let text = format!(
+            "The clock of this machine jumped {hours} hours {way}. Nothing is deleted for its age until that is clear."
+        );
+        out.push((AlertCode::ClockJumped, Level::Attention, text));
     }
     let limits = if raised(&AlertCode::DatabaseLarge) { (9, 10) } else { (1, 1) };
     let over = |bytes: u64, limit: u64| bytes >= limit / limits.1 * limits.0;
@@ -292,6 +307,16 @@ mod tests {
         assert!(told.text.contains("full"), "{}", told.text);
         assert!(alerts.judge(&sample(1, 0.0, 50), &House::default()));
         assert!(alerts.raised().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_jumped_is_told_with_its_way() {
+        for (off_h, said) in [(0, None), (800, Some("800 hours ahead")), (-30, Some("30 hours back"))] {
+            let mut alerts = Alerts::default();
+            alerts.judge(&sample(0, 0.0, 50), &House { clock_off_ms: off_h * 3_600_000, ..House::default() });
+            let told = alerts.raised();
+            assert_eq!(told.first().map(|a| a.text.contains(said.unwrap_or("?"))), said.map(|_| true), "{off_h}");
+        }
     }
 
     #[test]

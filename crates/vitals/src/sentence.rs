@@ -30,6 +30,9 @@ pub struct House {
     /// The database file and its write-ahead log; zero where another server keeps them.
     pub database_bytes: u64,
     pub database_log_bytes: u64,
+    /// How far the machine's clock jumped, ahead or, as a negative number, back; 0 while it runs
+    /// as it should.
+    pub clock_off_ms: i64,
 }
 
 /// Why a write to the database failed.

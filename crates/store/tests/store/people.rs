@@ -1,5 +1,5 @@
 use crate::house::{House, on_both};
-use base::UnixMs;
+use base::{Clock, UnixMs};
 use domain::{
     InviteId, LogeLimits, Role,
     capacity::Capacity,
@@ -15,6 +15,7 @@ on_both!(
     an_invitation_works_once,
     the_house_remembers_its_settings,
     changes_at_once_all_count,
+    an_expired_invitation_is_forgotten_after_a_month,
     names_that_look_alike_are_one
 );
 
@@ -228,4 +229,32 @@ async fn names_that_look_alike_are_one(house: &House) {
     house.user("Zoe", Role::Viewer).await;
     let plain = house.store.user_by_keys(&domain::people::username_keys("zoe")).await.unwrap().unwrap().0;
     assert_ne!(plain.id, old.id, "control: without the dots it is another name");
+}
+
+async fn an_expired_invitation_is_forgotten_after_a_month(house: &House) {
+    let owner = house.user("owner", Role::Admin).await;
+    let invite = |n: u8| NewInvite {
+        id: InviteId::from_random([n; 16]),
+        token_hash: [n; 32],
+        libraries: vec![],
+        created_by: owner.id.clone(),
+        created_at: house.clock.now(),
+        expires_at: house.clock.now().plus_ms(1000),
+    };
+    house.store.time();
+    house.store.create_invite(&invite(1)).await.unwrap();
+    // As it runs: half a day at a time, so that the clock is believed.
+    for _ in 0..58 {
+        house.clock.advance_ms(12 * 3600 * 1000);
+        house.store.time();
+    }
+    house.store.create_invite(&invite(2)).await.unwrap();
+    assert_eq!(house.store.invites().await.unwrap().len(), 2, "29 days are not a month");
+    for _ in 0..4 {
+        house.clock.advance_ms(12 * 3600 * 1000);
+        house.store.time();
+    }
+    house.store.create_invite(&invite(3)).await.unwrap();
+    let left: Vec<_> = house.store.invites().await.unwrap().into_iter().map(|i| i.id).collect();
+    assert_eq!(left, [InviteId::from_random([3; 16]), InviteId::from_random([2; 16])]);
 }
