@@ -74,7 +74,8 @@ async fn a_disk_that_was_full_for_a_while_costs_no_acknowledged_write() {
         }
         risen.close().await;
         subject.close().await;
-        assert!(refused >= 20, "the disk was never full");
+        // The twin says yes to everything after its first failure.
+        assert!(refused >= if twin { 1 } else { 20 }, "the disk was never full");
         // The twin is the control: on the same disk the driver's pool alone loses rows.
         assert_eq!(lost > 0, twin, "{lost} of {} lost", acknowledged.len());
     }
