@@ -687,6 +687,7 @@ export interface ReasonView {
   text: string;
 }
 export interface RegisterForm {
+  device?: string | null;
   invite: string;
   password: string;
   username: string;
@@ -830,6 +831,7 @@ export interface SettingsChange {
 export interface SetupForm {
   /** Shown on the desktop or in the terminal of the server. */
   code: string;
+  device?: string | null;
   password: string;
   server_name?: string | null;
   username: string;
