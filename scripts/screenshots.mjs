@@ -126,7 +126,9 @@ async function shoot(page, name, { settle = true } = {}) {
   await page.waitForFunction(() =>
     [...document.images].every((image) => {
       const { top, bottom, left, right } = image.getBoundingClientRect();
-      return image.complete || bottom <= 0 || top >= innerHeight || right <= 0 || left >= innerWidth;
+      const isOut = bottom <= 0 || top >= innerHeight || right <= 0 || left >= innerWidth;
+      // Posters fade in once they are there.
+      return isOut || (image.complete && (getComputedStyle(image).opacity === "1" || image.matches(".glow")));
     }),
   );
   await page.screenshot({ path: join(images, `${name}.png`) });
