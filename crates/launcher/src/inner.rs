@@ -4,6 +4,7 @@ use crate::{
     NOT_STARTED, REFUSED,
     args::Args,
     limits,
+    must_stand::{self, Means},
     report::{Output, Report},
     syscalls, view, walls,
 };
@@ -19,9 +20,6 @@ use std::{fs::File, io::Read, os::unix::process::CommandExt};
 pub const GO: u8 = b'g';
 /// The same, but the control groups could not be joined.
 pub const GO_UNLIMITED: u8 = b'u';
-
-/// What must stand, or there is no worker.
-const REQUIRED: [&str; 4] = ["no_new_privs", "limits", "landlock", "seccomp"];
 
 /// Does not return when all is well. The exit code otherwise.
 pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go: File, mut report: Report) -> u8 {
@@ -63,12 +61,6 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         Err(error) => (Err(error), 0),
     };
     report.step("landlock", outcome, &format!("version {abi}"));
-    // A filter of calls cannot tell one process from another.
-    if report.has("own_processes") || abi >= 6 {
-        report.add("signals", true, "reaches no process but its own");
-    } else {
-        report.add("signals", false, "needs processes of its own, or Landlock 6");
-    }
     // After the last change of rights, which clears it.
     let tied = set_parent_process_death_signal(Some(Signal::KILL));
     report.step("dies_with_server", tied, "ends when the server does");
@@ -78,7 +70,11 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         "no network, no new namespaces, no way into other processes",
     );
 
-    let missing = missing(abi, |name| report.has(name));
+    let means = Means { landlock: abi, is_counted: !rustix::process::geteuid().is_root() };
+    for (name, reached, detail) in must_stand::combined(means, |wall| report.has(wall)) {
+        report.add(name, reached, detail);
+    }
+    let missing = must_stand::missing(|wall| report.has(wall));
     if !missing.is_empty() && !args.allow_reduced {
         report.fatal = Some(format!("not reached: {}", missing.join(", ")));
     }
@@ -93,21 +89,6 @@ pub fn run(args: Args, namespaces: UnshareFlags, refused: Option<Errno>, mut go:
         return NOT_STARTED;
     }
     become_worker(args)
-}
-
-/// What is missing of that which must stand. Landlock before version 3 lets a file that may be read
-/// be truncated, so the view has to stop it; before version 4 it knows nothing of the network, so
-/// the loge needs a network of its own.
-fn missing(abi: i32, stands: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let mut missing: Vec<_> = REQUIRED.into_iter().filter(|name| !stands(name)).collect();
-    if stands("landlock") {
-        missing.extend(
-            [(3, "view"), (4, "own_network")]
-                .into_iter()
-                .filter_map(|(since, wall)| (abi < since && !stands(wall)).then_some(wall)),
-        );
-    }
-    missing
 }
 
 fn report_namespaces(report: &mut Report, namespaces: UnshareFlags, refused: Option<Errno>) {
@@ -141,26 +122,4 @@ fn become_worker(args: Args) -> u8 {
     let error = command.exec();
     eprintln!("loge-launch: start {}: {error}", args.worker.display());
     NOT_STARTED
-}
-
-#[cfg(test)]
-mod tests {
-    use super::missing;
-
-    #[test]
-    fn f1_too_few_walls_mean_no_worker() {
-        let all = ["no_new_privs", "limits", "landlock", "seccomp", "view", "own_network"];
-        let without = |gone: &[&str], abi| missing(abi, |name| all.contains(&name) && !gone.contains(&name));
-        assert_eq!(without(&[], 1), [""; 0]);
-        assert_eq!(without(&["view", "own_network"], 4), [""; 0]);
-        assert_eq!(without(&["view", "own_network"], 3), ["own_network"]);
-        for abi in [1, 2] {
-            assert_eq!(without(&["view", "own_network"], abi), ["view", "own_network"]);
-            assert_eq!(without(&["view"], abi), ["view"]);
-        }
-        assert_eq!(without(&["landlock"], 0), ["landlock"]);
-        for wall in &all[..4] {
-            assert_eq!(without(&[wall], 7), [*wall]);
-        }
-    }
 }

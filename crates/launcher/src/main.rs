@@ -4,7 +4,7 @@
 //! ends, when it is killed itself, or when the inner one ends, the whole loge is gone. The inner
 //! one takes every right away from itself, in an order in which no step needs a right that an
 //! earlier one took, reports in one line of JSON what was reached, and becomes the worker.
-//! What must be reached, or there is no worker: no_new_privs, limits, Landlock, seccomp.
+//! What must be reached, or there is no worker, is in `must_stand`.
 //!
 //! It reads no file of a user, parses nothing but its own arguments, and knows no room of the
 //! house.
@@ -13,6 +13,7 @@ mod args;
 mod cgroup;
 mod inner;
 mod limits;
+mod must_stand;
 mod raw;
 mod report;
 mod syscalls;

@@ -21,6 +21,8 @@ struct Site {
     home: tempfile::TempDir,
     listener: UnixListener,
     render_node: Option<String>,
+    /// Walls are tried one by one also where a machine cannot build all that must stand.
+    allows_reduced: bool,
 }
 
 /// Who starts the launcher, and under which circumstances.
@@ -60,7 +62,7 @@ impl Site {
         if who == Who::Nobody {
             std::os::unix::fs::chown(home.path().join("work"), Some(65534), Some(65534)).unwrap();
         }
-        Self { home, listener, render_node: None }
+        Self { home, listener, render_node: None, allows_reduced: true }
     }
 
     fn path(&self, name: &str) -> String {
@@ -88,6 +90,7 @@ impl Site {
             .args(["--exec-ro", "/usr/bin/ffprobe", "--exec-ro", "/usr/bin/ffmpeg"])
             .args(["--memory", "134217728", "--cpu-millis", "500", "--pids", "64", "--report-fd", "1"])
             .args(self.render_node.iter().flat_map(|node| ["--render-node", node]))
+            .args(self.allows_reduced.then_some("--allow-reduced"))
             .args(["--", worker])
             .args(args)
             .env("LOGE_NONCE", "00")
@@ -451,23 +454,54 @@ fn a_request_to_end_leaves_nothing() {
     }
 }
 
+/// How it ends: its exit code, its report, and whether the worker ran.
+fn outcome(mut command: Command) -> (Option<i32>, serde_json::Value, bool) {
+    let output = command.env("LOGE_NONCE", "00").output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), report, String::from_utf8_lossy(&output.stderr).contains("read "))
+}
+
 #[test]
 fn without_a_wall_that_must_stand_there_is_no_worker() {
-    let site = Site::new(Who::Me);
+    let mut site = Site::new(Who::Me);
     let without = Path::new(env!("CARGO_BIN_EXE_loge-launch")).with_file_name("examples").join("without-landlock");
     for reduced in [false, true] {
+        site.allows_reduced = reduced;
         let launch = site.command(Who::Me, &site.path("inside"), &["read", &site.path("others")]);
         #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
         let mut command = Command::new(&without);
-        command.arg(launch.get_program()).args(reduced.then_some("--allow-reduced")).args(launch.get_args());
-        let output = command.env("LOGE_NONCE", "00").output().unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        command.arg(launch.get_program()).args(launch.get_args());
+        let (code, report, ran) = outcome(command);
         assert!(!reached(&report, "landlock") && reached(&report, "seccomp"), "{report}");
-        if reduced {
-            assert_eq!((output.status.code(), report["fatal"].is_null()), (Some(0), true), "{report}");
-        } else {
-            assert_eq!((output.status.code(), report["fatal"].as_str()), (Some(78), Some("not reached: landlock")));
-            assert!(!String::from_utf8_lossy(&output.stderr).contains("read "), "the worker ran");
+        let fatal = report["fatal"].as_str().unwrap_or_default();
+        assert_eq!((code, fatal.contains("landlock"), ran), (Some(if reduced { 0 } else { 78 }), !reduced, reduced));
+    }
+}
+
+#[test]
+fn f1_without_a_limit_of_memory_and_processes_there_is_no_worker_either() {
+    for who in everyone() {
+        let mut site = Site::new(who);
+        for reduced in [false, true] {
+            site.allows_reduced = reduced;
+            let launch = site.command(who, &site.path("inside"), &["read", &site.path("others")]);
+            #[expect(clippy::disallowed_methods, reason = "the test starts the program it is about")]
+            let mut command = Command::new(launch.get_program());
+            // Before the worker's own arguments, which begin behind two dashes.
+            for argument in launch.get_args() {
+                if argument == "--socket" {
+                    command.args(["--cgroup-root", "none"]);
+                }
+                command.arg(argument);
+            }
+            let (code, report, ran) = outcome(command);
+            assert!(!reached(&report, "cgroup_memory"), "{report}");
+            // Where users are the loge's own the kernel counts its processes, except those of root.
+            let counted = who == Who::Nobody && reached(&report, "own_users");
+            assert_eq!(reached(&report, "processes"), counted, "{who:?}: {report}");
+            let fatal = report["fatal"].as_str().unwrap_or_default();
+            let expected = if reduced { (Some(0), false, true) } else { (Some(78), true, false) };
+            assert_eq!((code, fatal.contains("cgroup_memory"), ran), expected, "{who:?}: {report}");
         }
     }
 }
