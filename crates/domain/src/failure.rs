@@ -146,6 +146,7 @@ codes! {
     SomebodyWatches = "somebody_watches", Conflict, "Somebody is watching. Try again when nobody does.";
     LogeStarting = "loge_starting", Wait, "Your player is starting.";
     LogeFailed = "loge_failed", Wait, "Your player could not be started. It is tried again by itself.";
+    IsolationMissing = "isolation_missing", Conflict, "Players do not start: this machine cannot isolate them as it should. The owner of the house can see why.";
     LogeBroke = "loge_broke", Upstream, "Your player stopped in the middle. Try again.";
     HouseFull = "house_full", Wait, "The house is full.";
     TooManyStreams = "too_many_streams", TooMany, "You already watch as many films at once as one person may.";

@@ -86,14 +86,24 @@ pub fn plan(desired: Desired, observed: Observed, idle_stop: Duration) -> Step {
     }
 }
 
-/// How a loge that runs with `old` becomes one with `new`. `limits_live` says that limits can be
-/// changed without a restart. The graphics chip comes and goes in a quiet moment: whoever watches a
+/// What a replacement depends on besides the specifications.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// Limits can be changed without a restart.
+    pub limits_live: bool,
+    /// Walls that must stand are missing on this machine.
+    pub walls_missing: bool,
+}
+
+/// How a loge that runs with `old` becomes one with `new`. One that runs without walls that must
+/// stand ends at once when its owner no longer allows that. The graphics chip comes and goes in a quiet moment: whoever watches a
 /// film that it encodes keeps both to the end.
-pub fn replacement(old: &LogeSpec, new: &LogeSpec, limits_live: bool) -> Replace {
+pub fn replacement(old: &LogeSpec, new: &LogeSpec, here: Circumstances) -> Replace {
     let taken_away = old.mounts.iter().any(|mount| !new.mounts.contains(mount));
     let added = new.mounts.iter().any(|mount| !old.mounts.contains(mount));
-    let limits = old.limits != new.limits && !limits_live;
-    match (taken_away, added || limits || old.chip != new.chip) {
+    let limits = old.limits != new.limits && !here.limits_live;
+    let forbidden = here.walls_missing && old.allows_reduced && !new.allows_reduced;
+    match (taken_away || forbidden, added || limits || old.chip != new.chip) {
         (true, _) => Replace::Now,
         (false, true) => Replace::WhenQuiet,
         (false, false) => Replace::No,
@@ -178,6 +188,10 @@ mod tests {
             limits: LogeLimits { cpu_millis, ..LogeLimits::DEFAULT },
             mounts: mounts.iter().map(|n| mount(*n)).collect(),
             chip: chip.then(|| RenderNode { path: "/dev/dri/renderD128".into(), group: Some(104) }),
+            allows_reduced: false,
+        };
+        let replacement = |old: &LogeSpec, new: &LogeSpec, limits_live| {
+            replacement(old, new, Circumstances { limits_live, walls_missing: true })
         };
         let (old, more) = (LogeLimits::DEFAULT.cpu_millis, 900);
         let one = spec(&[1], old, false);
@@ -191,6 +205,22 @@ mod tests {
         assert_eq!(replacement(&one, &with, true), Replace::WhenQuiet);
         assert_eq!(replacement(&with, &one, true), Replace::WhenQuiet);
         assert_eq!(replacement(&spec(&[1, 2], old, true), &one, true), Replace::Now);
+    }
+
+    #[test]
+    fn who_no_longer_allows_reduced_isolation_ends_it_at_once_where_it_is_reduced() {
+        let spec =
+            |allows_reduced| LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None, allows_reduced };
+        let check = |old, new, walls_missing| {
+            replacement(&spec(old), &spec(new), Circumstances { limits_live: true, walls_missing })
+        };
+        assert_eq!(check(true, false, true), Replace::Now);
+        // With all walls nothing was allowed to it, and those who watch go on watching.
+        assert_eq!(check(true, false, false), Replace::No);
+        for walls_missing in [true, false] {
+            assert_eq!(check(false, true, walls_missing), Replace::No);
+            assert_eq!(check(true, true, walls_missing), Replace::No);
+        }
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         tenant: tenant.clone(),
         generation,
         spec_hash: spec_hash(&spec),
+        allows_reduced: spec.allows_reduced,
         limits: spec.limits,
         mounts: spec.mounts.clone(),
         chip: spec.chip.clone(),
@@ -97,7 +98,7 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
     let wants_chip = spec.chip.is_some();
     let (started, has_chip) = match house.runtime.start(asked.clone()).await {
         // Films matter more than the chip, which may be what is in the way.
-        Err(e) if wants_chip && !matches!(e, RuntimeError::NotAsAsked { .. }) => {
+        Err(e) if wants_chip && !matches!(e, RuntimeError::NotAsAsked { .. } | RuntimeError::WallsMissing { .. }) => {
             tracing::warn!(loge.tenant = %tenant, "the loge of {tenant} does not start with the graphics chip: {e}");
             (house.runtime.start(StartSpec { chip: None, ..asked }).await, false)
         }
@@ -140,6 +141,7 @@ pub fn spec_hash(spec: &LogeSpec) -> String {
     hash.update(memory_bytes.to_le_bytes());
     hash.update(cpu_millis.to_le_bytes());
     hash.update(pids.to_le_bytes());
+    hash.update([u8::from(spec.allows_reduced)]);
     for mount in &spec.mounts {
         hash.update(mount.id.as_str());
         hash.update((mount.path.as_os_str().len() as u64).to_le_bytes());
@@ -165,11 +167,13 @@ mod tests {
             limits: LogeLimits { memory_bytes, ..LogeLimits::DEFAULT },
             mounts: vec![Mount { id: FolderId::from_random([1; 16]), path: path.into() }],
             chip: None,
+            allows_reduced: false,
         };
         let hash = spec_hash(&spec("/films", 1 << 29));
         assert_eq!(hash, spec_hash(&spec("/films", 1 << 29)));
         assert_ne!(hash, spec_hash(&spec("/films2", 1 << 29)));
         assert_ne!(hash, spec_hash(&spec("/films", 1 << 30)));
+        assert_ne!(hash, spec_hash(&LogeSpec { allows_reduced: true, ..spec("/films", 1 << 29) }));
         assert_eq!(hash.len(), 32);
         let with = |group| {
             let chip = Some(RenderNode { path: "/dev/dri/renderD128".into(), group });

@@ -21,6 +21,8 @@ pub struct LogeSpec {
     pub mounts: Vec<Mount>,
     /// The graphics chip, where the owner lets loges have it.
     pub chip: Option<RenderNode>,
+    /// The owner allows loges without some of the walls that must stand.
+    pub allows_reduced: bool,
 }
 
 /// Where the desired state comes from. Implemented by the composition root over the store.
@@ -74,7 +76,6 @@ pub struct LogesConfig {
     /// `loge-frames`; loges do without it where it is not there.
     pub frames_binary: PathBuf,
     pub idle_stop: Duration,
-    pub allow_reduced_isolation: bool,
     /// `unix:///path`; the system's usual socket unless said otherwise.
     pub docker_host: Option<String>,
     /// Where the last words of workers are kept; `None` keeps none.
@@ -149,7 +150,7 @@ pub enum Level {
     Unknown,
     /// Every wall that must stand does.
     Full,
-    /// The owner allowed workers with these walls missing, or the engine cannot build them.
+    /// These are missing here; workers start only where the owner allows it.
     Reduced { missing: Vec<String> },
 }
 
@@ -163,10 +164,25 @@ impl Level {
     }
 }
 
-/// Walls that must stand; the names of the process runtime are the launcher's.
+/// Walls that must stand; the names of the process runtime are the launcher's, which refuses by the
+/// same list (`launcher/src/must_stand.rs`). Calls for memory and messages shared by number or name
+/// are refused by "seccomp", so that "own_ipc" need not stand beside it.
 const MUST_STAND: [(RuntimeKind, &[&str]); 2] = [
     (RuntimeKind::Docker, &["system calls", "memory", "cpu", "processes", "made as asked"]),
-    (RuntimeKind::Process, &["no_new_privs", "seccomp", "landlock", "limits", "signals"]),
+    (
+        RuntimeKind::Process,
+        &[
+            "no_new_privs",
+            "limits",
+            "landlock",
+            "seccomp",
+            "signals",
+            "read_only",
+            "network",
+            "cgroup_memory",
+            "processes",
+        ],
+    ),
 ];
 
 impl RuntimeInfo {
@@ -179,6 +195,18 @@ impl RuntimeInfo {
         let stands = |wall: &str| self.isolation.iter().any(|item| item.name == wall && item.reached);
         let missing: Vec<String> = must.filter(|wall| !stands(wall)).map(|wall| (*wall).to_owned()).collect();
         if missing.is_empty() { Level::Full } else { Level::Reduced { missing } }
+    }
+
+    /// Why no loge may start here while the owner does not allow reduced isolation. Where nothing
+    /// is known yet, the start itself shows it.
+    ///
+    /// # Errors
+    /// With the walls that are missing.
+    pub fn permit(&self, allows_reduced: bool) -> Result<(), RuntimeError> {
+        match self.level() {
+            Level::Reduced { missing } if !allows_reduced => Err(RuntimeError::WallsMissing { missing }),
+            Level::Reduced { .. } | Level::Full | Level::Unknown => Ok(()),
+        }
     }
 }
 
@@ -290,7 +318,7 @@ mod tests {
                 .collect(),
             advice: None,
         };
-        let all = [("no_new_privs", true), ("seccomp", true), ("landlock", true), ("limits", true), ("signals", true)];
+        let all = MUST_STAND[1].1.iter().map(|name| (*name, true)).collect::<Vec<_>>();
         assert_eq!(info(RuntimeKind::Process, &[]).level(), Level::Unknown);
         assert_eq!(info(RuntimeKind::Process, &all).level(), Level::Full);
         // A wall that need not stand does not count.
@@ -302,7 +330,14 @@ mod tests {
             assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
             walls.remove(n);
             assert_eq!(info(RuntimeKind::Process, &walls).level(), missing);
+            // It is the owner who decides what follows.
+            let lacking = info(RuntimeKind::Process, &walls);
+            assert!(lacking.permit(true).is_ok());
+            let Err(RuntimeError::WallsMissing { missing }) = lacking.permit(false) else { panic!("{lacking:?}") };
+            assert_eq!(missing, [all[n].0]);
         }
+        assert!(info(RuntimeKind::Process, &all).permit(false).is_ok());
+        assert!(info(RuntimeKind::Process, &[]).permit(false).is_ok());
         assert_eq!(info(RuntimeKind::Docker, &all).level().as_str(), "reduced");
     }
 }

@@ -57,7 +57,6 @@ impl House {
             launcher_binary: binary("LOGE_LAUNCHER", "loge-launch"),
             frames_binary: binary("LOGE_FRAMES", "loge-frames"),
             idle_stop: Duration::from_secs(900),
-            allow_reduced_isolation: false,
             docker_host: std::env::var("DOCKER_HOST").ok(),
             logs_dir: None,
         };
@@ -85,6 +84,7 @@ impl House {
             limits: LogeLimits::DEFAULT,
             mounts: vec![Mount { id: folder(), path: films.clone() }],
             chip: None,
+            allows_reduced: testkit::is_reduced_allowed(),
         }));
         let lifecycle = Lifecycle::new();
         let config = LogesConfig { run_dir: dir.path().join("r"), ..config };
@@ -287,15 +287,14 @@ fn kill_worker(house: &House, id: &str) {
 async fn a_folder_taken_away_is_gone(runtime: RuntimeChoice) {
     let Some(house) = House::open(runtime).await else { return };
     house.read(file(b"film.bin", FILM_BYTES), 0, 10).await.unwrap();
-    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None }));
+    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None, allows_reduced: false }));
     house.loges.remount(&tenant()).await;
     eventually("it refuses the folder", SOON, async || {
         matches!(house.read(file(b"film.bin", FILM_BYTES), 0, 10).await, Err(RangeError::Refused))
     })
     .await;
-    let Tenant::User(user) = tenant() else { unreachable!() };
     let more = LogeLimits { cpu_millis: 800, ..LogeLimits::DEFAULT };
-    house.loges.set_limits(&user, more).await.unwrap();
+    house.loges.set_limits(&tenant(), more).await.unwrap();
     house.close().await;
 }
 

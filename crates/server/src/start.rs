@@ -102,7 +102,6 @@ impl Server {
             launcher_binary: config.launcher_binary.clone(),
             frames_binary: config.frames_binary.clone(),
             idle_stop: Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60),
-            allow_reduced_isolation: settings.allow_reduced_isolation,
             docker_host: config.docker_host.clone(),
             logs_dir: Some(dirs.logs().join("containers")),
         };

@@ -150,7 +150,8 @@ impl Rooms {
                 .map(|l| l.name.clone())
                 .collect(),
             scanning: self.libraries.is_scanning(None),
-            reduced_isolation: is_reduced(&runtime),
+            walls_missing: walls_missing(&runtime),
+            is_refused: settings.as_ref().is_some_and(|s| runtime.permit(s.allow_reduced_isolation).is_err()),
             engine_away: is_away(&runtime),
             cache_pause: self.segments.pause(),
             chip_off: settings.as_ref().is_some_and(|s| s.hardware_encoding) && self.chip_kept_failing().await,
@@ -234,8 +235,11 @@ impl Rooms {
     }
 }
 
-fn is_reduced(runtime: &RuntimeInfo) -> bool {
-    matches!(runtime.level(), loges::Level::Reduced { .. })
+fn walls_missing(runtime: &RuntimeInfo) -> Vec<String> {
+    match runtime.level() {
+        loges::Level::Reduced { missing } => missing,
+        loges::Level::Full | loges::Level::Unknown => Vec::new(),
+    }
 }
 
 /// Docker was chosen and is not fit: it advises something.

@@ -25,7 +25,7 @@ pub struct Settings {
     pub per_user_rate_bps: Option<u64>,
     /// Bytes per second for all together; `None`: what the link suggests.
     pub total_rate_bps: Option<u64>,
-    /// Whether loges may run where the machine cannot give all walls.
+    /// Whether loges may run where the machine cannot give all walls. Only the owner says so.
     pub allow_reduced_isolation: bool,
     /// Bytes of encoded segments that may be kept for one person, and for everyone together.
     pub cache_each_bytes: u64,
@@ -60,7 +60,7 @@ impl Default for Settings {
             scan_on_start: true,
             per_user_rate_bps: None,
             total_rate_bps: None,
-            allow_reduced_isolation: true,
+            allow_reduced_isolation: false,
             cache_each_bytes: Quota::default().each,
             cache_total_bytes: Quota::default().total,
             hardware_encoding: false,

@@ -8,7 +8,7 @@ use crate::{
 use async_trait::async_trait;
 use domain::{InstallId, LogeLimits, RuntimeKind, Tenant};
 use loges::{
-    RuntimeChoice, RuntimeInfo, Usage,
+    IsolationItem, RuntimeChoice, RuntimeInfo, Usage,
     link::PeerRule,
     plan::Found,
     runtime::{CpuTime, Exit, News, Running, Runtime, RuntimeError, StartSpec},
@@ -50,6 +50,7 @@ struct State {
     /// Thousandths of a core that loges would use if they could.
     appetites: HashMap<Tenant, u32>,
     has_no_live_limits: bool,
+    walls: Vec<IsolationItem>,
 }
 
 struct Living {
@@ -145,6 +146,15 @@ impl FakeRuntime {
     pub fn freeze_limits(&self) {
         self.state().has_no_live_limits = true;
     }
+    /// From now on it speaks of these walls, and says whether they stand.
+    pub fn build(&self, walls: &[(&str, bool)]) {
+        let item = |(name, reached): &(&str, bool)| IsolationItem {
+            name: (*name).into(),
+            reached: *reached,
+            detail: "as scripted".into(),
+        };
+        self.state().walls = walls.iter().map(item).collect();
+    }
     /// Ends a worker as if somebody had killed it.
     pub fn kill(&self, id: &str) {
         if let Some(living) = self.state().living.get(id) {
@@ -168,7 +178,7 @@ impl Runtime for FakeRuntime {
             wanted: RuntimeChoice::Auto,
             version: None,
             detail: "scripted workers".into(),
-            isolation: Vec::new(),
+            isolation: self.state().walls.clone(),
             advice: None,
         }
     }
@@ -190,6 +200,7 @@ impl Runtime for FakeRuntime {
             Start::EngineAway => return Err(RuntimeError::EngineAway { detail: "as scripted".into() }),
             Start::Hangs => return std::future::pending().await,
         };
+        self.info().permit(spec.allows_reduced)?;
         spec.peer.set(PeerRule::default());
         let id = format!("fake-{}-{}", spec.tenant, spec.generation);
         let worker = ScriptedWorker { socket: spec.socket, nonce: spec.nonce, manner, films: self.films.clone() };

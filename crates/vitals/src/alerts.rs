@@ -36,6 +36,7 @@ pub enum AlertCode {
     LogeFailed(String),
     SetAside(String),
     ReducedIsolation,
+    IsolationRefused,
     EngineAway,
     CachePaused,
     ChipOff,
@@ -55,6 +56,7 @@ impl AlertCode {
             Self::LogeFailed(_) => "loge_failed",
             Self::SetAside(_) => "set_aside",
             Self::ReducedIsolation => "reduced_isolation",
+            Self::IsolationRefused => "isolation_refused",
             Self::EngineAway => "engine_away",
             Self::CachePaused => "cache_paused",
             Self::ChipOff => "chip_off",
@@ -75,6 +77,7 @@ impl AlertCode {
             | Self::LogeFailed(_)
             | Self::SetAside(_)
             | Self::ReducedIsolation
+            | Self::IsolationRefused
             | Self::CachePaused
             | Self::ChipOff
             | Self::WritesFail
@@ -87,7 +90,11 @@ impl AlertCode {
     pub const fn href(&self) -> &'static str {
         match self {
             Self::LibraryOffline(_) => "/admin/libraries",
-            Self::LogeFailed(_) | Self::SetAside(_) | Self::ReducedIsolation | Self::EngineAway => "/admin/containers",
+            Self::LogeFailed(_)
+            | Self::SetAside(_)
+            | Self::ReducedIsolation
+            | Self::IsolationRefused
+            | Self::EngineAway => "/admin/containers",
             Self::CachePaused | Self::ChipOff => "/admin/settings",
             Self::DiskLow(_)
             | Self::CpuBusy
@@ -215,7 +222,8 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         let text = format!("The disk of {name} is not there. Nothing is lost; its titles come back when it does.");
         out.push((AlertCode::LibraryOffline(name.clone()), Level::Attention, text));
     }
-    for name in &house.loges_failed {
+    // Refused ones are not tried again by themselves, and have an alert of their own.
+    for name in house.loges_failed.iter().filter(|_| !house.is_refused) {
         let text = format!("The container of {name} does not start. It is tried again by itself.");
         out.push((AlertCode::LogeFailed(name.clone()), Level::Trouble, text));
     }
@@ -223,8 +231,18 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         let text = format!("A file of {name} ended two containers and is set aside.");
         out.push((AlertCode::SetAside(name.clone()), Level::Attention, text));
     }
-    if house.reduced_isolation {
-        let text = "Containers run with reduced isolation on this machine.".into();
+    if house.is_refused {
+        let text = format!(
+            "No container starts: this machine cannot build every wall around it (missing: {}). \
+             Install Docker, or allow reduced isolation in the settings.",
+            house.walls_missing.join(", ")
+        );
+        out.push((AlertCode::IsolationRefused, Level::Trouble, text));
+    } else if !house.walls_missing.is_empty() {
+        let text = format!(
+            "Containers run with reduced isolation, as you allowed. Missing: {}.",
+            house.walls_missing.join(", ")
+        );
         out.push((AlertCode::ReducedIsolation, Level::Attention, text));
     }
     if house.engine_away {
@@ -332,6 +350,30 @@ mod tests {
             alerts.judge(&sample(2, 0.0, 50), &sized(file / 2, log / 2));
             assert!(alerts.raised().is_empty());
         }
+    }
+
+    #[test]
+    fn missing_walls_are_told_for_as_long_as_they_are_missing() {
+        let mut alerts = Alerts::default();
+        let told = |alerts: &Alerts| {
+            alerts
+                .raised()
+                .iter()
+                .map(|a| (a.code.as_str(), a.level, a.text.contains("cgroup_memory")))
+                .collect::<Vec<_>>()
+        };
+        let lacking =
+            House { walls_missing: vec!["cgroup_memory".into()], loges_failed: vec!["Ana".into()], ..House::default() };
+        let refused = House { is_refused: true, ..lacking.clone() };
+        assert!(alerts.judge(&sample(0, 0.0, 50), &refused));
+        assert_eq!(told(&alerts), [("isolation_refused", Level::Trouble, true)], "one alert, whoever else is refused");
+        let allowed = House { loges_failed: vec![], ..lacking };
+        for second in [1, 100_000] {
+            alerts.judge(&sample(second, 0.0, 50), &allowed);
+            assert_eq!(told(&alerts), [("reduced_isolation", Level::Attention, true)]);
+        }
+        assert!(alerts.judge(&sample(100_001, 0.0, 50), &House::default()));
+        assert_eq!(told(&alerts), []);
     }
 
     #[test]

@@ -18,7 +18,10 @@ pub struct House {
     /// Names of libraries whose disk is away.
     pub libraries_offline: Vec<String>,
     pub scanning: bool,
-    pub reduced_isolation: bool,
+    /// Walls that must stand around loges and do not.
+    pub walls_missing: Vec<String>,
+    /// The owner does not allow that: no loge starts.
+    pub is_refused: bool,
     pub engine_away: bool,
     /// Why what is encoded is not kept, if that is so.
     pub cache_pause: Option<Pause>,

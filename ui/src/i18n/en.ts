@@ -38,6 +38,7 @@ export const en = {
     somebody_watches: "A film is playing. Try again when no one is watching.",
     loge_starting: "Your player is starting.",
     loge_failed: "Your player could not be started. Loge tries again on its own.",
+    isolation_missing: "Players do not start: this machine cannot isolate them as it should. The owner of the house can see why.",
     loge_broke: "Your player stopped in the middle. Try again.",
     house_full: "All seats are taken.",
     too_many_streams: "You are already watching as many films at once as one person may.",

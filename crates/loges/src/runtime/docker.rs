@@ -274,6 +274,8 @@ impl Runtime for DockerRuntime {
         });
         // Asked at every start: the engine may be another one than a minute ago.
         self.examine().await?;
+        let promised = self.seen().promised();
+        RuntimeInfo { isolation: promised, ..self.info() }.permit(spec.allows_reduced)?;
         let docker = self.engine().await?;
         let image = self.image_id(&docker).await?;
         let nested = docker_mounts::nested(&spec.mounts).await;

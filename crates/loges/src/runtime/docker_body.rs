@@ -191,6 +191,7 @@ mod tests {
             limits: LogeLimits::DEFAULT,
             mounts: vec![words::Mount { id: FolderId::from_random([0x33; 16]), path: "/films".into() }],
             chip: None,
+            allows_reduced: false,
             socket: "/run/l/gate.sock".into(),
             nonce: [0x44; 32],
             slot: 3,

@@ -30,6 +30,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What the engine says it can build. Whether a container is made as asked is looked at when it is there.
+    pub(super) fn promised(&self) -> Vec<IsolationItem> {
+        self.isolation.iter().cloned().chain([docker_walls::made(None)]).collect()
+    }
+
     pub(super) fn isolation(&self) -> Vec<IsolationItem> {
         // Without an engine there is nothing to say about its containers.
         let made = self.version.as_ref().map(|_| docker_walls::made(self.deviated.as_deref()));

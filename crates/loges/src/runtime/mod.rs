@@ -53,6 +53,8 @@ pub struct StartSpec {
     pub nonce: [u8; 32],
     /// Small number of its own for this tenant; the uid inside Docker is 20000 + slot.
     pub slot: u32,
+    /// The owner allows it without some of the walls that must stand.
+    pub allows_reduced: bool,
     /// Who may dial in. Filled by the runtime before the worker can run.
     pub peer: PeerSlot,
 }
@@ -184,6 +186,8 @@ pub enum RuntimeError {
     Program { path: PathBuf, source: std::io::Error },
     #[error("the sandbox could not be built: {detail}")]
     Sandbox { detail: String },
+    #[error("this machine lacks walls that must stand ({}), and the owner has not allowed that", missing.join(", "))]
+    WallsMissing { missing: Vec<String> },
     #[error("there is no worker image {id}")]
     NoSuchImage { id: String },
     #[error("this file is not taken: {reason}")]
@@ -217,6 +221,9 @@ impl RuntimeError {
             }
             Self::ImageMissing { .. } => "Build the worker image: npm start does it, or npm run setup.".into(),
             Self::Program { path, .. } => format!("Reinstall Loge; {} is part of it.", path.display()),
+            Self::WallsMissing { .. } => {
+                "Docker gives all walls on most machines. Without it, the settings can allow reduced isolation.".into()
+            }
             Self::Sandbox { .. } => {
                 "A newer kernel (5.13 or later, with Landlock) or Docker gives full isolation.".into()
             }
@@ -235,6 +242,7 @@ impl RuntimeError {
             | Self::EngineAway { .. }
             | Self::EngineAddress { .. }
             | Self::Slow { .. } => Failure::of(Code::EngineAway),
+            Self::WallsMissing { .. } => Failure::of(Code::IsolationMissing),
             Self::NoSuchImage { .. } => Failure::of(Code::NotFound),
             Self::NotAnImage { .. } | Self::NoImages => {
                 Failure::new(Code::InvalidField, capitalized(&self.to_string()))

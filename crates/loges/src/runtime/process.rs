@@ -38,7 +38,6 @@ pub struct ProcessRuntime {
     ffmpeg: PathBuf,
     ffprobe: PathBuf,
     frames: Option<PathBuf>,
-    allow_reduced: bool,
     running: Mutex<HashMap<String, Arc<Sandbox>>>,
     info: Mutex<RuntimeInfo>,
 }
@@ -78,7 +77,6 @@ impl ProcessRuntime {
             ffmpeg: program("ffmpeg"),
             ffprobe: program("ffprobe"),
             frames: Some(config.frames_binary.clone()).filter(|path| path.is_file()),
-            allow_reduced: config.allow_reduced_isolation,
             running: Mutex::default(),
             info: Mutex::new(info),
         })
@@ -111,7 +109,7 @@ impl ProcessRuntime {
         put("--pids", spec.limits.pids.to_string().into());
         // The worker has no use for standard output, so the report comes through it.
         put("--report-fd", "1".into());
-        if self.allow_reduced {
+        if spec.allows_reduced {
             args.push("--allow-reduced".into());
         }
         args.extend(["--".into(), self.worker.clone().into()]);
@@ -200,7 +198,8 @@ impl Runtime for ProcessRuntime {
             let mut info = self.info.lock().unwrap_or_else(PoisonError::into_inner);
             info.isolation.clone_from(&report.isolation);
         }
-        if report.fatal.is_none() && !report.isolation.is_empty() {
+        let permitted = self.info().permit(spec.allows_reduced);
+        if report.fatal.is_none() && !report.isolation.is_empty() && permitted.is_ok() {
             return Ok(Running { id, image: self.worker.display().to_string() });
         }
         // Without a report its last words say why.
@@ -208,6 +207,9 @@ impl Runtime for ProcessRuntime {
         let said = self.logs(&id, 3).await.unwrap_or_default().join(" / ");
         self.stop(&id, Duration::ZERO).await?;
         self.remove(&id).await?;
+        if !report.isolation.is_empty() {
+            permitted?;
+        }
         let said = if said.is_empty() { "the launcher said nothing".to_owned() } else { said };
         Err(RuntimeError::Sandbox { detail: report.fatal.unwrap_or(said) })
     }

@@ -1,10 +1,13 @@
 //! Changes to a loge that runs: other limits, time lent by the house, another specification.
 
 use super::{Command, Phase, Supervisor};
-use crate::plan::{Replace, replacement};
-use domain::{Failure, LogeLimits};
+use crate::{
+    plan::{Circumstances, Replace, replacement},
+    words::Level,
+};
+use domain::{Code, Failure, LogeLimits};
 use std::collections::VecDeque;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tracing::warn;
 
 /// With what the house lends on top of what its owner set.
@@ -14,6 +17,9 @@ fn with_lent(limits: LogeLimits, lent_millis: u32) -> LogeLimits {
 
 impl Supervisor {
     pub(super) fn respec(&mut self) {
+        if matches!(&self.phase, Phase::Failed { failure, .. } if failure.code == Code::IsolationMissing) {
+            return self.ask_for_permission();
+        }
         let Phase::Ready { alive, .. } = &self.phase else {
             // The start may have read what was before.
             self.changes.spec |= matches!(self.phase, Phase::Starting);
@@ -24,8 +30,11 @@ impl Supervisor {
         self.beside(async move {
             let replace = match crate::start::present_spec(&house, &tenant).await {
                 Ok(spec) => {
-                    let live = house.runtime.has_live_limits();
-                    replacement(&made, &spec, live)
+                    let here = Circumstances {
+                        limits_live: house.runtime.has_live_limits(),
+                        walls_missing: matches!(house.runtime.info().level(), Level::Reduced { .. }),
+                    };
+                    replacement(&made, &spec, here)
                 }
                 // Nobody can say what this tenant may see: the next start asks again.
                 Err(_) => Replace::Now,
@@ -34,6 +43,24 @@ impl Supervisor {
             let replace = if stale { replace.max(Replace::WhenQuiet) } else { replace };
             Command::Respecced(generation, replace)
         });
+    }
+
+    /// It was refused for want of walls: its owner may allow that meanwhile.
+    fn ask_for_permission(&self) {
+        let (house, tenant, generation) = (self.house.clone(), self.tenant.clone(), self.generation);
+        self.beside(async move {
+            let spec = crate::start::present_spec(&house, &tenant).await;
+            Command::Permitted(generation, spec.is_ok_and(|spec| spec.allows_reduced))
+        });
+    }
+
+    /// The next try need not wait.
+    pub(super) fn permitted(&mut self) {
+        if let Phase::Failed { failure, at, .. } = &mut self.phase
+            && failure.code == Code::IsolationMissing
+        {
+            *at = Instant::now();
+        }
     }
 
     /// It is ready: now for what was asked while it started, which it may know nothing of.
@@ -75,7 +102,10 @@ impl Supervisor {
 
     /// One after the other: two at once would each bring back what the other changed.
     pub(super) fn next_change(&mut self) {
-        let Phase::Ready { alive, ended: None, .. } = &self.phase else { return self.changes.forget() };
+        let Phase::Ready { alive, ended: None, .. } = &self.phase else {
+            self.changes.forget();
+            return;
+        };
         if self.changes.under_way {
             return;
         }
@@ -130,15 +160,16 @@ enum Change {
 
 impl Changes {
     /// The generation is over: the next one begins with limits from the database and nothing lent.
-    pub(super) fn forget(&mut self) {
+    /// Answers whether the specification may have changed since this one read it.
+    pub(super) fn forget(&mut self) -> bool {
         self.under_way = false;
-        self.spec = false;
         for change in self.waiting.drain(..) {
             match change {
                 Change::Limits(_, reply) => drop(reply.send(Ok(()))),
                 Change::Lent(_, reply) => drop(reply.send(Ok(false))),
             }
         }
+        std::mem::take(&mut self.spec)
     }
 }
 

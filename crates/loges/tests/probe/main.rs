@@ -25,7 +25,7 @@ use futures_util::StreamExt;
 use loges::{
     LogesConfig, Mount, RuntimeChoice,
     link::PeerSlot,
-    runtime::{Runtime, StartSpec, docker::DockerRuntime, process::ProcessRuntime},
+    runtime::{Runtime, RuntimeError, StartSpec, docker::DockerRuntime, process::ProcessRuntime},
 };
 use site::Site;
 use std::{
@@ -46,7 +46,7 @@ fn variable(name: &str) -> Option<String> {
     value
 }
 
-fn spec(site: &Site, n: u8, films: &Path, socket: &Path) -> StartSpec {
+fn spec(site: &Site, n: u8, films: &Path, socket: &Path, allows_reduced: bool) -> StartSpec {
     StartSpec {
         install: InstallId::from_random(site.random),
         tenant: Tenant::User(UserId::from_random([n; 16])),
@@ -55,6 +55,7 @@ fn spec(site: &Site, n: u8, films: &Path, socket: &Path) -> StartSpec {
         limits: LogeLimits::DEFAULT,
         mounts: vec![Mount { id: site::folder(n), path: films.into() }],
         chip: None,
+        allows_reduced,
         socket: socket.into(),
         nonce: [n; 32],
         slot: n.into(),
@@ -63,12 +64,13 @@ fn spec(site: &Site, n: u8, films: &Path, socket: &Path) -> StartSpec {
 }
 
 /// Two loges: one that lives, and one that looks for it and for everything else.
-async fn probed(runtime: &dyn Runtime, site: &Site) -> Verdicts {
-    let waiting = runtime.start(spec(site, 2, &site.path("waiting"), &site.path("b/gate.sock"))).await.unwrap();
+async fn probed(runtime: &dyn Runtime, site: &Site, allows_reduced: bool) -> Verdicts {
+    let spec = |n, films: &str, socket: &str| spec(site, n, &site.path(films), &site.path(socket), allows_reduced);
+    let waiting = runtime.start(spec(2, "waiting", "b/gate.sock")).await.unwrap();
     let has_begun = async || runtime.logs(&waiting.id, 5).await.is_ok_and(|l| l.iter().any(|line| line == "waiting"));
     eventually("the other loge lives", PATIENCE, has_begun).await;
     site.plan(site::newest_process_of(&waiting.id));
-    let looking = runtime.start(spec(site, 1, &site.path("films"), &site.path("a/gate.sock"))).await.unwrap();
+    let looking = runtime.start(spec(1, "films", "a/gate.sock")).await.unwrap();
     let exit = tokio::time::timeout(PATIENCE, runtime.exited(&looking.id)).await.unwrap();
     let lines = async || runtime.logs(&looking.id, 500).await.unwrap_or_default();
     eventually("its last word", Duration::from_secs(5), async || {
@@ -94,7 +96,6 @@ fn config(site: &Site, launcher: PathBuf, probe: PathBuf) -> LogesConfig {
         launcher_binary: launcher,
         frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
-        allow_reduced_isolation: false,
         docker_host: None,
         logs_dir: None,
     }
@@ -108,17 +109,26 @@ fn groups() -> u8 {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { 2 } else { 1 }
 }
 
-async fn in_process(name: &str, wrap: impl FnOnce(&Site, &Path) -> PathBuf) {
+async fn in_process(table: Table, wrap: impl FnOnce(&Site, &Path) -> PathBuf) {
     let (Some(probe), Some(launcher)) = (variable("LOGE_PROBE"), variable("LOGE_LAUNCHER")) else { return };
     let site = Site::new();
     let launcher = wrap(&site, Path::new(&launcher));
     let runtime = ProcessRuntime::new(&config(&site, launcher, probe.into()), String::new(), None).unwrap();
-    let verdicts = probed(&runtime, &site).await;
+    // Without groups of its own a loge is reduced, and there is none unless that is allowed.
+    let allows_reduced = table == Table::Ungrouped || testkit::is_reduced_allowed();
+    if table == Table::Ungrouped {
+        let asked = spec(&site, 1, &site.path("films"), &site.path("a/gate.sock"), false);
+        let refused = runtime.start(asked).await.unwrap_err();
+        let RuntimeError::WallsMissing { missing } = refused else { panic!("{refused}") };
+        assert_eq!(missing, ["cgroup_memory", "processes"]);
+    }
+    let verdicts = probed(&runtime, &site, allows_reduced).await;
     let walls = runtime.info().isolation;
     let wall = |name: &str| walls.iter().find(|wall| wall.name == name).filter(|wall| wall.reached);
     let landlock = wall("landlock").map_or("none", |wall| wall.detail.as_str());
-    let table = if wall("own_users").or_else(|| wall("view")).is_some() { Table::Process } else { Table::Bare };
-    assert_eq!(table.name(), name, "{walls:?}");
+    let has_namespaces = wall("own_users").or_else(|| wall("view")).is_some();
+    assert_eq!(has_namespaces, table == Table::Process, "{walls:?}");
+    let name = table.name();
     let who = if rustix::process::geteuid().is_root() { "root" } else { "user" };
     let limited = if wall("cgroup_memory").is_some() { "limited" } else { "unlimited" };
     let here = format!("{name}, landlock {landlock}, groups {} {limited}, kernel {}, {who}", groups(), kernel());
@@ -131,24 +141,37 @@ async fn f2_nothing_but_its_own_can_be_reached_from_a_process_loge() {
         println!("skipped: this machine allows no user namespaces");
         return;
     }
-    in_process("process", |_, launcher| launcher.into()).await;
+    in_process(Table::Process, |_, launcher| launcher.into()).await;
 }
 
-/// On a kernel whose administrator allows no namespaces.
+/// On a machine whose administrator allows no namespaces.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f2_nor_from_one_without_namespaces() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only the administrator can forbid namespaces");
         return;
     }
-    in_process("bare", |site, launcher| site.without_namespaces(launcher)).await;
+    in_process(Table::Bare, |site, launcher| site.without_namespaces(launcher, "")).await;
+}
+
+/// On one whose administrator allows no control groups either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f2_nor_from_one_without_namespaces_and_groups() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only the administrator can forbid namespaces");
+        return;
+    }
+    in_process(Table::Ungrouped, |site, launcher| site.without_namespaces(launcher, "--cgroup-root none")).await;
 }
 
 /// Two hundred megabytes on standard error, and a line that does not end. Answers the lines that
 /// are left of it.
 async fn shouted(runtime: &dyn Runtime, site: &Site, left: impl AsyncFn(&str)) {
     let before = site::resident_bytes();
-    let loud = runtime.start(spec(site, 1, &site.path("shouting"), &site.path("a/gate.sock"))).await.unwrap();
+    let loud = runtime
+        .start(spec(site, 1, &site.path("shouting"), &site.path("a/gate.sock"), testkit::is_reduced_allowed()))
+        .await
+        .unwrap();
     let exit = tokio::time::timeout(PATIENCE, runtime.exited(&loud.id)).await.unwrap();
     // The control: all of it was said, and somebody took it.
     assert_eq!(exit.code, Some(0), "{exit}");
@@ -228,7 +251,7 @@ async fn c1_to_c20_nothing_but_its_own_can_be_reached_from_a_container() {
     let Some(engine) = Engine::open().await else { return };
     let site = Site::new();
     let runtime = DockerRuntime::new(Some(&engine.host), &engine.image, RuntimeChoice::Docker).unwrap();
-    let verdicts = probed(&runtime, &site).await;
+    let verdicts = probed(&runtime, &site, false).await;
     let version = engine.docker.version().await.unwrap().version.unwrap_or_default();
     let major = version.split('.').take(2).collect::<Vec<_>>().join(".");
     drop(runtime);

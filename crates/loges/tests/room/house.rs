@@ -56,6 +56,7 @@ impl House {
             limits: LogeLimits::DEFAULT,
             mounts: vec![Mount { id: folder(1), path: dir.path().into() }],
             chip: None,
+            allows_reduced: false,
         }));
         let config = LogesConfig {
             install: InstallId::from_random([1; 16]),
@@ -66,7 +67,6 @@ impl House {
             launcher_binary: PathBuf::new(),
             frames_binary: PathBuf::new(),
             idle_stop: IDLE,
-            allow_reduced_isolation: false,
             docker_host: None,
             logs_dir: Some(dir.path().join("logs")),
         };

@@ -107,9 +107,8 @@ async fn other_limits_and_lent_time_leave_each_other_alone() {
     let house = two().await;
     house.runtime.hunger(&ana(), 2000);
     eventually("something is lent", SOON, async || lent(&house, &ana()) >= 100).await;
-    let Tenant::User(user) = ana() else { unreachable!() };
     let more = LogeLimits { cpu_millis: 700, ..LogeLimits::DEFAULT };
-    house.loges.set_limits(&user, more).await.unwrap();
+    house.loges.set_limits(&ana(), more).await.unwrap();
     eventually("both are known", SOON, async || {
         let view = house.loges.view(&ana()).unwrap();
         view.limits == more && told(&house, &ana()) == 700 + view.lent_millis

@@ -156,7 +156,7 @@ async fn signing_out_removes_and_the_next_request_starts_again() {
 async fn a_right_taken_away_cuts_and_a_right_given_waits_for_the_end_of_the_film() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     let mount = |n| Mount { id: folder(n), path: house.dir.path().into() };
-    let spec = |mounts| Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip: None });
+    let spec = |mounts| Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip: None, allows_reduced: false });
     let watching = house.loges.range(&ana(), file(), 0, 1000).await.unwrap();
     house.tenants.set(spec(vec![mount(1), mount(2)]));
     house.loges.remount(&ana()).await;
@@ -198,7 +198,7 @@ async fn what_changes_while_a_loge_starts_reaches_it() {
     let first = begin();
     begun(1).await;
     assert_eq!(house.state(&ana()), LogeState::Starting, "it has read what was before");
-    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None }));
+    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![], chip: None, allows_reduced: false }));
     house.loges.remount(&ana()).await;
     first.await.unwrap().unwrap();
     eventually("a new loge without the folder", SOON, async || house.runtime.starts().len() == 2).await;
@@ -211,9 +211,8 @@ async fn what_changes_while_a_loge_starts_reaches_it() {
     let again = begin();
     begun(3).await;
     assert_eq!(house.state(&ana()), LogeState::Starting);
-    let Tenant::User(user) = ana() else { unreachable!() };
     let more = LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT };
-    house.loges.set_limits(&user, more).await.unwrap();
+    house.loges.set_limits(&ana(), more).await.unwrap();
     again.await.unwrap().unwrap();
     eventually("the view shows it", SOON, async || house.loges.view(&ana()).unwrap().limits == more).await;
     assert_eq!(house.runtime.limits().last().unwrap().1, more);
@@ -226,7 +225,7 @@ async fn the_chip_comes_and_goes_between_films_and_no_loge_is_lost_for_it() {
     let node = RenderNode { path: "/dev/dri/renderD128".into(), group: Some(104) };
     let spec = |chip| {
         let mounts = vec![Mount { id: folder(1), path: house.dir.path().into() }];
-        Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip })
+        Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip, allows_reduced: false })
     };
     let watching = house.loges.range(&ana(), file(), 0, 1000).await.unwrap();
     house.tenants.set(spec(Some(node.clone())));
@@ -262,17 +261,21 @@ async fn a_folder_that_is_not_there_is_left_out_and_limits_change_live() {
     let house = House::open(Start::Worker(Manner::Good)).await;
     let gone = Mount { id: folder(9), path: house.dir.path().join("unplugged") };
     let here = Mount { id: folder(1), path: house.dir.path().into() };
-    house.tenants.set(Ok(LogeSpec { limits: LogeLimits::DEFAULT, mounts: vec![gone, here.clone()], chip: None }));
+    house.tenants.set(Ok(LogeSpec {
+        limits: LogeLimits::DEFAULT,
+        mounts: vec![gone, here.clone()],
+        chip: None,
+        allows_reduced: false,
+    }));
     house.loges.ensure(&ana()).await.unwrap();
     assert_eq!(house.runtime.starts()[0].mounts, [here]);
 
-    let Tenant::User(user) = ana() else { unreachable!() };
     let more = LogeLimits { cpu_millis: 900, ..LogeLimits::DEFAULT };
-    house.loges.set_limits(&user, more).await.unwrap();
+    house.loges.set_limits(&ana(), more).await.unwrap();
     eventually("the view shows it", SOON, async || house.loges.view(&ana()).unwrap().limits == more).await;
     assert_eq!(house.runtime.limits()[0].1, more);
     let absurd = LogeLimits { pids: 0, ..more };
-    assert_eq!(house.loges.set_limits(&user, absurd).await.unwrap_err().code, Code::InvalidField);
+    assert_eq!(house.loges.set_limits(&ana(), absurd).await.unwrap_err().code, Code::InvalidField);
     assert_eq!(house.runtime.starts().len(), 1);
     house.close().await;
 }

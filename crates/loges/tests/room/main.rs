@@ -7,3 +7,4 @@ mod house;
 mod lending;
 mod life;
 mod manners;
+mod walls;

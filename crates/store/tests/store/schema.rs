@@ -2,9 +2,9 @@ use crate::house::{House, SQLITE, on_both};
 use domain::Role;
 use migration::MigratorTrait;
 use std::sync::Arc;
-use store::{Database, OpenError, Store, StoreError};
+use store::{Database, OpenError, Settings, Store, StoreError};
 
-on_both!(a_newer_schema_is_refused, steps_go_up_and_down);
+on_both!(a_newer_schema_is_refused, steps_go_up_and_down, permission_for_reduced_isolation_is_asked_for_again);
 
 async fn a_newer_schema_is_refused(house: &House) {
     house.user("ana", Role::Viewer).await;
@@ -35,6 +35,24 @@ async fn steps_go_up_and_down(house: &House) {
     let again = house.again().await;
     assert!(again.users().await.unwrap().is_empty());
     again.close().await;
+}
+
+/// Nobody can tell a permission that was given from the default of before.
+async fn permission_for_reduced_isolation_is_asked_for_again(house: &House) {
+    // A name that looks like the setting is a name.
+    let name = r#"the "allow_reduced_isolation":true house"#;
+    let stored =
+        Settings { server_name: name.into(), max_viewers: 3, allow_reduced_isolation: true, ..Settings::default() };
+    house.store.change_settings(|s| *s = stored.clone()).await.unwrap();
+    let opened = async || {
+        let again = house.again().await;
+        let settings = again.settings().await.unwrap();
+        again.close().await;
+        settings
+    };
+    assert_eq!(opened().await, stored, "control: what is allowed today stays allowed");
+    house.tamper("DELETE FROM seaql_migrations WHERE version = 'm2026_12_01_000011_permission'").await;
+    assert_eq!(opened().await, Settings { allow_reduced_isolation: false, ..stored });
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Which walls the loges have on this machine.
 
-use crate::{House, policy::Policy, routes::Routes};
+use crate::{House, policy::Policy, problem::Answer, routes::Routes};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ struct Runtime {
     level: String,
     /// Walls that must stand and do not.
     missing: Vec<String>,
+    /// They are missing and the owner does not allow that: no container starts.
+    is_refused: bool,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
@@ -41,14 +43,16 @@ struct Runtime {
 
 /// The runtime, why it is this one, and what would make it better.
 #[utoipa::path(get, path = "/api/v1/admin/runtime", tag = "machine", responses((status = 200, body = Runtime)))]
-async fn runtime(State(house): State<Arc<House>>) -> Json<Runtime> {
+async fn runtime(State(house): State<Arc<House>>) -> Answer<Json<Runtime>> {
     let info = house.loges.runtime();
+    let allows_reduced = house.store.settings().await?.allow_reduced_isolation;
     let level = info.level();
     let missing = match &level {
         loges::Level::Reduced { missing } => missing.clone(),
         loges::Level::Full | loges::Level::Unknown => Vec::new(),
     };
-    Json(Runtime {
+    Ok(Json(Runtime {
+        is_refused: info.permit(allows_reduced).is_err(),
         level: level.as_str().into(),
         missing,
         kind: info.kind.as_str().into(),
@@ -62,5 +66,5 @@ async fn runtime(State(house): State<Arc<House>>) -> Json<Runtime> {
             .map(|i| Wall { name: i.name, reached: i.reached, detail: i.detail })
             .collect(),
         advice: info.advice,
-    })
+    }))
 }

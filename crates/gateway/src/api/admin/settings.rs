@@ -37,6 +37,7 @@ struct SettingsView {
     /// What all together may have now: what was set, or four fifths of the link. Null where the
     /// link does not say how fast it is: then nothing is held back.
     total_rate_now_bps: Option<u64>,
+    /// Containers may run where this machine lacks walls that must stand.
     allow_reduced_isolation: bool,
     /// Bytes of encoded segments that may be kept for one person.
     cache_each_bytes: u64,
@@ -87,6 +88,7 @@ struct SettingsChange {
     #[schema(value_type = Option<u64>)]
     total_rate_bps: Option<Option<u64>>,
     max_streams_per_person: Option<u32>,
+    /// Acts at once: on the containers that run, and on those that were refused.
     allow_reduced_isolation: Option<bool>,
     cache_each_bytes: Option<u64>,
     cache_total_bytes: Option<u64>,
@@ -115,6 +117,9 @@ async fn change(
     let (before, settings) = house.store.change_settings(|settings| change.apply(settings)).await?;
     if settings.hardware_encoding != before.hardware_encoding {
         chip_changed(&house, settings.hardware_encoding);
+    }
+    if settings.allow_reduced_isolation != before.allow_reduced_isolation {
+        house.mounts_changed();
     }
     house.streams.set_rates(settings.per_user_rate_bps, admission::total_rate(&house, &settings));
     house.loges.set_idle_stop(Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60));
