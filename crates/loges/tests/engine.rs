@@ -11,7 +11,8 @@ use bollard::{
     models::{ContainerConfig, ContainerCreateBody, HostConfig},
     query_parameters::{
         CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
-        InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions,
+        InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, RemoveContainerOptionsBuilder,
+        RemoveImageOptions,
     },
 };
 use domain::{Code, FolderId, InstallId, LogeLimits, LogeState, RuntimeKind, Tenant, UserId};
@@ -35,7 +36,6 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
         launcher_binary: PathBuf::from("/nonexistent/loge-launch"),
         frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
-        allow_reduced_isolation: false,
         docker_host: Some(host.into()),
         logs_dir: None,
     }
@@ -43,7 +43,12 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
 
 async fn open(config: LogesConfig, dir: &Path) -> Result<(Loges, Lifecycle), OpenLogesError> {
     let mounts = vec![Mount { id: FolderId::from_random([7; 16]), path: dir.into() }];
-    let tenants = Arc::new(FixedTenants::new(LogeSpec { limits: LogeLimits::DEFAULT, mounts, chip: None }));
+    let tenants = Arc::new(FixedTenants::new(LogeSpec {
+        limits: LogeLimits::DEFAULT,
+        mounts,
+        chip: None,
+        allows_reduced: false,
+    }));
     let lifecycle = Lifecycle::new();
     let loges = Box::pin(Loges::open(config, tenants, Arc::new(SystemClock), Bus::new(), lifecycle.clone())).await?;
     Ok((loges, lifecycle))
@@ -186,9 +191,8 @@ async fn what_we_left_is_reaped_and_what_is_not_ours_is_not_touched() {
     assert!(matches!(other, "" | "20001"), "{other}");
 
     // Limits change while it runs.
-    let Tenant::User(user) = ana() else { unreachable!() };
     let more = LogeLimits { memory_bytes: 768 << 20, cpu_millis: 700, pids: 64 };
-    loges.set_limits(&user, more).await.unwrap();
+    loges.set_limits(&ana(), more).await.unwrap();
     eventually("the view shows it", Duration::from_secs(5), async || loges.view(&ana()).unwrap().limits == more).await;
     let limits = docker.inspect_container(&id, None::<InspectContainerOptions>).await.unwrap().host_config.unwrap();
     assert_eq!((limits.memory, limits.nano_cpus, limits.pids_limit), (Some(768 << 20), Some(700_000_000), Some(64)));
@@ -243,8 +247,14 @@ async fn images_come_from_files_are_rolled_out_and_gone_back_to() {
     tokio::io::AsyncWriteExt::flush(&mut saved).await.unwrap();
     drop(saved);
     docker.remove_image(&newer, None::<RemoveImageOptions>, None).await.unwrap();
+    let before = tags(&docker).await;
     let id = loges.import_image(&file).await.unwrap();
     assert_ne!(id, own);
+    // It has a name of its own and no other: neither its old one nor anybody else's.
+    let named: Vec<_> = tags(&docker).await.into_iter().filter(|tag| !before.contains(tag)).collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!((named[0].0.starts_with("loge-worker:import-"), &named[0].1), (true, &id), "{named:?}");
+    names_are_not_taken(&loges, &docker, &file, dir.path()).await;
 
     // Everybody follows; whoever watches goes on watching first.
     loges.use_image(&id).await.unwrap();
@@ -292,9 +302,66 @@ async fn images_come_from_files_are_rolled_out_and_gone_back_to() {
     }
     loges.shutdown().await;
     assert!(life.stop(Duration::from_secs(5)).await);
-    for name in [newer, format!("loge-worker:{tag}-broken")] {
+    for name in [named[0].0.clone(), format!("loge-worker:{tag}-broken")] {
         docker.remove_image(&name, None::<RemoveImageOptions>, None).await.unwrap();
     }
+}
+
+/// Every name the engine gave away, and what it names.
+async fn tags(docker: &Docker) -> Vec<(String, String)> {
+    let images = docker.list_images(None::<ListImagesOptions>).await.unwrap();
+    let mut all: Vec<_> =
+        images.into_iter().flat_map(|i| i.repo_tags.into_iter().map(move |tag| (tag, i.id.clone()))).collect();
+    all.sort();
+    all
+}
+
+/// `good` is an archive that is taken. What claims other names takes none of them.
+async fn names_are_not_taken(loges: &Loges, docker: &Docker, good: &Path, dir: &Path) {
+    let before = tags(docker).await;
+    let latest = before.iter().find(|(tag, _)| tag == "loge-worker:latest").cloned();
+    let saved = std::fs::read(good).unwrap();
+    // The end of an archive is two empty blocks, and whatever fills its last record.
+    let end = saved.chunks(512).rposition(|block| block.iter().any(|b| *b != 0)).unwrap() * 512 + 512;
+    let more = |name: &str, content: &str| {
+        let archive = [&saved[..end], &tar_entry(name, content), &[0; 1024]].concat();
+        let path = dir.join("more.tar");
+        std::fs::write(&path, archive).unwrap();
+        path
+    };
+    let second = r#"[{"Config":"c.json","RepoTags":["postgres:17","loge-worker:latest"],"Layers":[]}]"#;
+    let refused = loges.import_image(&more("manifest.json", second)).await.unwrap_err();
+    assert!(refused.message.contains("twice"), "{refused}");
+    // What only another reader looks at is not handed on.
+    let taken = loges.import_image(&more("innocent.json", second)).await;
+    assert!(taken.is_ok(), "{taken:?}");
+    // Ours by name, and no worker: it is refused before the engine hears of it.
+    let config = r#"{"config":{"Labels":{}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let manifest = r#"[{"Config":"c.json","RepoTags":["loge-worker:latest"],"Layers":[]}]"#;
+    let path = dir.join("unlabelled.tar");
+    std::fs::write(&path, [tar_entry("c.json", config), tar_entry("manifest.json", manifest), vec![0; 1024]].concat())
+        .unwrap();
+    let refused = loges.import_image(&path).await.unwrap_err();
+    assert!(refused.message.contains("no worker"), "{refused}");
+    // A pipe that nobody writes to keeps nobody waiting.
+    let pipe = dir.join("pipe.tar");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert_eq!(loges.import_image(&pipe).await.unwrap_err().code, Code::InvalidField);
+    let after = tags(docker).await;
+    assert_eq!(after, before);
+    assert_eq!(after.iter().find(|(tag, _)| tag == "loge-worker:latest").cloned(), latest);
+}
+
+fn tar_entry(name: &str, content: &str) -> Vec<u8> {
+    let mut entry = vec![0_u8; 512];
+    entry[..name.len()].copy_from_slice(name.as_bytes());
+    entry[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+    entry[156] = b'0';
+    entry[257..265].copy_from_slice(b"ustar\x0000");
+    entry.extend_from_slice(content.as_bytes());
+    entry.resize(entry.len().next_multiple_of(512), 0);
+    entry
 }
 
 /// The folders of the group around all loges, where this machine lets us see them.

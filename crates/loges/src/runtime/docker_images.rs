@@ -2,7 +2,7 @@
 
 use super::{
     RuntimeError,
-    image_tar::{self, SavedImageError},
+    image_tar::{self, Part, SavedImage, SavedImageError},
 };
 use crate::images::Image;
 use base::UnixMs;
@@ -11,9 +11,19 @@ use bollard::{
     errors::Error,
     query_parameters::{ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions},
 };
-use futures_util::StreamExt;
-use std::{collections::HashMap, path::Path};
-use tokio_util::io::ReaderStream;
+use futures_util::{Stream, StreamExt};
+use rustix::fs::OFlags;
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufReader},
+    path::Path,
+};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::bytes::{Bytes, BytesMut};
+
+/// Of an archive that is copied to the engine.
+const CHUNK: usize = 64 << 10;
 
 /// The name of every worker image, and the label its maker gives it.
 pub const REPOSITORY: &str = "loge-worker";
@@ -50,19 +60,47 @@ pub async fn worker_id(docker: &Docker, name: &str) -> Result<Option<String>, Er
     Ok(image.id.filter(|_| label.as_deref() == Some(LABEL_IMAGE.1)))
 }
 
-/// Loads a saved image whose names are all ours; answers its id.
-pub async fn import(docker: &Docker, file: &Path) -> Result<String, RuntimeError> {
-    let refused = |reason: SavedImageError| RuntimeError::NotAnImage { reason: reason.to_string() };
-    let path = file.to_owned();
-    let look = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::open(&path)?;
-        if !file.metadata()?.is_file() {
-            return Err(SavedImageError::NotAnImage);
-        }
-        image_tar::names(&mut std::io::BufReader::new(file), REPOSITORY)
-    });
-    let names = look.await.map_err(|e| RuntimeError::NotAnImage { reason: e.to_string() })?.map_err(refused)?;
-    let bytes = ReaderStream::new(tokio::fs::File::open(file).await.map_err(|e| refused(e.into()))?);
+/// Loads the image of an archive under a name of our own, whatever the archive calls it; answers
+/// its id. Names that the engine gave away before keep what they name.
+pub async fn import(docker: &Docker, path: &Path) -> Result<String, RuntimeError> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+    let (file, image) = opened
+        .map_err(|e| RuntimeError::NotAnImage { reason: e.to_string() })?
+        .map_err(|reason| RuntimeError::NotAnImage { reason: reason.to_string() })?;
+    let name = format!("{REPOSITORY}:import-{}", &image.digest()[..16]);
+    let was_there = worker_id(docker, &name).await.is_ok_and(|id| id.is_some());
+    let outcome = load(docker, file, image.rewritten(&name)).await;
+    let loaded = match outcome {
+        Ok(()) => match worker_id(docker, &name).await {
+            Ok(Some(id)) => Ok(id),
+            _ => Err(RuntimeError::NotAnImage { reason: SavedImageError::Foreign.to_string() }),
+        },
+        Err(e) => Err(e),
+    };
+    if loaded.is_err() && !was_there {
+        // Only the new name, which nothing else had.
+        let _ = docker.remove_image(&name, None::<RemoveImageOptions>, None).await;
+    }
+    loaded
+}
+
+/// What is read and what is loaded come through one descriptor: the path may be another file by then.
+fn open(path: &Path) -> Result<(File, SavedImage), SavedImageError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // A pipe would keep whoever opens it waiting for a writer.
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(without_waiting).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(SavedImageError::NotAnImage);
+    }
+    let mut reader = BufReader::new(file);
+    let image = image_tar::read(&mut reader, LABEL_IMAGE)?;
+    Ok((reader.into_inner(), image))
+}
+
+async fn load(docker: &Docker, file: File, parts: Vec<Part>) -> Result<(), RuntimeError> {
+    let bytes = rewritten(file, parts);
     let mut answers = Box::pin(docker.import_image_stream(ImportImageOptionsBuilder::new().build(), bytes, None));
     while let Some(answer) = answers.next().await {
         match answer {
@@ -73,14 +111,36 @@ pub async fn import(docker: &Docker, file: &Path) -> Result<String, RuntimeError
             Err(e) => return Err(RuntimeError::EngineAway { detail: e.to_string() }),
         }
     }
-    // The label is in the image's own configuration, which only the loaded image shows.
-    match worker_id(docker, &names[0]).await {
-        Ok(Some(id)) => Ok(id),
-        _ => {
-            for name in &names {
-                let _ = docker.remove_image(name, None::<RemoveImageOptions>, None).await;
-            }
-            Err(RuntimeError::NotAnImage { reason: "it is no worker of Loge".into() })
-        }
+    Ok(())
+}
+
+/// The bytes of the parts, one after the other. A file that became shorter ends them with an error.
+fn rewritten(file: File, parts: Vec<Part>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    struct Writing {
+        file: tokio::fs::File,
+        parts: std::vec::IntoIter<Part>,
+        /// Left of the section that is being copied.
+        left: u64,
     }
+    let writing = Writing { file: tokio::fs::File::from_std(file), parts: parts.into_iter(), left: 0 };
+    futures_util::stream::try_unfold(writing, |mut writing| async move {
+        while writing.left == 0 {
+            match writing.parts.next() {
+                None => return Ok(None),
+                Some(Part::Bytes(bytes)) if bytes.is_empty() => {}
+                Some(Part::Bytes(bytes)) => return Ok(Some((Bytes::from(bytes), writing))),
+                Some(Part::Of(section)) => {
+                    writing.file.seek(io::SeekFrom::Start(section.at)).await?;
+                    writing.left = section.length;
+                }
+            }
+        }
+        let mut chunk = BytesMut::with_capacity(usize::try_from(writing.left).unwrap_or(CHUNK).min(CHUNK));
+        let read = (&mut writing.file).take(writing.left).read_buf(&mut chunk).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        writing.left -= read as u64;
+        Ok(Some((chunk.freeze(), writing)))
+    })
 }
