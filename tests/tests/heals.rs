@@ -140,7 +140,13 @@ fn the_engine_restarts_and_the_film_goes_on() {
         engine.pause();
         std::thread::sleep(Duration::from_secs(if long() { 60 } else { 6 }));
         player.goes_on("the film while the engine hangs");
+        let is_advised = || owner.get("/api/v1/admin/runtime").json()["advice"].is_string();
+        let is_told = || owner.get("/api/v1/admin/alerts").json().to_string().contains("engine_away");
+        eventually("no alert of before", || (!is_told()).then_some(()));
+        eventually("the house says that the engine hangs", || is_advised().then_some(()));
+        eventually("the alert about it", || is_told().then_some(()));
         engine.go_on();
+        eventually("neither of them stays", || (!is_advised() && !is_told()).then_some(()));
         player.goes_on("the film after the engine woke up");
         assert!(engine.exists(&foreign), "somebody else's container was touched");
         player.end();
