@@ -8,6 +8,7 @@ use crate::{
     words::Tenants,
 };
 use base::{Bus, Clock, Lifecycle};
+use contract::RequestBody;
 use domain::{InstallId, Tenant};
 use std::{
     path::PathBuf,
@@ -17,6 +18,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::mpsc;
 use tracing::warn;
 
 pub struct House {
@@ -28,6 +30,7 @@ pub struct House {
     pub lifecycle: Lifecycle,
     pub run_dir: PathBuf,
     pub quarantine: Quarantine,
+    pub retrials: mpsc::Sender<RequestBody>,
     pub logbook: Logbook,
     pub idle_stop_ms: AtomicU64,
     pub expected: Expected,
@@ -45,6 +48,15 @@ impl House {
         let told = tokio::time::timeout(Duration::from_secs(5), self.tenants.misbehaved(tenant, what)).await;
         if told.is_err() {
             warn!("nobody took down that the loge of {tenant} was killed: {what}");
+        }
+    }
+
+    /// Orders that a file is tried alone.
+    pub fn retry(&self, request: RequestBody) {
+        if let Err(mpsc::error::TrySendError::Full(request)) = self.retrials.try_send(request)
+            && let Some(file) = request.parsed_file()
+        {
+            self.quarantine.takes_up(file);
         }
     }
 

@@ -18,6 +18,7 @@ pub mod link;
 mod logbook;
 pub mod plan;
 mod quarantine;
+mod retrial;
 pub mod runtime;
 mod start;
 mod supervisor;
@@ -32,7 +33,7 @@ pub use words::*;
 
 use base::{Bus, Clock, Lifecycle};
 use contract::{FileRef, Job, RequestBody, Status, Track, Wanted};
-use domain::{Code, Failure, LogeLimits, LogeState, Tenant, UserId};
+use domain::{Code, Failure, LogeLimits, LogeState, Tenant};
 use house::House;
 use lending::Expected;
 use link::{Announces, DataError, FIRST_BYTE_DEADLINE, Link, SEGMENT_DEADLINE};
@@ -104,6 +105,7 @@ impl Loges {
         }
         prepare(&config.run_dir).map_err(|source| OpenLogesError::RunDir { path: config.run_dir.clone(), source })?;
         let now = clock.now();
+        let (retrials, ordered) = mpsc::channel(retrial::WAITING);
         let house = House {
             install: config.install,
             runtime,
@@ -114,6 +116,7 @@ impl Loges {
             run_dir: config.run_dir,
             idle_stop_ms: u64::try_from(config.idle_stop.as_millis()).unwrap_or(u64::MAX).into(),
             quarantine: quarantine::Quarantine::default(),
+            retrials,
             logbook: logbook::Logbook::open(config.logs_dir, now),
             expected: Expected::default(),
             closed: false.into(),
@@ -122,6 +125,7 @@ impl Loges {
         // What an earlier run left is reaped, not adopted: its nonce was in that run's memory
         // and its socket went with that run, so its worker can never say hello to us.
         loges.sweep().await;
+        lifecycle.spawn("retrials", retrial::run(loges.clone(), ordered));
         lifecycle.spawn("loge sweep", loges.clone().keep_swept());
         if loges.lends() {
             lifecycle.spawn("loge lender", lending::run(loges.clone()));
@@ -172,9 +176,9 @@ impl Loges {
     ///
     /// # Errors
     /// When the limits are impossible or the engine refuses them.
-    pub async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
+    pub async fn set_limits(&self, tenant: &Tenant, limits: LogeLimits) -> Result<(), Failure> {
         let limits = limits.checked().map_err(|e| Failure::new(Code::InvalidField, e.to_string()))?;
-        let Some(owned) = self.known(&Tenant::User(user.clone())) else { return Ok(()) };
+        let Some(owned) = self.known(tenant) else { return Ok(()) };
         let (reply, done) = oneshot::channel();
         if owned.commands.send(Command::SetLimits(limits, reply)).await.is_err() {
             return Err(Failure::of(Code::ShuttingDown));

@@ -80,6 +80,8 @@ pub enum Manner {
     NonsenseFrames,
     /// Reads no orders any more.
     StopsReading,
+    /// Ends altogether over a file whose name begins with `bad`; takes a second for a `slow` one.
+    ChokesOnBad,
 }
 
 /// Bytes by mount and path.
@@ -190,6 +192,15 @@ impl ScriptedWorker {
 
     async fn answer(&self, stream: &mut UnixStream, request: Request) -> io::Result<bool> {
         let (status, bytes) = self.result(&request.body);
+        if self.manner == Manner::ChokesOnBad
+            && let Some(file) = request.body.parsed_file()
+        {
+            let of = |name: &[u8]| file.path.starts_with(name);
+            tokio::time::sleep(Duration::from_millis(if of(b"slow") { 1000 } else { 200 })).await;
+            if of(b"bad") {
+                return Ok(true);
+            }
+        }
         let mut head = AnswerHead { id: request.id, status, length: bytes.len() as u64 };
         match self.manner {
             Manner::SilentOnData => return std::future::pending().await,

@@ -117,8 +117,8 @@ impl Link {
     pub fn version(&self) -> &str {
         &self.version
     }
-    /// Files that may be why it ended.
-    pub fn suspects(&self) -> Vec<contract::FileRef> {
+    /// Requests that may be why it ended.
+    pub fn suspects(&self) -> Vec<contract::RequestBody> {
         self.works.suspects()
     }
     pub fn is_alive(&self) -> bool {

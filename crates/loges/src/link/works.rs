@@ -1,6 +1,6 @@
 //! Which files a worker works on, so that its end can be explained.
 
-use contract::{FileRef, RequestBody};
+use contract::RequestBody;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 /// A worker goes on with a film for a while after a request was answered or given up.
 const LINGERS: Duration = Duration::from_secs(5);
+/// The end of a worker ends its requests one after the other, the one that caused it perhaps first.
+const JUST_OVER: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
 
 #[derive(Default)]
@@ -16,7 +18,7 @@ pub struct Works(Mutex<Vec<Work>>);
 
 struct Work {
     number: u64,
-    file: FileRef,
+    request: RequestBody,
     over: Option<Instant>,
 }
 
@@ -28,31 +30,25 @@ pub struct Working<'a> {
 
 impl Works {
     pub fn begin(&self, body: &RequestBody, number: u64) -> Option<Working<'_>> {
-        let file = body.parsed_file()?.clone();
+        body.parsed_file()?;
         let mut works = self.lock();
         works.retain(|work| work.over.is_none_or(|over| over.elapsed() < LINGERS));
         if works.len() >= MOST {
             works.remove(0);
         }
-        works.push(Work { number, file, over: None });
+        works.push(Work { number, request: body.clone(), over: None });
         Some(Working { works: self, number })
     }
 
     /// What was being worked on; where nothing was, what was just before.
-    pub fn suspects(&self) -> Vec<FileRef> {
+    pub fn suspects(&self) -> Vec<RequestBody> {
         let works = self.lock();
-        let mut now: Vec<FileRef> = works.iter().filter(|w| w.over.is_none()).map(|w| w.file.clone()).collect();
-        if now.is_empty() {
-            let lately = |work: &&Work| work.over.is_some_and(|over| over.elapsed() < LINGERS);
-            now = works.iter().filter(lately).map(|w| w.file.clone()).collect();
-        }
-        let mut once = Vec::with_capacity(now.len());
-        for file in now {
-            if !once.contains(&file) {
-                once.push(file);
-            }
-        }
-        once
+        let since = |than: Duration| {
+            let fits = |work: &&Work| work.over.is_none_or(|over| over.elapsed() < than);
+            works.iter().filter(fits).map(|work| work.request.clone()).collect()
+        };
+        let now: Vec<RequestBody> = since(JUST_OVER);
+        if now.is_empty() { since(LINGERS) } else { now }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Work>> {

@@ -12,6 +12,7 @@ use crate::{
     house::House,
     link::{Gate, Link},
     plan::{Desired, Observed, Replace, Step, Why, plan},
+    quarantine::End,
     runtime::Exit,
     start::{Alive, StartError, start},
     words::Usage,
@@ -29,6 +30,8 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 const PARK_BELOW: Duration = Duration::from_secs(3);
 /// An engine that is away is asked again after this, and at once when it says that it is back.
 const ENGINE_RETRY: Duration = Duration::from_secs(5);
+/// Walls come with another kernel or engine; the owner's permission is told at once.
+const WALLS_RETRY: Duration = Duration::from_secs(60);
 const ENGINE_ASK: Duration = Duration::from_secs(2);
 /// What ends this long before or after an engine came back, ended with it.
 const ENGINE_SETTLES: Duration = Duration::from_secs(15);
@@ -60,6 +63,8 @@ pub enum Command {
     LinkEnded(u64, String),
     Exited(u64, Exit),
     Respecced(u64, Replace),
+    /// Whether its owner allows the walls it lacks to be missing.
+    Permitted(u64, bool),
     /// A change of limits is through; with what holds now, unless the engine refused.
     Limited(u64, Option<(LogeLimits, u32)>),
     Measured(u64, Option<Usage>),
@@ -202,13 +207,14 @@ impl Supervisor {
             Command::Exited(generation, exit) if generation == self.generation => {
                 self.out_of_memory += u32::from(exit.out_of_memory);
                 if exit.is_own_fault() {
-                    self.blame();
+                    self.blame(exit.out_of_memory);
                 }
                 self.broke(exit.to_string());
             }
             Command::Respecced(generation, replace) if generation == self.generation => {
                 self.desired.replace = self.desired.replace.max(replace);
             }
+            Command::Permitted(generation, true) if generation == self.generation => self.permitted(),
             Command::Limited(generation, now) if generation == self.generation => self.limited(now),
             Command::Measured(generation, usage) if generation == self.generation => {
                 self.usage = usage;
@@ -220,6 +226,7 @@ impl Supervisor {
             | Command::LinkEnded(..)
             | Command::Exited(..)
             | Command::Respecced(..)
+            | Command::Permitted(..)
             | Command::Limited(..)
             | Command::Measured(..) => {}
         }
@@ -312,14 +319,17 @@ impl Supervisor {
                 self.catch_up();
             }
             Err(error) => {
-                self.changes.forget();
+                let is_outdated = self.changes.forget();
                 let failure = error.failure();
                 // An engine that is away says nothing about this loge.
-                let wait = if failure.code == Code::EngineAway {
-                    ENGINE_RETRY
-                } else {
-                    self.circuit.failed(Instant::now(), Duration::ZERO);
-                    self.back_off()
+                // Neither does a machine that lacks walls.
+                let wait = match failure.code {
+                    Code::EngineAway => ENGINE_RETRY,
+                    Code::IsolationMissing => WALLS_RETRY,
+                    _ => {
+                        self.circuit.failed(Instant::now(), Duration::ZERO);
+                        self.back_off()
+                    }
                 };
                 let failures = self.circuit.failures();
                 warn!(loge.id = %name, failures, "{name} did not start: {error}; next try in {wait:?}");
@@ -329,6 +339,9 @@ impl Supervisor {
                     let _ = reply.send(Err(come_back(&failure, wait)));
                 }
                 self.publish(true);
+                if is_outdated {
+                    self.respec();
+                }
             }
         }
     }
@@ -420,9 +433,12 @@ impl Supervisor {
     }
 
     /// Looks for a file that explains the end.
-    fn blame(&self) {
+    fn blame(&self, out_of_memory: bool) {
         let Phase::Ready { alive, ended: None, .. } = &self.phase else { return };
-        for file in self.house.quarantine.blame(alive.link.suspects()) {
+        let end = End { tenant: &self.tenant, works: alive.link.suspects(), out_of_memory };
+        let verdict = self.house.quarantine.blame(end);
+        verdict.retrials.into_iter().for_each(|request| self.house.retry(request));
+        if let Some(file) = verdict.aside {
             warn!(folder.id = %file.mount, "a file of folder {} ended two workers and is set aside", file.mount);
             let house = self.house.clone();
             tokio::spawn(async move { house.tenants.set_aside(&file).await });
@@ -477,6 +493,10 @@ impl Supervisor {
 
 /// When whoever asked should ask again. An engine that comes back is noticed at once.
 fn come_back(failure: &Failure, wait: Duration) -> Failure {
+    // Waiting does not help there.
+    if failure.code == Code::IsolationMissing {
+        return failure.clone();
+    }
     let wait = if failure.code == Code::EngineAway { wait.min(ENGINE_ASK) } else { wait };
     failure.clone().retry_after(wait)
 }

@@ -1,9 +1,9 @@
 //! Workers that break one rule each. The control is the good one; in every case another tenant
 //! goes on undisturbed.
 
-use crate::house::{House, ana, bo, file, film, runtime, take};
+use crate::house::{House, ana, bo, file, film, take};
 use contract::{FileRef, Job, PlanPart, Status, Track, Wanted};
-use domain::{Code, LogeState};
+use domain::{Code, LogeState, Tenant};
 use loges::{JobError, RangeError};
 use std::time::Duration;
 use testkit::{Manner, eventually, runtime::Start};
@@ -104,28 +104,32 @@ async fn a_worker_that_dies_half_way_is_replaced() {
     house.close().await;
 }
 
+fn named(name: &str) -> FileRef {
+    FileRef { path: name.as_bytes().to_vec(), ..file() }
+}
+
+/// Asks for what a program has to parse a film for.
+async fn parse(house: &House, who: &Tenant, file: FileRef) -> Result<Vec<u8>, RangeError> {
+    let track = Track::VideoCopy { picture: 0, hevc: false };
+    house.loges.init(who, file, track, 5000).await.map(take).map(Box::pin)?.await
+}
+
 /// One bad film must not cost its viewer the loge again and again. `137` is somebody else's doing.
 #[tokio::test(start_paused = true)]
 async fn a_film_that_ends_two_workers_is_set_aside() {
-    let runtime = runtime(Start::Worker(Manner::Good));
-    for _ in 0..2 {
-        runtime.next(Start::Worker(Manner::DiesHalfWay));
-    }
-    let house = House::open_on(runtime).await;
-    let ask = async || {
-        let track = Track::VideoCopy { picture: 0, hevc: false };
-        house.loges.init(&ana(), file(), track, 5000).await.map(take).map(Box::pin)?.await
-    };
-    eventually("it is refused", Duration::from_secs(60), async || {
-        matches!(ask().await, Err(RangeError::Unplayable(_)))
-    })
-    .await;
-    assert_eq!(house.runtime.starts().len(), 2, "no third worker was lost to it");
-    eventually("its owner is told", Duration::from_secs(5), async || house.tenants.aside() == [file()]).await;
+    let house = House::open(Start::Worker(Manner::ChokesOnBad)).await;
+    let bad = named("bad film");
+    let refused = async || matches!(parse(&house, &ana(), bad.clone()).await, Err(RangeError::Unplayable(_)));
+    assert!(!refused().await, "the first time it is worked on");
+    // The second time it is alone in the house's loge.
+    eventually("its owner is told", Duration::from_secs(60), async || house.tenants.aside() == [bad.clone()]).await;
+    let lost = house.runtime.starts().len();
+    assert!(refused().await);
     // Everything else goes on, and so does the film as it is.
-    eventually("the film as it is", Duration::from_secs(60), async || house.read(&ana(), 0, 100).await.is_ok()).await;
-    house.loges.release_file(&file());
-    assert!(ask().await.is_ok());
+    eventually("another film", Duration::from_secs(60), async || parse(&house, &ana(), file()).await.is_ok()).await;
+    house.loges.release_file(&bad);
+    assert!(!refused().await, "its owner gave it another chance, and it is worked on again");
+    eventually("another worker", Duration::from_secs(60), async || house.runtime.starts().len() > lost).await;
     house.close().await;
 
     // The control: workers that somebody kills at the same moment put no blame on the film.
@@ -140,6 +144,29 @@ async fn a_film_that_ends_two_workers_is_set_aside() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(house.tenants.aside(), []);
+    house.close().await;
+}
+
+/// The films that somebody watches beside a bad one are not to blame, however often it happens.
+#[tokio::test(start_paused = true)]
+async fn a_film_that_was_only_in_bad_company_is_tried_alone_and_plays_on() {
+    let house = House::open(Start::Worker(Manner::ChokesOnBad)).await;
+    let (good, bad) = (named("slow film"), named("bad film"));
+    for _ in 0..2 {
+        let ana = ana();
+        let (_, bad) = tokio::join!(parse(&house, &ana, good.clone()), parse(&house, &ana, bad.clone()));
+        assert!(bad.is_err());
+        eventually("a loge of hers", Duration::from_secs(60), async || house.loges.ensure(&ana).await.is_ok()).await;
+    }
+    eventually("the bad one is aside", Duration::from_secs(300), async || house.tenants.aside() == [bad.clone()]).await;
+    // The control: the good one was suspected too, and tried in the house's loge.
+    assert!(house.runtime.starts().iter().any(|start| start.tenant == Tenant::House));
+    // Whatever was ordered has been tried by now.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(house.tenants.aside(), [bad.clone()]);
+    let answer = parse(&house, &ana(), good).await;
+    assert!(matches!(answer, Err(RangeError::NotFound)), "it is asked for, and the worker lives: {answer:?}");
+    assert!(matches!(parse(&house, &ana(), bad).await, Err(RangeError::Unplayable(_))));
     house.close().await;
 }
 
