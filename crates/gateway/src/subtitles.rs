@@ -1,5 +1,7 @@
-//! Subtitles as players take them: WebVTT from the data folder, or made now in the loge of
-//! whoever waits for it. What a worker says is kept only when it is WebVTT within bounds.
+//! Subtitles as players take them: WebVTT from the data folder, or made now. What is kept, and the
+//! verdict that nothing can be made, serve everyone who may see the film: they come from the
+//! house's loge alone, for the reason that `timeline` gives. What a worker says is kept only when
+//! it is WebVTT within bounds.
 
 use crate::{House, LogeRoom, problem::Problem, timeline::file_ref};
 use contract::{
@@ -29,7 +31,7 @@ const BESIDE_TIME: Duration = Duration::from_secs(20);
 pub struct Turns(Mutex<HashMap<FileId, Arc<Turn<()>>>>);
 
 impl Turns {
-    fn of(&self, file: &FileId) -> Arc<Turn<()>> {
+    pub fn of(&self, file: &FileId) -> Arc<Turn<()>> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         turns.entry(file.clone()).or_default().clone()
@@ -56,7 +58,7 @@ pub fn shown_of(list: &[Subtitle], reads: Option<&str>, speaks: Option<&str>) ->
 }
 
 /// One subtitle's WebVTT, and the version it is of.
-pub async fn text(house: &House, tenant: &Tenant, file: &FileRow, number: u32) -> Result<(Vec<u8>, String), Problem> {
+pub async fn text(house: &House, file: &FileRow, number: u32) -> Result<(Vec<u8>, String), Problem> {
     let looks = house.libraries.looks();
     let find = async || -> Result<Subtitle, Problem> {
         let list = house.store.subtitles_of(&file.id).await?;
@@ -78,9 +80,9 @@ pub async fn text(house: &House, tenant: &Tenant, file: &FileRow, number: u32) -
         return Ok((text, version));
     }
     if wanted.beside.is_some() {
-        make_beside(&house.store, &looks, &*house.loges, tenant, file, &wanted).await?;
+        make_beside(&house.store, &looks, &*house.loges, file, &wanted).await?;
     } else {
-        make_tracks(&house.store, &looks, &*house.loges, tenant, file, Some(number)).await?;
+        make_tracks(&house.store, &looks, &*house.loges, file, Some(number)).await?;
     }
     match looks.subtitle(&file.id, number, &version).await {
         Some(text) => Ok((text, version)),
@@ -96,7 +98,6 @@ pub async fn make_tracks(
     store: &Store,
     looks: &Looks,
     loges: &dyn LogeRoom,
-    tenant: &Tenant,
     file: &FileRow,
     wanted: Option<u32>,
 ) -> Result<(), Failure> {
@@ -112,7 +113,7 @@ pub async fn make_tracks(
     numbers.truncate(MAX_TRACKS);
     if !numbers.is_empty() {
         let job = Job::Subtitles { file: file_ref(file), tracks: numbers.clone() };
-        let taken = match loges.job(tenant, job, TRACKS_BYTES, TRACKS_TIME).await {
+        let taken = match loges.job(&Tenant::House, job, TRACKS_BYTES, TRACKS_TIME).await {
             Ok(bytes) => subtitle::decode(&bytes, numbers.len()).map_err(|e| {
                 tracing::warn!(file.id = %file.id, "the subtitles of file {} are none: {e}", file.id);
                 Failure::of(Code::LogeBroke)
@@ -140,7 +141,6 @@ pub async fn make_beside(
     store: &Store,
     looks: &Looks,
     loges: &dyn LogeRoom,
-    tenant: &Tenant,
     file: &FileRow,
     subtitle: &Subtitle,
 ) -> Result<(), Failure> {
@@ -153,7 +153,7 @@ pub async fn make_beside(
     };
     let most = u32::try_from(MAX_SUBTITLE_BYTES).unwrap_or(u32::MAX);
     let version = version_of(beside.size_bytes, beside.mtime_ns);
-    let state = match loges.job(tenant, Job::SubtitleFile { file: of }, most, BESIDE_TIME).await {
+    let state = match loges.job(&Tenant::House, Job::SubtitleFile { file: of }, most, BESIDE_TIME).await {
         Ok(text) => keep(looks, file, subtitle.number, &version, text).await?,
         Err(failure) if failure.code == Code::FileBroken => SubtitleState::Failed,
         Err(failure) => return Err(failure),

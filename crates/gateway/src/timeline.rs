@@ -1,6 +1,8 @@
-//! Where a file's segments begin: its key frame index from the database, or made now in the loge
-//! of whoever waits for it. What a worker says is decoded with bounds and kept only when it holds
-//! together.
+//! Where a file's segments begin: its key frame index from the database, or made now. What is kept
+//! serves everyone, and so does the verdict that there is none: both are made in the house's loge
+//! alone. A loge that reads its viewer's other films may have been taken over by one of them, and a
+//! well-formed lie cannot be told from the truth. What a worker says is decoded with bounds and kept
+//! only when it holds together.
 
 use crate::{House, problem::Problem};
 use contract::{FileRef, Job, PlanPart, Rung, Track, Wanted};
@@ -110,7 +112,8 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
 
 /// Plans to begin a copy with: those that are known, or else by key frames alone, which costs
 /// milliseconds where the other index may read the whole film. Their boundaries are the same; but
-/// they are no plans for an encode, and are not kept.
+/// they are no plans for an encode, and are not kept: the viewer's own loge makes them, and they
+/// serve nobody else.
 pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
     let has_cues = picture_of(file) == 0
         && file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
@@ -125,20 +128,31 @@ pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<
             }
         }
     }
-    timeline(house, tenant, file).await
+    timeline(house, file).await
 }
 
-/// The plans of a file, made now when nobody has made them yet. `None` where none can be made.
-pub async fn timeline(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+/// What is known of a file's plans: `Some(None)` says that none can be made.
+async fn settled(house: &House, file: &FileRow) -> Result<Option<Option<Arc<Timeline>>>, Problem> {
     if house.store.keyframe_index(file).await? == Some(StoredIndex::Impossible) {
-        return Ok(None);
+        return Ok(Some(None));
     }
-    if let Some(known) = known(house, file).await? {
-        return Ok(Some(Arc::new(known)));
+    Ok(known(house, file).await?.map(|known| Some(Arc::new(known))))
+}
+
+/// The plans of a file, made now in the house's loge when nobody has made them yet; the second who
+/// asks waits for the first. `None` where none can be made.
+pub async fn timeline(house: &House, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+    if let Some(settled) = settled(house, file).await? {
+        return Ok(settled);
+    }
+    let turn = house.index_turns.of(&file.id);
+    let _turn = turn.lock().await;
+    if let Some(settled) = settled(house, file).await? {
+        return Ok(settled);
     }
     let job = Job::Index { file: file_ref(file), picture: picture_of(file) };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
-    match house.loges.job(tenant, job, most, INDEX_TIME).await {
+    match house.loges.job(&Tenant::House, job, most, INDEX_TIME).await {
         Ok(bytes) => match KeyframeIndex::from_bytes(&bytes) {
             Ok(index) => {
                 house.store.set_keyframe_index(file, &StoredIndex::Made(bytes)).await?;

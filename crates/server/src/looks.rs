@@ -4,7 +4,7 @@
 
 use crate::{indexing::somebody_watches, wiring::Rooms};
 use contract::Status;
-use domain::{Code, Failure, FileId, FolderId, FolderState, Tenant};
+use domain::{Code, Failure, FileId, FolderId, FolderState};
 use gateway::subtitles;
 use loges::JobError;
 use std::{
@@ -139,7 +139,7 @@ async fn step(rooms: &Rooms, patience: &mut Patience, swept: &mut bool) -> Resul
     }
     if let Some(file) = rooms.store.files_with_waiting_tracks(BATCH).await?.into_iter().find(fits) {
         let looks = rooms.libraries.looks();
-        let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &Tenant::House, &file, None).await;
+        let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &file, None).await;
         return patience.settle(&file.id, made.map_err(StepError::Loge)).map(|()| true);
     }
     let waiting = rooms.store.titles_without_storyboard(BATCH).await?;
@@ -158,7 +158,7 @@ async fn beside(rooms: &Rooms, file: &FileRow) -> Result<(), StepError> {
     let looks = rooms.libraries.looks();
     for subtitle in rooms.store.subtitles_of(&file.id).await? {
         if subtitle.beside.is_some() && subtitle.state == SubtitleState::Waiting {
-            subtitles::make_beside(&rooms.store, &looks, &rooms.loges, &Tenant::House, file, &subtitle)
+            subtitles::make_beside(&rooms.store, &looks, &rooms.loges, file, &subtitle)
                 .await
                 .map_err(StepError::Loge)?;
         }

@@ -413,7 +413,7 @@ async fn choose<'a>(
             let copies = |decision: &Decision| matches!(decision, Decision::Play { method: Method::Remux, .. });
             timeline = match copies(&decision) {
                 true => crate::timeline::for_copy(house, &tenant, file).await?,
-                false => crate::timeline::timeline(house, &tenant, file).await?,
+                false => crate::timeline::timeline(house, file).await?,
             };
             match &timeline {
                 Some(timeline) => candidate.copy = Some(timeline.verdict()),
@@ -423,14 +423,14 @@ async fn choose<'a>(
             decision = decide(&candidate, capabilities, wish);
             // What was begun as a copy has plans for copies only.
             if copies(&before) && !copies(&decision) && timeline.is_some() {
-                timeline = crate::timeline::timeline(house, &tenant, file).await?;
+                timeline = crate::timeline::timeline(house, file).await?;
             }
         } else if matches!(decision, Decision::Play { method: Method::Direct, .. })
             && let Some(facts) = &file.facts
         {
             let found = match may_hide_open_groups(facts, capabilities) {
                 // What cannot be told does not keep anybody from trying.
-                true => crate::timeline::timeline(house, &Tenant::User(user.clone()), file).await.ok().flatten(),
+                true => crate::timeline::timeline(house, file).await.ok().flatten(),
                 false => crate::timeline::known(house, file).await?.map(Arc::new),
             };
             candidate.copy = found.as_ref().map(|timeline| timeline.verdict());

@@ -12,7 +12,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::Tenant;
 use std::sync::Arc;
 use utoipa_axum::routes;
 
@@ -35,8 +34,7 @@ async fn subtitle(
     let number = number_of(&part, ".vtt").ok_or_else(Problem::missing)?;
     join(&house, &claims, peer.address).await?.touch();
     let (file, _) = facts_of(&house, &claims).await?;
-    let tenant = Tenant::User(claims.user);
-    let (text, version) = crate::subtitles::text(&house, &tenant, &file, number).await?;
+    let (text, version) = crate::subtitles::text(&house, &file, number).await?;
     Ok(cached(&headers, &format!("\"{}-{number}-{version}\"", file.id), "text/vtt; charset=utf-8", text))
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use base::{Bus, Clock, Lifecycle, SystemClock};
 use contract::{FileRef, Job, Taken, Track, Wanted};
 use domain::{
-    Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId, UserId,
+    Failure, FileId, FolderId, LibraryId, LibraryKind, LogeLimits, LogeState, RuntimeKind, Tenant, TitleId,
     facts::{AudioFacts, Container, FileFacts, VideoFacts},
 };
 use library::{Libraries, LibraryConfig, MediaFile, ProbeFailure, Prober, SandboxUser};
@@ -42,6 +42,8 @@ pub struct FakeRooms {
     pub has_chip: Mutex<bool>,
     /// The graphics chip fails at beginnings (`init`) or at segments (`segment`).
     pub chip_fails_at: Mutex<Option<&'static str>>,
+    /// Whose loges were taken over: they answer in good form, and nothing of it is true.
+    pub liars: Mutex<Vec<Tenant>>,
 }
 
 impl FakeRooms {
@@ -128,8 +130,8 @@ impl LogeRoom for FakeRooms {
     fn release_file(&self, file: &FileRef) {
         self.saw(format!("take back {}", String::from_utf8_lossy(&file.path)));
     }
-    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
-        self.saw(format!("limits {user} {}", limits.memory_bytes));
+    async fn set_limits(&self, tenant: &Tenant, limits: LogeLimits) -> Result<(), Failure> {
+        self.saw(format!("limits {tenant} {}", limits.memory_bytes));
         Ok(())
     }
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
@@ -169,6 +171,9 @@ impl LogeRoom for FakeRooms {
                 Some(found) => Ok(found),
                 None => std::future::pending().await,
             };
+        }
+        if self.liars.lock().unwrap().contains(tenant) {
+            return lie(&job);
         }
         if let Some(made) = self.subtitles(&job) {
             return made;
@@ -275,6 +280,22 @@ fn index() -> Vec<u8> {
     KeyframeIndex { picture: 0, points, end: 20 * TICKS, frame: 3600, audio }.to_bytes()
 }
 
+/// One key frame in the whole film, words that nobody said, and verdicts.
+fn lie(job: &Job) -> Result<Vec<u8>, Failure> {
+    match job {
+        Job::Keys { .. } => {
+            let points = vec![Point { pts: 0, first: 0, kind: PointKind::Clean }];
+            let audio = vec![AudioPhase { start_us: 0, end_us: 20_000_000, rate: 48_000 }];
+            Ok(KeyframeIndex { picture: 0, points, end: 20 * TICKS, frame: 3600, audio }.to_bytes())
+        }
+        Job::Subtitles { tracks, .. } => {
+            let text = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nSend me your password\n".to_vec();
+            Ok(contract::subtitle::encode(&vec![Taken::Text(text); tracks.len()]).unwrap())
+        }
+        _ => Err(Failure::of(domain::Code::FileBroken)),
+    }
+}
+
 struct Calm;
 impl HouseView for Calm {
     fn house(&self) -> vitals::House {
@@ -368,6 +389,7 @@ impl TestHouse {
             measured: Mutex::default(),
             has_chip: Mutex::default(),
             chip_fails_at: Mutex::default(),
+            liars: Mutex::default(),
             subtitle: Mutex::new(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHello\n".to_vec()),
         });
         let posters = dir.path().join("posters");
