@@ -7,7 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use contract::{FileRef, Job, Status, Track, Wanted};
-use domain::{Code, Failure, LogeLimits, Tenant, UserId};
+use domain::{Code, Failure, LogeLimits, Tenant};
 use loges::{Image, JobError, LogeView, Loges, RangeError, RangeLease, RangeStream, RuntimeInfo};
 use std::{io, path::Path, time::Duration};
 use tokio::net::UnixStream;
@@ -65,7 +65,7 @@ pub trait LogeRoom: Send + Sync + 'static {
     async fn remount(&self, tenant: &Tenant);
     async fn restart(&self, tenant: &Tenant) -> Result<(), Failure>;
     async fn stop(&self, tenant: &Tenant);
-    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure>;
+    async fn set_limits(&self, tenant: &Tenant, limits: LogeLimits) -> Result<(), Failure>;
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure>;
     /// What a player needs before any segment of a track.
     async fn init(&self, tenant: &Tenant, file: FileRef, track: Track, max_bytes: u32) -> Result<OpenRange, Failure>;
@@ -125,8 +125,8 @@ impl LogeRoom for Loges {
     async fn stop(&self, tenant: &Tenant) {
         Loges::stop(self, tenant).await;
     }
-    async fn set_limits(&self, user: &UserId, limits: LogeLimits) -> Result<(), Failure> {
-        Loges::set_limits(self, user, limits).await
+    async fn set_limits(&self, tenant: &Tenant, limits: LogeLimits) -> Result<(), Failure> {
+        Loges::set_limits(self, tenant, limits).await
     }
     async fn range(&self, tenant: &Tenant, file: FileRef, offset: u64, length: u64) -> Result<OpenRange, Failure> {
         OpenRange::of(Loges::range(self, tenant, file, offset, length).await, tenant, "range")

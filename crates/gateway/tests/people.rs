@@ -137,6 +137,39 @@ async fn people_are_invited_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn the_audit_log_is_told_in_names() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", domain::facts::Container::Mp4, "h264").await;
+    let ana = house.viewer(&owner, "ana", &[]).await;
+    let grants = json!({ "libraries": [shelf.library.as_str()] });
+    let path = format!("/api/v1/admin/users/{}/grants", ana.user);
+    assert_eq!(house.json("PUT", &path, &owner, Some(grants)).await.0, 204);
+    let play = house.play(&ana, &shelf.title).await;
+    let stream = format!("/api/v1/admin/streams/{}", play["play_id"].as_str().unwrap());
+    assert_eq!(house.json("DELETE", &stream, &owner, None).await.0, 204);
+    let newest = async |n: usize| {
+        let (_, audit) = house.json("GET", "/api/v1/admin/audit?limit=500", &owner, None).await;
+        let items = audit["items"].as_array().unwrap().clone();
+        let line = |item: &serde_json::Value| {
+            let of = |field: &str| item[field].as_str().unwrap_or("-").to_owned();
+            (of("actor_name"), of("action"), of("target_name"))
+        };
+        (line(&items[n]), items[n]["target"].clone())
+    };
+    let said = |actor: &str, action: &str, target: &str| (actor.to_owned(), action.to_owned(), target.to_owned());
+    let (line, target) = newest(0).await;
+    assert_eq!(line, said("Owner", "stream.stop", "ana: Film of films"));
+    assert_eq!(target, format!("{}: {}", ana.user, shelf.title), "the log itself keeps the ids");
+    let (grants, _) = newest(1).await;
+    assert_eq!(grants, said("Owner", "user.grants", "ana"));
+    // Whoever is gone has no name, and a number would say nothing.
+    assert_eq!(house.json("DELETE", &format!("/api/v1/admin/users/{}", ana.user), &owner, None).await.0, 204);
+    let (stopped, _) = newest(1).await;
+    assert_eq!(stopped, said("Owner", "stream.stop", "Film of films"));
+}
+
+#[tokio::test]
 async fn the_owner_sees_and_steers_the_machine() {
     let house = TestHouse::start().await;
     let owner = house.owner().await;
@@ -171,6 +204,14 @@ async fn the_owner_sees_and_steers_the_machine() {
     for bad in [json!({ "memory_bytes": 1 }), json!({ "cpus": 0.0 }), json!({ "cpus": -5.0 }), json!({ "pids": 1 })] {
         assert_eq!(house.json("PATCH", &format!("{base}/limits"), &owner, Some(bad.clone())).await.0, 400, "{bad}");
     }
+    // The house's own are changed in the same way, and what is not said stays.
+    let of_house = "/api/v1/admin/containers/house/limits";
+    let (status, changed) = house.json("PATCH", of_house, &owner, Some(json!({ "cpus": 2.0 }))).await;
+    assert_eq!((status, changed["limits"]["cpus"].as_f64()), (200, Some(2.0)), "{changed}");
+    house.asked(&format!("limits house {}", domain::LogeLimits::HOUSE.memory_bytes)).await;
+    let kept = house.store.house_limits().await.unwrap();
+    assert_eq!(kept, domain::LogeLimits { cpu_millis: 2000, ..domain::LogeLimits::HOUSE });
+    assert_eq!(house.json("PATCH", of_house, &owner, Some(json!({ "pids": 1 }))).await.0, 400);
     assert_eq!(house.json("POST", &format!("{base}/restart"), &owner, None).await.0, 202);
     house.asked(&format!("restart {}", ana.user)).await;
     assert_eq!(house.json("POST", "/api/v1/admin/containers/nobody/stop", &owner, None).await.0, 404);

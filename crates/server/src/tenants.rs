@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use base::{Bus, Event};
 use contract::FileRef;
-use domain::{Code, Failure, FolderId, LogeLimits, Tenant, UserId};
+use domain::{Code, Failure, FolderId, Tenant, UserId};
 use loges::{LogeSpec, Mount, Tenants};
 use std::path::PathBuf;
 use store::{AuditEntry, Store};
@@ -20,7 +20,10 @@ impl Tenants for StoreTenants {
     async fn spec(&self, tenant: &Tenant) -> Result<LogeSpec, Failure> {
         let failed = |e: store::StoreError| e.failure();
         let (folders, limits) = match tenant {
-            Tenant::House => (self.store.all_folders().await.map_err(failed)?, LogeLimits::HOUSE),
+            Tenant::House => {
+                let folders = self.store.all_folders().await.map_err(failed)?;
+                (folders, self.store.house_limits().await.map_err(failed)?)
+            }
             Tenant::User(user) => {
                 let person = self.store.user(user).await.map_err(failed)?.ok_or_else(|| Failure::of(Code::NotFound))?;
                 let folders = self.store.folders_for(user, person.role).await.map_err(failed)?;
@@ -30,9 +33,9 @@ impl Tenants for StoreTenants {
         // A disk that is away has nothing to mount; when it is back, the loge is made anew.
         let mounts =
             folders.into_iter().filter(|f| f.path.is_dir()).map(|f| Mount { id: f.id, path: f.path }).collect();
-        let wants_chip = self.store.settings().await.map_err(failed)?.hardware_encoding;
-        let chip = wants_chip.then(|| loges::chip::find(&self.render_nodes)).flatten();
-        Ok(LogeSpec { limits, mounts, chip })
+        let settings = self.store.settings().await.map_err(failed)?;
+        let chip = settings.hardware_encoding.then(|| loges::chip::find(&self.render_nodes)).flatten();
+        Ok(LogeSpec { limits, mounts, chip, allows_reduced: settings.allow_reduced_isolation })
     }
 
     async fn set_aside(&self, file: &FileRef) {

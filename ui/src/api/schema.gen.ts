@@ -23,12 +23,18 @@ export interface AudioTrack {
 }
 export interface AuditView {
   action: string;
+  /** As it was written: a name, the id of a person, or `anonymous`, `host` or `house`. */
   actor: string;
+  /** What the actor is called today; absent where that is not known. */
+  actor_name?: string | null;
   address?: string | null;
   at: string;
   id: string;
   result: string;
+  /** As it was written; ids stay ids. */
   target?: string | null;
+  /** The same with names where there are ids; absent where nothing is left to say. */
+  target_name?: string | null;
 }
 export interface BrowserAsk {
   capabilities: CapabilitiesForm;
@@ -346,7 +352,7 @@ export interface List_AlertView {
 }
 /** Every list. */
 export interface List_AuditView {
-  items: ({ action: string; actor: string; address?: string | null; at: string; id: string; result: string; target?: string | null })[];
+  items: ({ action: string; actor: string; actor_name?: string | null; address?: string | null; at: string; id: string; result: string; target?: string | null; target_name?: string | null })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */
@@ -723,6 +729,8 @@ export interface RenditionBrief {
 export interface Runtime {
   advice?: string | null;
   detail: string;
+  /** They are missing and the owner does not allow that: no container starts. */
+  is_refused: boolean;
   isolation: Wall[];
   /** `docker` or `process`. */
   kind: string;
@@ -792,6 +800,7 @@ export interface SetAside {
   title_name: string;
 }
 export interface Settings {
+  /** Containers may run where this machine lacks walls that must stand. */
   allow_reduced_isolation: boolean;
   /** Bytes of encoded segments that may be kept for one person. */
   cache_each_bytes: number;
@@ -813,6 +822,7 @@ export interface Settings {
   total_rate_now_bps?: number | null;
 }
 export interface SettingsChange {
+  /** Acts at once: on the containers that run, and on those that were refused. */
   allow_reduced_isolation?: boolean | null;
   cache_each_bytes?: number | null;
   cache_total_bytes?: number | null;

@@ -304,6 +304,8 @@ export interface Runtime {
   level: "full" | "reduced" | "unknown";
   /** Walls that must stand and do not. */
   missing: string[];
+  /** They are missing and the owner does not allow that: no container starts. */
+  is_refused: boolean;
   isolation: { name: string; reached: boolean; detail: string }[];
   /** Whether processor time that some leave unused is lent to others. */
   lends_cpu: boolean;
@@ -480,8 +482,10 @@ export interface AuditEntry {
   id: string;
   at: string;
   actor: string;
+  actor_name?: string | null;
   action: string;
   target?: string | null;
+  target_name?: string | null;
   result: string;
   address?: string | null;
 }

@@ -229,10 +229,10 @@ async fn limits(
     Input(form): Input<LimitsForm>,
 ) -> Answer<Json<Container>> {
     let tenant = tenant(&house, &user).await?;
-    let Tenant::User(id) = &tenant else {
-        return Err(Problem::new(domain::Code::Conflict, "The limits of the house's own container are fixed."));
+    let mut limits = match &tenant {
+        Tenant::House => house.store.house_limits().await?,
+        Tenant::User(id) => house.store.loge_limits(id).await?,
     };
-    let mut limits = house.store.loge_limits(id).await?;
     if let Some(bytes) = form.memory_bytes {
         limits.memory_bytes = bytes;
     }
@@ -243,8 +243,11 @@ async fn limits(
         limits.pids = pids;
     }
     let limits = limits.checked().map_err(|e| Problem::field("limits", &e.to_string()))?;
-    house.store.set_loge_limits(id, limits).await?;
-    house.loges.set_limits(id, limits).await?;
+    match &tenant {
+        Tenant::House => house.store.set_house_limits(limits).await?,
+        Tenant::User(id) => drop(house.store.set_loge_limits(id, limits).await?),
+    }
+    house.loges.set_limits(&tenant, limits).await?;
     house.note(&who, peer, "container.limits", Some(&user), "ok").await;
     let loge = house.loges.list().into_iter().find(|l| l.tenant == tenant);
     let loge = loge.unwrap_or_else(|| LogeView {

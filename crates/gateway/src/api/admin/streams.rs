@@ -80,10 +80,13 @@ async fn stop(
     Caller(peer): Caller,
     Id(play): Id<PlayId>,
 ) -> Answer<StatusCode> {
+    let about = house.streams.list().into_iter().find(|stream| stream.about.play == play);
     if !house.streams.stop(&play) {
         return Err(Problem::missing());
     }
-    house.note(&who, peer, "stream.stop", Some(play.as_str()), "ok").await;
+    // Who watched what; the id of a play that is over says nothing to anybody.
+    let target = about.map(|stream| format!("{}: {}", stream.about.user, stream.about.title));
+    house.note(&who, peer, "stream.stop", target.as_deref(), "ok").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
