@@ -440,3 +440,20 @@ pub(crate) mod rendition {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod ended_play {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "ended_plays")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub play_id: String,
+        pub until_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -10,6 +10,7 @@
 mod audit;
 mod capacity;
 mod cursor;
+mod ended_plays;
 mod entities;
 mod error;
 mod facts;

@@ -71,6 +71,7 @@ impl Default for Settings {
 
 const SETTINGS: &str = "settings";
 const HOUSE: &str = "house";
+const NAMES: &str = "allowed_names";
 const INSTALL: &str = "install_id";
 
 impl Store {
@@ -98,6 +99,29 @@ impl Store {
         save(&transaction, &after).await?;
         commit(transaction, SETTINGS).await?;
         Ok((before, after))
+    }
+
+    /// Names that the owner allows this house to be called by.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn allowed_names(&self) -> Result<Vec<String>, StoreError> {
+        match value(self.read(), NAMES).await? {
+            None => Ok(vec![]),
+            Some(text) => serde_json::from_str(&text).map_err(|_| unreadable(SETTINGS, &text)),
+        }
+    }
+
+    /// Exactly these, from now on.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_allowed_names(&self, names: &[String]) -> Result<(), StoreError> {
+        let transaction = self.write(Turn::Any, SETTINGS).await?;
+        // Texts: this cannot fail, and an empty list allows nothing more.
+        let text = serde_json::to_string(names).unwrap_or_else(|_| "[]".into());
+        set_value(&transaction, NAMES, text).await?;
+        commit(transaction, SETTINGS).await
     }
 
     /// Made once; labels on containers carry it.

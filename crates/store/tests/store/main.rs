@@ -7,6 +7,7 @@ extern crate loge_store as store;
 
 mod audit;
 mod browse;
+mod ended_plays;
 mod house;
 mod libraries;
 mod looks;
