@@ -1,7 +1,7 @@
 //! The event bus: what changed, as ids. A reader that falls behind is told to refetch
 //! everything; it never slows the house down.
 
-use domain::{JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
+use domain::{Code, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -30,6 +30,8 @@ pub enum Event {
         user: Option<UserId>,
     },
     Streams,
+    /// Films went on: positions and bit rates are others, and who watches what is as it was.
+    StreamsMoved,
     Users,
     Alerts,
     /// New vitals are there to be read.
@@ -43,10 +45,12 @@ pub enum Event {
     GrantsChanged {
         user: UserId,
     },
-    /// A play was ended from outside: by the owner, or with its right. Its player must not try again.
+    /// A play was ended from outside: by the owner, or with its right. Its player must not try again
+    /// by itself; `why` says what its viewer reads.
     PlayStopped {
         user: UserId,
         play: PlayId,
+        why: Code,
     },
     /// Words from the owner to one viewer's player.
     Message {

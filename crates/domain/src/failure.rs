@@ -113,10 +113,13 @@ codes! {
     BadRequest = "bad_request", Invalid, "The request is not in the form this call takes.";
     InvalidField = "invalid_field", Invalid, "One of the fields cannot be accepted.";
     WrongOrigin = "wrong_origin", Forbidden, "This request came from another site and was refused.";
+    UnknownHost = "unknown_host", Forbidden, "Loge does not know the name it was called by. The owner can allow it under Settings, Names.";
     MethodNotAllowed = "method_not_allowed", Invalid, "This address does not take that kind of request.";
     SignInRequired = "sign_in_required", SignIn, "Sign in to go on.";
     WrongCredentials = "wrong_credentials", SignIn, "Name or password is not right.";
     SessionEnded = "session_ended", SignIn, "This sign-in has ended. Sign in again.";
+    StoppedByOwner = "stopped_by_owner", Gone, "The owner has stopped this film.";
+    NoLongerShared = "no_longer_shared", Missing, "This library is no longer shared with you.";
     TicketExpired = "ticket_expired", Gone, "This link to the film has run out. Press play again.";
     AccountDisabled = "account_disabled", Forbidden, "This account is switched off. The owner of the house can switch it on.";
     TooManyAttempts = "too_many_attempts", TooMany, "Too many tries. Wait a moment and try again.";

@@ -13,6 +13,7 @@ pub mod devices;
 pub mod episodes;
 pub mod facts;
 pub mod failure;
+pub mod hosts;
 pub mod id;
 pub mod job;
 pub mod language;
