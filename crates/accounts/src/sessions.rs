@@ -127,6 +127,22 @@ impl Accounts {
         self.0.setup.code(&*self.0.clock)
     }
 
+    /// Tells whether an invitation can still be used, and uses nothing up.
+    ///
+    /// # Errors
+    /// `invite_invalid`, or `too_many_attempts` for who guesses.
+    pub async fn check_invite(&self, invite: &str, from: Peer) -> Result<(), Failure> {
+        self.invited(invite, from).await.map(drop)
+    }
+
+    async fn invited(&self, invite: &str, from: Peer) -> Result<[u8; 32], Failure> {
+        let hash = decode(invite).map(|token| mac(&self.keys().invite, &[&token]));
+        match hash {
+            Some(hash) if self.0.store.is_invited(hash, self.now()).await.map_err(stored)? => Ok(hash),
+            _ => Err(self.refuse_token("register", Code::InviteInvalid, from).await),
+        }
+    }
+
     /// Uses an invitation up and signs its new person in.
     ///
     /// # Errors
@@ -139,12 +155,8 @@ impl Accounts {
         device: Device,
         from: Peer,
     ) -> Result<SignedIn, Failure> {
-        let hash = decode(invite).map(|token| mac(&self.keys().invite, &[&token]));
         // Looked at before a password is hashed for it: hashing is for the invited.
-        let hash = match hash {
-            Some(hash) if self.0.store.is_invited(hash, self.now()).await.map_err(stored)? => hash,
-            _ => return Err(self.refuse_token("register", Code::InviteInvalid, from).await),
-        };
+        let hash = self.invited(invite, from).await?;
         let new = self.new_user(username, password, Role::Viewer).await?;
         let redeemed = self.0.store.redeem_invite(hash, &new, self.now()).await.map_err(name_taken);
         // Somebody else was faster with the same invitation.
@@ -328,8 +340,11 @@ impl Accounts {
         self.0.bus.publish(Event::SessionEnded { session: session.clone(), user: user.clone() });
     }
 
-    /// The person behind a sign-in that is alive now.
-    pub(crate) async fn live(&self, session: &SessionId) -> Result<Principal, Failure> {
+    /// Returns the person behind a sign-in that is alive now.
+    ///
+    /// # Errors
+    /// `session_ended`, `account_disabled`, or that the database could not be read.
+    pub async fn live(&self, session: &SessionId) -> Result<Principal, Failure> {
         let now = self.0.store.time();
         let live = match self.0.live.get(session).await {
             Some(live) => live,
@@ -351,6 +366,15 @@ impl Accounts {
             }
         };
         if live.session.is_live(now) { Ok(live.principal) } else { Err(Failure::of(Code::SessionEnded)) }
+    }
+
+    /// Asks the database, and not what was known a moment ago, whether a sign-in lives.
+    ///
+    /// # Errors
+    /// As [`Accounts::live`].
+    pub async fn still_live(&self, session: &SessionId) -> Result<(), Failure> {
+        self.0.live.invalidate(session).await;
+        self.live(session).await.map(drop)
     }
 
     async fn refuse_token(&self, action: &str, code: Code, from: Peer) -> Failure {
