@@ -4,19 +4,49 @@ use crate::House;
 use domain::LogeState;
 use loges::LogeView;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::{fmt::Write as _, sync::OnceLock};
+use std::{fmt::Write as _, future::Future, sync::OnceLock, time::Duration};
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
-/// Counting begins here; before it, counts go nowhere.
-pub fn install() {
-    RECORDER.get_or_init(|| match PrometheusBuilder::new().install_recorder() {
-        Ok(handle) => Some(handle),
-        Err(e) => {
-            tracing::warn!("metrics are off: {e}");
-            None
+/// How long samples of histograms wait until they are counted into their buckets. The recorder
+/// keeps every sample until then, so this bounds its memory.
+pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Upper bounds in seconds. Fixed, so that a histogram takes the same memory for ever.
+const BUCKETS_S: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Counting begins here; before it, counts go nowhere. The recorder is the process's own, so a
+/// second call gives the same one.
+pub fn install() -> Option<&'static PrometheusHandle> {
+    RECORDER
+        .get_or_init(|| match builder().install_recorder() {
+            Ok(handle) => Some(handle),
+            Err(e) => {
+                tracing::warn!("metrics are off: {e}");
+                None
+            }
+        })
+        .as_ref()
+}
+
+/// Returns what [`install`] installs.
+pub fn builder() -> PrometheusBuilder {
+    // Refused only where there are no buckets at all.
+    PrometheusBuilder::new().set_buckets(&BUCKETS_S).unwrap_or_default()
+}
+
+/// Empties the recorder's buffers of samples, again and again, until `stop` is ready. Without it
+/// they grow with every request until somebody asks for `/metrics`.
+pub async fn upkeep(handle: PrometheusHandle, stop: impl Future<Output = ()>) {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(UPKEEP_EVERY) => {
+                handle.run_upkeep();
+                metrics::counter!("loge_metrics_upkeep_total").increment(1);
+            }
         }
-    });
+    }
 }
 
 /// Everything, with what is only known by asking.

@@ -25,7 +25,8 @@ pub enum Policy {
     Admin,
     /// Whoever holds a live ticket, which is in the path.
     Ticket,
-    /// Images, which browsers ask for without headers: an access token or the view cookie.
+    /// What browsers ask for without headers, images and the pages of this API's document: an access
+    /// token or the view cookie.
     Image,
     /// The owner, or a scrape token from the configuration.
     Scrape,
@@ -50,10 +51,20 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
         Policy::Scrape => scrape(&house, &mut request).await,
     };
     match checked {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let mut response = next.run(request).await;
+            if policy != Policy::Anonymous {
+                response.extensions_mut().insert(Authenticated);
+            }
+            response
+        }
         Err(problem) => problem.into_response(),
     }
 }
+
+/// On an answer: whoever asked has proved who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Authenticated;
 
 async fn session(house: &House, request: &mut Request) -> Result<(), Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::of(Code::SignInRequired))?;

@@ -5,11 +5,13 @@
 //! waiting on a condition.
 //! Never here: anything a shipped program could want.
 
+pub mod database;
 pub mod faults;
 pub mod runtime;
 pub mod tenants;
 pub mod worker;
 
+pub use database::OtherProgram;
 pub use faults::{Dice, Faults};
 pub use runtime::FakeRuntime;
 pub use tenants::FixedTenants;

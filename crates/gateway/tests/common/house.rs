@@ -25,6 +25,7 @@ use std::{
 };
 use store::{Database, NewLibrary, ScanChange, Store};
 use tempfile::TempDir;
+use testkit::OtherProgram;
 use vitals::{HouseView, Vitals, VitalsConfig};
 
 pub const PASSWORD: &str = "velvet-and-gilt-7";
@@ -367,12 +368,23 @@ impl TestHouse {
     }
 
     pub async fn with(limits: ListenLimits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), limits).await
+    }
+
+    /// Stops it and starts it again on the same data.
+    pub async fn restart(self) -> Self {
+        let Self { dir, lifecycle, store, .. } = self;
+        assert!(lifecycle.stop(Duration::from_secs(60)).await);
+        store.close().await;
+        Self::open(dir, ListenLimits::default()).await
+    }
+
+    async fn open(dir: TempDir, limits: ListenLimits) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
         let store = Store::open(Database::Sqlite(dir.path().join("loge.db")), clock.clone()).await.unwrap();
         let keys = dir.path().join("keys");
-        std::fs::create_dir(&keys).unwrap();
+        std::fs::create_dir_all(&keys).unwrap();
         let accounts = accounts::Accounts::open_with(
             store.clone(),
             clock.clone(),
@@ -393,7 +405,7 @@ impl TestHouse {
             subtitle: Mutex::new(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHello\n".to_vec()),
         });
         let posters = dir.path().join("posters");
-        std::fs::create_dir(&posters).unwrap();
+        std::fs::create_dir_all(&posters).unwrap();
         let libraries = Libraries::open(
             LibraryConfig {
                 posters_dir: posters.clone(),
@@ -443,6 +455,7 @@ impl TestHouse {
             listener: loge_gateway::listen::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
             limits,
             names: vec!["films.home".into()],
+            allowed_names: store.allowed_names().await.unwrap(),
             addresses: vec![],
             store: store.clone(),
             accounts: accounts.clone(),
@@ -573,6 +586,16 @@ impl TestHouse {
         let (status, body) = self.json("POST", &path, who, Some(json!({}))).await;
         assert_eq!(status, 200, "{body}");
         body
+    }
+
+    /// A connection to the house's database that is not the house's own.
+    pub async fn other_program(&self) -> OtherProgram {
+        OtherProgram::open(&self.dir.path().join("loge.db")).await.unwrap()
+    }
+
+    /// What nobody could ask the house to do.
+    pub async fn sql(&self, sql: &str) {
+        self.other_program().await.run(sql).await.unwrap();
     }
 
     pub async fn asked(&self, what: &str) {

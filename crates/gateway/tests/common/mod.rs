@@ -283,3 +283,14 @@ pub async fn until(what: &str, within: Duration, mut condition: impl FnMut() -> 
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// Waits until `condition` holds, however long that takes a loaded machine; says so when it is a
+/// minute.
+pub async fn until_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{what} did not happen");
+}
