@@ -3,20 +3,27 @@
 //! Every connection is a named task of the [`Lifecycle`]: at the soft stop it finishes the
 //! answer it is in and closes, at the hard stop it is dropped.
 
-use crate::stream::{
-    IoLimits, Slot, SpliceIo,
-    io::{Activity, Serving},
+mod places;
+mod rules;
+
+use crate::{
+    policy::Authenticated,
+    stream::{
+        IoLimits, Slot, SpliceIo,
+        io::{Activity, Serving},
+    },
 };
 use axum::{Router, body::Body, http::Request};
 use base::Lifecycle;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use places::{Place, Places};
+use rules::Room;
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -29,6 +36,8 @@ use tracing::{debug, warn};
 pub struct ListenLimits {
     pub connections: u32,
     pub connections_per_source: u32,
+    /// Of `connections`, for this machine and for sources where somebody is signed in.
+    pub reserved: u32,
     pub head_bytes: usize,
     pub headers: usize,
     pub io: IoLimits,
@@ -39,9 +48,30 @@ impl Default for ListenLimits {
         Self {
             connections: 1024,
             connections_per_source: 128,
+            reserved: RESERVED,
             head_bytes: 32 << 10,
             headers: 100,
             io: IoLimits::default(),
+        }
+    }
+}
+
+const RESERVED: u32 = 64;
+
+impl ListenLimits {
+    /// Derives the limits from how many descriptors the process may have. A third of them stays for
+    /// what else a film takes, for the database and for the container engine.
+    pub fn for_descriptors(descriptors: u64) -> Self {
+        let most = u32::try_from(descriptors / 3 * 2).unwrap_or(u32::MAX);
+        let connections = most.clamp(32, 2048);
+        Self { connections, reserved: RESERVED.min(connections / 4), ..Self::default() }
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            connections: self.connections,
+            connections_per_source: self.connections_per_source,
+            reserved: self.reserved,
         }
     }
 }
@@ -56,7 +86,7 @@ pub struct LocalAddress(pub IpAddr);
 
 /// Accepts until the soft stop. `app` sees [`PeerAddress`] and [`Slot`] as request extensions.
 pub async fn serve(listener: TcpListener, app: Router, limits: ListenLimits, lifecycle: Lifecycle) {
-    let seats = Seats::default();
+    let places = Places::default();
     loop {
         let accepted = tokio::select! {
             () = lifecycle.soft().cancelled() => return,
@@ -65,12 +95,14 @@ pub async fn serve(listener: TcpListener, app: Router, limits: ListenLimits, lif
         match accepted {
             Ok((tcp, peer)) => {
                 let address = canonical(peer);
-                let Some(seat) = seats.take(address, &limits) else {
+                let activity = Activity::default();
+                let Some(place) = places.take(address, &limits.room(), &activity) else {
                     metrics::counter!("loge_connections_refused_total").increment(1);
                     debug!(peer = %address, "connection of {address} refused: too many");
                     continue;
                 };
-                let connection = connection(tcp, address, app.clone(), limits, lifecycle.clone(), seat);
+                let connection =
+                    connection(tcp, app.clone(), limits, lifecycle.clone(), Caller { address, activity, place });
                 lifecycle.spawn("connection", connection);
             }
             Err(e) => {
@@ -85,23 +117,26 @@ pub async fn serve(listener: TcpListener, app: Router, limits: ListenLimits, lif
     }
 }
 
-async fn connection(
-    tcp: TcpStream,
-    peer: IpAddr,
-    app: Router,
-    limits: ListenLimits,
-    lifecycle: Lifecycle,
-    _seat: Seat,
-) {
+/// Who is at the other end of a connection, and what it does.
+struct Caller {
+    address: IpAddr,
+    activity: Activity,
+    place: Place,
+}
+
+async fn connection(tcp: TcpStream, app: Router, limits: ListenLimits, lifecycle: Lifecycle, caller: Caller) {
+    let Caller { address: peer, activity, place } = caller;
     if let Err(e) = tcp.set_nodelay(true) {
         debug!("connection was gone before it began: {e}");
         return;
     }
     let local = tcp.local_addr().ok().map(canonical).map(LocalAddress);
-    let (slot, activity) = (Slot::default(), Activity::default());
+    let (slot, close, place) = (Slot::default(), place.close.clone(), Arc::new(place));
     let io = SpliceIo::new(tcp, slot.clone(), activity.clone(), limits.io);
+    let is_at_work = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (app, slot, serving) = (app.clone(), slot.clone(), activity.begin());
+        let (activity, place) = (activity.clone(), place.clone());
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(PeerAddress(peer));
@@ -110,7 +145,13 @@ async fn connection(
                 request.extensions_mut().insert(local);
             }
             let answer = app.oneshot(request).await;
-            answer.map(|response| response.map(|body| Counted { body, _serving: serving }))
+            answer.map(|response| {
+                if response.extensions().get::<Authenticated>().is_some() {
+                    activity.knows_its_caller();
+                    place.is_known();
+                }
+                response.map(|body| Counted { body, _serving: serving })
+            })
         }
     });
     let connection = http1::Builder::new()
@@ -125,6 +166,14 @@ async fn connection(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = close.cancelled() => {
+            // A request may have come while its place was given away; that one is answered.
+            if !is_at_work.is_serving() {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
         () = lifecycle.soft().cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -164,53 +213,6 @@ impl http_body::Body for Counted {
     }
 }
 
-/// Who holds how many connections. Locked for a moment, never across an await.
-#[derive(Clone, Default)]
-struct Seats(Arc<Mutex<HashMap<IpAddr, u32>>>);
-
-struct Seat {
-    seats: Seats,
-    source: IpAddr,
-}
-
-impl Seats {
-    fn take(&self, peer: IpAddr, limits: &ListenLimits) -> Option<Seat> {
-        let source = source_of(peer);
-        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: u32 = seats.values().sum();
-        let mine = seats.get(&source).copied().unwrap_or(0);
-        if total >= limits.connections || mine >= limits.connections_per_source {
-            return None;
-        }
-        seats.insert(source, mine + 1);
-        Some(Seat { seats: self.clone(), source })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut seats = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = seats.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                seats.remove(&self.source);
-            }
-        }
-    }
-}
-
-/// One machine owns a whole /64 of IPv6 addresses.
-fn source_of(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(v6) => {
-            let mut segments = v6.segments();
-            segments[4..].fill(0);
-            IpAddr::V6(segments.into())
-        }
-    }
-}
-
 /// Binds with `SO_REUSEADDR`, so that a restart does not wait for old connections.
 ///
 /// # Errors
@@ -226,24 +228,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caps_hold_per_source_and_in_all() {
-        let limits = ListenLimits { connections: 3, connections_per_source: 2, ..ListenLimits::default() };
-        let seats = Seats::default();
-        let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
-        let first = seats.take(a, &limits).unwrap();
-        let _second = seats.take(a, &limits).unwrap();
-        assert!(seats.take(a, &limits).is_none());
-        let _third = seats.take(b, &limits).unwrap();
-        assert!(seats.take(b, &limits).is_none(), "the house is full");
-        drop(first);
-        assert!(seats.take(b, &limits).is_some());
+    fn connections_follow_from_the_descriptors_there_are() {
+        let of = |descriptors| {
+            let limits = ListenLimits::for_descriptors(descriptors);
+            (limits.connections, limits.reserved)
+        };
+        assert_eq!(of(1024), (682, 64));
+        assert_eq!(of(220), (146, 36));
+        assert_eq!(of(1 << 20), (2048, 64));
+        assert_eq!(of(0), (32, 8), "it listens in any case");
     }
 
     #[test]
-    fn one_machine_is_one_source() {
-        let one: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
-        let two: IpAddr = "2001:db8:1:2:ffff::1".parse().unwrap();
-        assert_eq!(source_of(one), source_of(two));
+    fn one_machine_has_one_address() {
         assert_eq!(canonical("[::ffff:10.0.0.1]:80".parse().unwrap()), "10.0.0.1".parse::<IpAddr>().unwrap());
     }
 }

@@ -380,7 +380,7 @@ async fn h5_a_worker_that_dribbles_is_given_up() {
 #[tokio::test]
 async fn connections_that_keep_us_waiting_are_closed() {
     let quick = Duration::from_millis(250);
-    let io = IoLimits { first_byte: quick, head: quick, idle: quick, write: 30 * SECOND };
+    let io = IoLimits { first_byte: quick, head: quick, idle: quick, stranger_idle: quick, write: 30 * SECOND };
     let run = start(FakeWorker::new(film(24 << 20)), limits(io)).await;
 
     let mut silent = Client::connect(run.address).await;
@@ -416,7 +416,7 @@ async fn the_last_frame_may_take_its_time() {
     // All of the answer is queued inside hyper, which then waits for the next request. Its own
     // head timer would cut the viewer off here.
     let quick = Duration::from_millis(200);
-    let io = IoLimits { first_byte: quick, head: quick, idle: quick, write: 30 * SECOND };
+    let io = IoLimits { first_byte: quick, head: quick, idle: quick, stranger_idle: quick, write: 30 * SECOND };
     let worker = FakeWorker { chunk: 20_000, ..FakeWorker::new(film(1 << 20)) };
     let run = start(worker, limits(io)).await;
     run.house.pace.set_rate(Some(512 << 10));
@@ -437,8 +437,14 @@ async fn heads_and_connections_are_capped() {
     assert_eq!(first.get("/ping", "").await.status, 200);
     let mut second = Client::connect(run.address).await;
     assert_eq!(second.get("/ping", "").await.status, 200, "control");
+    // The longest idle makes place; what is at work does not.
     let mut third = Client::connect(run.address).await;
-    assert!(third.closed(2 * SECOND).await);
+    assert_eq!(third.get("/ping", "").await.status, 200);
+    assert!(first.closed(20 * SECOND).await);
+    second.send("GET /slow-answer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    third.send("GET /slow-answer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(second.answer(false).await.unwrap().text(), "late");
+    assert_eq!(third.answer(false).await.unwrap().text(), "late");
 }
 
 #[tokio::test]

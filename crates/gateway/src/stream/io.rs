@@ -8,8 +8,8 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -29,6 +29,8 @@ pub struct IoLimits {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
+    /// Between two requests, while nobody has signed in on this connection.
+    pub stranger_idle: Duration,
     /// Without the viewer taking a byte that is ready for them.
     pub write: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for IoLimits {
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            stranger_idle: Duration::from_secs(15),
             write: Duration::from_secs(60),
         }
     }
@@ -53,10 +56,19 @@ const TURN_BYTES: usize = 512 << 10;
 #[derive(Clone, Default)]
 pub struct Activity(Arc<ActivityState>);
 
-#[derive(Default)]
 struct ActivityState {
     serving: AtomicU32,
     begun: AtomicU64,
+    /// Somebody asked on it who is signed in.
+    is_known: AtomicBool,
+    quiet_since: Mutex<Instant>,
+}
+
+impl Default for ActivityState {
+    fn default() -> Self {
+        let (serving, begun, is_known) = Default::default();
+        Self { serving, begun, is_known, quiet_since: Mutex::new(Instant::now()) }
+    }
 }
 
 /// Held from the end of the request's head to the end of the answer's body.
@@ -68,7 +80,15 @@ impl Activity {
         self.0.begun.fetch_add(1, Ordering::SeqCst);
         Serving(self.clone())
     }
-    fn is_serving(&self) -> bool {
+    pub fn knows_its_caller(&self) {
+        self.0.is_known.store(true, Ordering::SeqCst);
+    }
+    /// Since when a connection on which nobody is signed in has asked for nothing.
+    pub fn idle_stranger_since(&self) -> Option<Instant> {
+        let is_idle = !self.is_serving() && !self.0.is_known.load(Ordering::SeqCst);
+        is_idle.then(|| *self.0.quiet_since.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    pub fn is_serving(&self) -> bool {
         self.0.serving.load(Ordering::SeqCst) > 0
     }
     fn begun(&self) -> u64 {
@@ -78,6 +98,7 @@ impl Activity {
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        *self.0.0.quiet_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.0.serving.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -145,7 +166,8 @@ impl SpliceIo {
             let limit = match (waiting.head_began, begun) {
                 (true, _) => self.limits.head,
                 (false, 0) => self.limits.first_byte,
-                (false, _) => self.limits.idle,
+                (false, _) if self.activity.0.is_known.load(Ordering::SeqCst) => self.limits.idle,
+                (false, _) => self.limits.stranger_idle,
             };
             let until = waiting.since + limit;
             self.waiting = Some(waiting);
