@@ -1,6 +1,6 @@
 //! Invitations: whoever holds one may make their own sign-in, once.
 
-use super::users::the_libraries;
+use super::{names::addresses, users::the_libraries};
 use crate::{
     House,
     input::{Id, Input},
@@ -67,7 +67,11 @@ struct InviteMade {
     id: String,
     /// Shown once.
     token: String,
+    /// The first of `urls`; where there is none, the address of the owner's own page.
     url: String,
+    /// The invitation at each address where others in the network reach this house, the best first.
+    /// Empty where it listens on its own machine alone: nobody else can open it then.
+    urls: Vec<String>,
     expires_at: String,
 }
 
@@ -87,11 +91,14 @@ async fn create(
     }
     let libraries = the_libraries(&house, form.libraries).await?;
     let (invite, token) = house.accounts.create_invite(&who, &libraries, Duration::from_secs(lasts), peer).await?;
-    // The name the owner used works for the guest only when it is no loopback name; the page knows better.
+    // Behind the `#` it stays in the browser: no log and no proxy reads it.
+    let at_address = |address: &String| format!("{address}/invite#{token}");
+    let urls: Vec<String> = addresses(&house, &headers).iter().map(at_address).collect();
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
     let made = InviteMade {
         id: invite.id.to_string(),
-        url: format!("http://{host}/invite/{token}"),
+        url: urls.first().cloned().unwrap_or_else(|| at_address(&format!("http://{host}"))),
+        urls,
         token,
         expires_at: at(invite.expires_at),
     };

@@ -10,6 +10,7 @@ pub mod images;
 pub mod invites;
 pub mod jobs;
 pub mod logs;
+pub mod names;
 pub mod night_shift;
 pub mod quarantine;
 pub mod renditions;
@@ -38,6 +39,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = audit::routes(routes);
     let routes = logs::routes(routes);
     let routes = settings::routes(routes);
+    let routes = names::routes(routes);
     let routes = folders::routes(routes);
     let routes = quarantine::routes(routes);
     let routes = images::routes(routes);
