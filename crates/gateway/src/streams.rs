@@ -5,17 +5,19 @@
 //! ticket asks for. Locks are held for lookups and never across an await.
 
 mod about;
+mod ended;
 mod play;
 
 use crate::stream::{Pace, Wire};
 pub use about::{NewPlay, PlayView, TurnedAway};
-use base::{Bus, Clock, Event, UnixMs};
+use base::{Bus, Clock, Event};
 use domain::{
     Code, Failure, PlayId, UserId,
     admission::{Admission, Room, Smaller, Wanted, admit, resume},
     cache::Window,
     playback::Reason,
 };
+use ended::Ended;
 pub use play::{OpenConnection, Play};
 use renditions::segments::TrackKey;
 use std::{
@@ -46,15 +48,15 @@ impl Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         if let Some(play) = self.play.take() {
-            self.streams.stop(&play);
+            self.streams.replace_where(|p| p.play == play);
         }
     }
 }
 
 struct Inner {
     plays: Mutex<HashMap<PlayId, Arc<Play>>>,
-    /// Ended by somebody: their tickets are dead though their time has not come.
-    ended: Mutex<HashMap<PlayId, UnixMs>>,
+    /// Their tickets are dead though their time has not come.
+    ended: Mutex<Ended>,
     /// Plays whose page was closed a moment ago.
     closed: Mutex<HashMap<PlayId, Instant>>,
     paces: Mutex<Paces>,
@@ -139,22 +141,50 @@ impl Streams {
         Ok(())
     }
 
-    /// The entry of a play, made again when the server restarted meanwhile.
+    /// The entry of a play that runs.
     ///
     /// # Errors
-    /// The play was ended by somebody.
+    /// The play was ended; the failure says by what.
     pub fn join(&self, play: &PlayId) -> Result<Option<Arc<Play>>, Failure> {
-        if lock(&self.0.ended).contains_key(play) {
-            return Err(Failure::new(Code::SessionEnded, "This stream was ended."));
+        match self.ended(play) {
+            Some(why) => Err(Failure::of(why)),
+            None => Ok(lock(&self.0.plays).get(play).cloned()),
         }
-        Ok(lock(&self.0.plays).get(play).cloned())
     }
 
-    /// Without asking for a seat: the ticket was given when there was one.
-    pub fn enter(&self, new: NewPlay) -> Arc<Play> {
-        let entry = self.insert(&mut lock(&self.0.plays), new);
+    /// Why a play ended, where it did.
+    pub fn ended(&self, play: &PlayId) -> Option<Code> {
+        lock(&self.0.ended).why(play, Instant::now())
+    }
+
+    /// Takes a place for a play whose ticket outlived its entry: the server was restarted, or its
+    /// page was closed. A ticket promises no seat.
+    ///
+    /// # Errors
+    /// Who is in the way and what helps.
+    pub fn enter(&self, new: NewPlay, room: &Room) -> Result<Arc<Play>, Failure> {
+        let entry = {
+            let mut plays = lock(&self.0.plays);
+            forget(&mut plays);
+            // Two of its requests may come at once.
+            if let Some(entry) = plays.get(&new.play) {
+                return Ok(entry.clone());
+            }
+            let now = Instant::now();
+            let running: Vec<_> = plays.values().map(|play| play.running(now)).collect();
+            let wanted =
+                Wanted { user: &new.user, bps: new.bits_per_s, encode_millis: 0, chip_millis: None, smaller: &[] };
+            match admit(&wanted, &running, room) {
+                Admission::Admit | Admission::AdmitOnChip => {}
+                Admission::Lower { otherwise: failure, .. } | Admission::Wait(failure) | Admission::Refuse(failure) => {
+                    return Err(failure);
+                }
+            }
+            drop(running);
+            self.insert(&mut plays, new)
+        };
         self.0.bus.publish(Event::Streams);
-        entry
+        Ok(entry)
     }
 
     fn insert(&self, plays: &mut HashMap<PlayId, Arc<Play>>, new: NewPlay) -> Arc<Play> {
@@ -192,48 +222,42 @@ impl Streams {
         alone.then_some(entry)
     }
 
-    /// Ends a play at once and for good. False when there is no such play.
-    pub fn stop(&self, play: &PlayId) -> bool {
-        self.stop_where(|p| p.play == *play) > 0
+    /// Ends a play at once and for good, and tells its player why. False when there is no such play.
+    pub fn stop(&self, play: &PlayId, why: Code) -> bool {
+        !self.stop_where(why, |p| p.play == *play).is_empty()
     }
 
-    /// Ends every play that `which` names; gives how many.
-    pub fn stop_where(&self, which: impl Fn(&NewPlay) -> bool) -> usize {
-        let gone = self.end_where(which);
+    /// Ends every play that `which` names, and tells their players why; gives which they were.
+    pub fn stop_where(&self, why: Code, which: impl Fn(&NewPlay) -> bool) -> Vec<PlayId> {
+        let gone = self.end_where(why, which);
         for play in &gone {
             let (user, play) = (play.about.user.clone(), play.about.play.clone());
-            self.0.bus.publish(Event::PlayStopped { user, play });
+            self.0.bus.publish(Event::PlayStopped { user, play, why });
         }
-        gone.len()
+        gone.iter().map(|play| play.about.play.clone()).collect()
     }
 
     /// Ends plays whose own page has asked for another one: nobody has to be told.
     pub fn replace_where(&self, which: impl Fn(&NewPlay) -> bool) {
-        self.end_where(which);
+        self.end_where(Code::TicketExpired, which);
     }
 
-    fn end_where(&self, which: impl Fn(&NewPlay) -> bool) -> Vec<Arc<Play>> {
+    fn end_where(&self, why: Code, which: impl Fn(&NewPlay) -> bool) -> Vec<Arc<Play>> {
         let gone: Vec<Arc<Play>> =
             lock(&self.0.plays).extract_if(|_, p| which(&p.about)).map(|(_, play)| play).collect();
+        let now = Instant::now();
         for play in &gone {
-            self.end(play);
+            lock(&self.0.ended).insert(play.about.play.clone(), why, now);
+            play.cut.cancel();
+        }
+        if !gone.is_empty() {
+            self.0.bus.publish(Event::Streams);
         }
         gone
     }
 
-    pub fn stop_all(&self) -> usize {
-        self.stop_where(|_| true)
-    }
-
-    fn end(&self, play: &Play) {
-        let now = self.0.clock.now();
-        let mut ended = lock(&self.0.ended);
-        // No ticket lives longer than six hours, so nothing older has to be remembered.
-        ended.retain(|_, at| now.since(*at) < 6 * 3_600_000);
-        ended.insert(play.about.play.clone(), now);
-        drop(ended);
-        play.cut.cancel();
-        self.0.bus.publish(Event::Streams);
+    pub fn stop_all(&self) -> Vec<PlayId> {
+        self.stop_where(Code::StoppedByOwner, |_| true)
     }
 
     /// What was allowed has to be looked up again.
@@ -299,12 +323,19 @@ impl Streams {
             .values()
             .map(|play| {
                 let (bytes_sent, rate, paused) = play.look(now);
-                let position_ms = play.position_ms();
+                let position_ms = play.position_now(now);
                 PlayView { about: play.about_now(), started_at: play.started_at, position_ms, bytes_sent, rate, paused }
             })
             .collect();
         list.sort_by(|a, b| (a.started_at, &a.about.play).cmp(&(b.started_at, &b.about.play)));
         list
+    }
+
+    /// Measures every play; whether an owner's page would show any of them otherwise than before.
+    pub fn have_moved(&self) -> bool {
+        let now = Instant::now();
+        let plays = lock(&self.0.plays);
+        plays.values().fold(false, |moved, play| play.has_moved(now) | moved)
     }
 
     /// People who are watching.

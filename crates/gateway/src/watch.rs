@@ -1,11 +1,15 @@
 //! What follows from a change elsewhere: a session that ended takes its streams along, a right
 //! that was taken away cuts what it allowed, and a loge without a person is put away.
 
-use crate::House;
-use base::Event;
-use domain::{Tenant, UserId};
-use std::sync::Arc;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use crate::{House, Streams};
+use base::{Bus, Event};
+use domain::{Code, Tenant, UserId};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// Runs until the soft stop.
@@ -27,10 +31,29 @@ pub async fn run(house: Arc<House>, mut events: Receiver<base::Stamped>) {
     }
 }
 
+/// How often the owner's page hears where films are.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+/// Measures what plays, and says so when it moved. Runs until the soft stop.
+pub async fn streams(streams: Streams, bus: Bus, soft: CancellationToken) {
+    let mut timer = tokio::time::interval(TOLD_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = soft.cancelled() => return,
+            _ = timer.tick() => {
+                if streams.have_moved() {
+                    bus.publish(Event::StreamsMoved);
+                }
+            }
+        }
+    }
+}
+
 async fn follow(house: &Arc<House>, event: Event) {
     match event {
         Event::SessionEnded { session, user } => {
-            let cut = house.streams.stop_where(|play| play.session == session);
+            let cut = house.streams.stop_where(Code::SessionEnded, |play| play.session == session).len();
             if cut > 0 {
                 info!(user.id = %user, "session {session} ended and took {cut} streams along");
             }
@@ -48,6 +71,7 @@ async fn follow(house: &Arc<House>, event: Event) {
         | Event::Job { .. }
         | Event::Loge { .. }
         | Event::Streams
+        | Event::StreamsMoved
         | Event::Users
         | Event::Alerts
         | Event::Vitals
@@ -71,15 +95,19 @@ fn put_away(house: &Arc<House>, user: UserId) {
 
 async fn cut_without_right(house: &House, user: &UserId) {
     for play in house.streams.plays_of(user) {
-        let allowed = match house.store.user(user).await {
-            Ok(Some(person)) if !person.disabled => {
-                house.store.can_see(user, person.role, &play.about.library).await.unwrap_or(false)
-            }
-            // In doubt the stream ends: it can be asked for again.
-            _ => false,
+        let why = match house.store.user(user).await {
+            Ok(Some(person)) if person.disabled => Some(Code::AccountDisabled),
+            Ok(Some(person)) => match house.store.can_see(user, person.role, &play.about.library).await {
+                Ok(true) => None,
+                Ok(false) => Some(Code::NoLongerShared),
+                // In doubt the stream ends: it can be asked for again.
+                Err(_) => Some(Code::TicketExpired),
+            },
+            Ok(None) => Some(Code::SessionEnded),
+            Err(_) => Some(Code::TicketExpired),
         };
-        if !allowed {
-            house.streams.stop(&play.about.play);
+        if let Some(why) = why {
+            house.streams.stop(&play.about.play, why);
         }
     }
 }
@@ -92,7 +120,7 @@ async fn look_at_all(house: &House) {
         if live {
             cut_without_right(house, &play.about.user).await;
         } else {
-            house.streams.stop(&play.about.play);
+            house.streams.stop(&play.about.play, Code::SessionEnded);
         }
     }
 }

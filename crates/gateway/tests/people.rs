@@ -5,7 +5,7 @@ mod common;
 use base::Event;
 use common::{
     Client,
-    house::{Login, PASSWORD, TestHouse},
+    house::{Login, PASSWORD, Shelf, TestHouse},
 };
 use domain::facts::Container;
 use serde_json::{Value, json};
@@ -46,6 +46,84 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Names of the events up to the control, vitals too; `None` where the line ended first.
+    async fn names_until_control(&mut self) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        loop {
+            let block = self.client.event_block().await.ok()?;
+            let Some(name) = block.lines().find_map(|l| l.strip_prefix("event:")) else { continue };
+            match name.trim() {
+                "message" => return Some(names),
+                other => names.push(other.into()),
+            }
+        }
+    }
+}
+
+/// One of each event that only an owner may see.
+fn publish_owners_events(house: &TestHouse, reader: &Login, shelf: &Shelf) {
+    house.bus.publish(Event::Vitals);
+    house.bus.publish(Event::Streams);
+    house.bus.publish(Event::StreamsMoved);
+    house.bus.publish(Event::Users);
+    house.bus.publish(Event::Alerts);
+    house.bus.publish(Event::Loge { user: None });
+    house.bus.publish(Event::Job { job: domain::JobId::from_random([7; 16]) });
+    house.bus.publish(Event::Library { library: shelf.library.clone() });
+    house.bus.publish(Event::Title { title: shelf.title.clone(), library: shelf.library.clone() });
+    house.bus.publish(Event::Message { user: reader.user.parse().unwrap(), text: "control".into() });
+}
+
+#[tokio::test]
+async fn a_demoted_owner_hears_no_more_of_the_house() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mp4, "h264").await;
+    let body = json!({ "username": "bea", "password": PASSWORD, "role": "admin" });
+    assert_eq!(house.json("POST", "/api/v1/admin/users", &owner, Some(body)).await.0, 201);
+    let bea = house.login("bea").await;
+    let mut page = Page::open(&house, &bea, None).await;
+    publish_owners_events(&house, &bea, &shelf);
+    let before = page.names_until_control().await.unwrap();
+    for name in ["vitals", "streams", "users", "alert", "loge", "job", "library", "title"] {
+        assert!(before.iter().any(|n| n == name), "control: an owner hears of {name}: {before:?}");
+    }
+    let path = format!("/api/v1/admin/users/{}", bea.user);
+    assert_eq!(house.json("PATCH", &path, &owner, Some(json!({ "role": "viewer" }))).await.0, 200);
+    // What was sent before the change may still be on its way.
+    while page.next().await.0 != "resync" {}
+    publish_owners_events(&house, &bea, &shelf);
+    let after = page.names_until_control().await.unwrap();
+    assert!(after.iter().all(|name| name == "resync"), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_page_whose_right_cannot_be_told_is_closed() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mp4, "h264").await;
+    let ana = house.viewer(&owner, "ana", &[&shelf.library]).await;
+    let mut page = Page::open(&house, &ana, None).await;
+    publish_owners_events(&house, &ana, &shelf);
+    assert!(page.names_until_control().await.is_some(), "control");
+    // The store fails.
+    house.sql("ALTER TABLE grants RENAME TO grants_away").await;
+    publish_owners_events(&house, &ana, &shelf);
+    assert_eq!(page.names_until_control().await, None);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_runs_out_ends_its_page() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let ana = house.viewer(&owner, "ana", &[]).await;
+    let mut page = Page::open(&house, &ana, None).await;
+    // As time does it: no event says so.
+    house.sql("UPDATE sessions SET expires_at = 1").await;
+    assert_eq!(page.names_until_control().await, None, "at the next heartbeat");
+}
+
 #[tokio::test]
 async fn the_first_owner_needs_the_code() {
     let house = TestHouse::start().await;
@@ -76,7 +154,7 @@ async fn cookies_are_narrow_and_rotate() {
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     }
     assert!(cookies.iter().any(|c| c.starts_with("loge_refresh=") && c.contains("Path=/api/v1/auth;")));
-    assert!(cookies.iter().any(|c| c.starts_with("loge_view=") && c.contains("Path=/api/v1/titles;")));
+    assert!(cookies.iter().any(|c| c.starts_with("loge_view=") && c.contains("Path=/api;")));
     assert_eq!(house.call("POST", "/api/v1/auth/refresh", "", None).await.status, 401);
     // The picture cookie opens pictures and nothing else.
     let shelf = house.shelf("films", Container::Mp4, "h264").await;
@@ -100,7 +178,13 @@ async fn people_are_invited_changed_and_removed() {
     let (status, invite) = house.json("POST", "/api/v1/admin/invites", &owner, Some(ask)).await;
     assert_eq!(status, 201, "{invite}");
     let token = invite["token"].as_str().unwrap();
-    assert_eq!(invite["url"], format!("http://{}/invite/{token}", house.address));
+    assert_eq!(invite["url"], format!("http://{}/invite#{token}", house.address), "the owner's own page is here");
+    assert_eq!(invite["urls"], json!([]), "nobody else reaches a house that listens on loopback alone");
+    let check = async |invite: &str| {
+        house.call("POST", "/api/v1/auth/invite", "", Some(json!({ "invite": invite }))).await.status
+    };
+    assert_eq!((check(token).await, check(token).await), (204, 204), "looking uses nothing up");
+    assert_eq!(check("nothing").await, 404);
     let (_, list) = house.json("GET", "/api/v1/admin/invites", &owner, None).await;
     assert!(!list.to_string().contains(token), "shown once");
     let form = json!({ "invite": token, "username": "ana", "password": PASSWORD });

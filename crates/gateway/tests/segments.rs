@@ -47,6 +47,16 @@ async fn a_film_that_needs_other_wrapping_plays_in_segments() {
     assert!(segment.header("etag").is_some() && segment.header("cache-control").unwrap().contains("immutable"));
     assert_eq!(house.get(&format!("{base}a-0/0.m4s")).await.header("content-type"), Some("audio/mp4"));
 
+    // HEAD says what GET would, and sends nothing.
+    for part in ["v-original/init.mp4", "v-original/3.m4s", "a-0/0.m4s", "master.m3u8", "v-original/index.m3u8"] {
+        let path = format!("{base}{part}");
+        let (get, head) = (house.get(&path).await, house.call("HEAD", &path, "", None).await);
+        assert_eq!((head.status, head.body.len()), (200, 0), "{part}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{part}");
+        assert_eq!(head.header("content-length"), Some(get.body.len().to_string().as_str()), "{part}");
+        assert_eq!(head.header("etag"), get.header("etag"), "{part}");
+    }
+
     for nothing in [
         "v-original/5.m4s",
         "v-original/00.m4s",

@@ -337,6 +337,97 @@ async fn a_person_and_the_wire_have_their_limits() {
 }
 
 #[tokio::test]
+async fn old_addresses_take_seats_like_plays() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let limits = json!({ "max_streams_per_person": 3, "per_user_rate_bps": 100_000 });
+    assert_eq!(house.json("PATCH", "/api/v1/admin/settings", &owner, Some(limits)).await.0, 200);
+    let mut kept = Vec::new();
+    for n in 0..5 {
+        let shelf = house.shelf(&format!("films {n}"), Container::Mp4, "h264").await;
+        let play = house.play(&owner, &shelf.title).await;
+        let told = json!({ "position_s": 1.0, "event": "close", "play_id": play["play_id"] });
+        let path = format!("/api/v1/titles/{}/progress", shelf.title);
+        assert_eq!(house.json("PUT", &path, &owner, Some(told)).await.0, 204);
+        kept.push((play["url"].as_str().unwrap().to_string(), shelf.title));
+    }
+    let mut open = Vec::new();
+    for (url, _) in &kept[..3] {
+        let mut client = house.client().await;
+        client.send(format!("GET {url} HTTP/1.1\r\nhost: {}\r\n\r\n", house.address)).await;
+        client.tcp.read_exact(&mut [0; 5_000]).await.unwrap();
+        open.push(client);
+    }
+    let path = format!("/api/v1/titles/{}/play", kept[4].1);
+    let (status, refused) = house.json("POST", &path, &owner, Some(json!({}))).await;
+    assert_eq!(refused["code"], "too_many_streams");
+    for (url, _) in &kept[3..] {
+        let answer = house.get(url).await;
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status, &problem["code"], &problem["detail"]),
+            (status, &refused["code"], &refused["detail"])
+        );
+    }
+    drop(open);
+    until("their seats are free", 60 * SECOND, || house.gateway.streams().list().is_empty()).await;
+    let answer = house.call("GET", &kept[4].0, "range: bytes=0-9\r\n", None).await;
+    assert_eq!(answer.status, 206, "control: with a free seat it plays");
+}
+
+#[tokio::test]
+async fn what_the_owner_stopped_stays_stopped_after_a_restart() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mp4, "h264").await;
+    let other = house.shelf("others", Container::Mp4, "h264").await;
+    let ana = house.viewer(&owner, "ana", &[&shelf.library, &other.library]).await;
+    let (stopped, runs) = (house.play(&ana, &shelf.title).await, house.play(&ana, &other.title).await);
+    let path = format!("/api/v1/admin/streams/{}", stopped["play_id"].as_str().unwrap());
+    assert_eq!(house.json("DELETE", &path, &owner, None).await.0, 204);
+    let house = house.restart().await;
+    let get = async |play: &Value| {
+        let answer = house.call("GET", play["url"].as_str().unwrap(), "range: bytes=0-9\r\n", None).await;
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        (answer.status, problem["code"].as_str().unwrap_or_default().to_string())
+    };
+    assert_eq!(get(&stopped).await, (401, "stopped_by_owner".into()));
+    assert_eq!(get(&runs).await.0, 206, "control: the other one goes on");
+    // A player that heals itself says which play it goes on with; a press of the viewer does not.
+    let path = format!("/api/v1/titles/{}/play", shelf.title);
+    let healed = json!({ "replaces": stopped["play_id"] });
+    let (status, problem) = house.json("POST", &path, &ana, Some(healed)).await;
+    assert_eq!((status, problem["code"].as_str()), (410, Some("stopped_by_owner")));
+    assert_eq!(house.json("POST", &path, &ana, Some(json!({}))).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_container_that_is_stopped_ends_the_films_that_play_from_it() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let shelf = house.shelf("films", Container::Mp4, "h264").await;
+    let ana = house.viewer(&owner, "ana", &[&shelf.library]).await;
+    let (hers, mine) = (house.play(&ana, &shelf.title).await, house.play(&owner, &shelf.title).await);
+    let mut events = house.bus.subscribe();
+    let path = format!("/api/v1/admin/containers/{}/stop", ana.user);
+    assert_eq!(house.json("POST", &path, &owner, Some(json!({}))).await.0, 202);
+    let told = async {
+        loop {
+            if let base::Event::PlayStopped { play, why, .. } = events.recv().await.unwrap().event {
+                return (play.to_string(), why);
+            }
+        }
+    };
+    assert_eq!(told.await, (hers["play_id"].as_str().unwrap().into(), Code::StoppedByOwner));
+    assert!(house.rooms.was_asked(&format!("stop {}", ana.user)));
+    let healed = json!({ "replaces": hers["play_id"] });
+    let path = format!("/api/v1/titles/{}/play", shelf.title);
+    assert_eq!(house.json("POST", &path, &ana, Some(healed)).await.0, 410, "her player does not go on by itself");
+    let url = mine["url"].as_str().unwrap();
+    assert_eq!(house.call("GET", url, "range: bytes=0-9\r\n", None).await.status, 206, "other people's films go on");
+}
+
+#[tokio::test]
 async fn refusals_have_their_reason() {
     let house = TestHouse::start().await;
     let owner = house.owner().await;

@@ -85,7 +85,11 @@ impl Handle {
     }
 
     pub async fn stop_all_streams(&self) {
-        self.rooms.streams.stop_all();
+        let gone = self.rooms.streams.stop_all();
+        let now = base::Clock::now(&base::SystemClock);
+        if let Err(e) = self.rooms.store.end_plays(&gone, now, now.plus_ms(accounts::TICKET_MAX_MS)).await {
+            tracing::warn!("stopped films could be begun again after a restart: {e}");
+        }
     }
 
     /// Measures what this machine can encode while somebody watches. Takes up to a minute.

@@ -162,6 +162,7 @@ impl Server {
             listener,
             limits: gateway::ListenLimits::default(),
             names: config.names.clone(),
+            allowed_names: store.allowed_names().await?,
             addresses: vitals::lan_addresses().into_iter().map(Into::into).collect(),
             store: store.clone(),
             accounts: accounts.clone(),

@@ -93,6 +93,7 @@ impl Rooms {
             Event::SessionEnded { .. } | Event::GrantsChanged { .. } => {}
             Event::Title { .. }
             | Event::Poster { .. }
+            | Event::StreamsMoved
             | Event::Alerts
             | Event::Vitals
             | Event::PlayStopped { .. }

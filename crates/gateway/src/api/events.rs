@@ -26,7 +26,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::Instant,
+};
 use utoipa_axum::routes;
 
 /// Keeps middle boxes and phones from closing a quiet connection.
@@ -46,8 +49,15 @@ async fn events(State(house): State<Arc<House>>, Who(who): Who, headers: HeaderM
         Some(seq) => house.bus.resume(seq),
         None => (Some(Vec::new()), house.bus.subscribe()),
     };
-    let mut reader =
-        Reader { house: house.clone(), grants: HashSet::new(), who, receiver, ready: VecDeque::new(), over: false };
+    let mut reader = Reader {
+        house: house.clone(),
+        grants: HashSet::new(),
+        who,
+        receiver,
+        ready: VecDeque::new(),
+        beat_at: Instant::now() + HEARTBEAT,
+        over: false,
+    };
     reader.reload_grants().await?;
     let hello = json!({ "type": "hello", "seq": house.bus.last_seq() });
     reader.ready.push_back(block("hello", None, &hello));
@@ -77,6 +87,9 @@ struct Reader {
     grants: HashSet<LibraryId>,
     receiver: Receiver<Stamped>,
     ready: VecDeque<Bytes>,
+    /// When the next heartbeat is due. Events of others come more often than that, so waiting for a
+    /// quiet moment would wait for ever.
+    beat_at: Instant,
     over: bool,
 }
 
@@ -91,27 +104,42 @@ impl Reader {
             }
             let soft = self.house.lifecycle.soft().clone();
             let received = tokio::select! {
+                biased;
                 () = soft.cancelled() => return None,
-                received = tokio::time::timeout(HEARTBEAT, self.receiver.recv()) => received,
+                () = tokio::time::sleep_until(self.beat_at) => None,
+                received = self.receiver.recv() => Some(received),
             };
             match received {
-                Err(_) => return Some(Bytes::from_static(b": here\n\n")),
-                Ok(Ok(stamped)) => self.take(stamped).await,
-                Ok(Err(RecvError::Lagged(_))) => {
-                    // Among what was lost may be the end of this very session.
-                    if !self.is_signed_in().await {
+                None => {
+                    self.beat_at = Instant::now() + HEARTBEAT;
+                    // Sign-ins run out without an event.
+                    if !self.knows_its_reader().await {
                         return None;
                     }
-                    let _ = self.reload_grants().await;
+                    self.ready.push_back(Bytes::from_static(b": here\n\n"));
+                }
+                Some(Ok(stamped)) => self.take(stamped).await,
+                Some(Err(RecvError::Lagged(_))) => {
+                    // Among what was lost may be the end of this very session.
+                    if !self.knows_its_reader().await {
+                        return None;
+                    }
                     self.resync();
                 }
-                Ok(Err(RecvError::Closed)) => return None,
+                Some(Err(RecvError::Closed)) => return None,
             }
         }
     }
 
-    async fn is_signed_in(&self) -> bool {
-        matches!(self.house.store.session(&self.who.session).await, Ok(Some(s)) if s.ended_at.is_none())
+    /// Looks again at who reads: whether the sign-in lives, the role, the grants. False when there is
+    /// no right to read on, or when that cannot be told: the page comes back by itself.
+    async fn knows_its_reader(&mut self) -> bool {
+        let Ok(who) = self.house.accounts.live(&self.who.session).await else { return false };
+        if who.role != self.who.role {
+            self.resync();
+        }
+        self.who = who;
+        self.reload_grants().await.is_ok()
     }
 
     async fn reload_grants(&mut self) -> Answer<()> {
@@ -131,6 +159,15 @@ impl Reader {
 
     /// Puts an event into words for this reader, or drops it.
     async fn take(&mut self, stamped: Stamped) {
+        let may_be_about_the_reader = match &stamped.event {
+            Event::GrantsChanged { user } => *user == self.who.user,
+            Event::Users => true,
+            _ => false,
+        };
+        if may_be_about_the_reader && !self.knows_its_reader().await {
+            self.over = true;
+            return;
+        }
         let admin = self.who.role.is_admin();
         let seq = stamped.seq;
         let (name, data): (&str, Value) = match stamped.event {
@@ -145,7 +182,7 @@ impl Reader {
             Event::Loge { user } if admin => {
                 ("loge", json!({ "user_id": user.as_ref().map_or("house", |u| u.as_str()) }))
             }
-            Event::Streams if admin => ("streams", json!({})),
+            Event::Streams | Event::StreamsMoved if admin => ("streams", json!({})),
             Event::Users if admin => ("users", json!({})),
             Event::Alerts if admin => ("alert", json!({})),
             Event::Vitals if admin => match super::admin::vitals::now(&self.house) {
@@ -159,14 +196,11 @@ impl Reader {
                 self.over = true;
                 ("session_ended", json!({ "session_id": session.as_str() }))
             }
-            Event::GrantsChanged { user } if user == self.who.user => {
-                let _ = self.reload_grants().await;
-                ("resync", json!({}))
-            }
+            Event::GrantsChanged { user } if user == self.who.user => ("resync", json!({})),
             Event::GrantsChanged { .. } if admin => ("users", json!({})),
             Event::Message { user, text } if user == self.who.user => ("message", json!({ "text": text })),
-            Event::PlayStopped { user, play } if user == self.who.user => {
-                ("play_stopped", json!({ "play_id": play.as_str() }))
+            Event::PlayStopped { user, play, why } if user == self.who.user => {
+                ("play_stopped", json!({ "play_id": play.as_str(), "code": why.as_str(), "detail": why.sentence() }))
             }
             Event::Library { .. }
             | Event::Title { .. }
@@ -174,6 +208,7 @@ impl Reader {
             | Event::Job { .. }
             | Event::Loge { .. }
             | Event::Streams
+            | Event::StreamsMoved
             | Event::Users
             | Event::Alerts
             | Event::Vitals

@@ -273,9 +273,6 @@ async fn part(
     {
         return Ok(describe(StatusCode::NOT_MODIFIED.into_response(), &rendition, Some(etag)));
     }
-    if method == Method::HEAD {
-        return Ok(describe(Body::empty().into_response(), &rendition, etag.as_deref()));
-    }
     let leaves = number.is_some_and(|number| play.course.leaves(&rendition, number));
     let place = place(play, &rendition, &content, number);
     let found = match &place {
@@ -308,12 +305,18 @@ async fn part(
             made(&house, &claims, &sitting, &rendition, track, wanted, place).await?
         }
     };
-    let (length, lease) = (range.length, Box::new(Seated::new(range.lease, open)));
-    let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
-    let source = Source::new(range.stream, length, lease, flow);
-    let body = match slot {
-        Some(Extension(slot)) => Body::new(RegionBody::new(slot, source)),
-        None => Body::new(PortableBody::new(source)),
+    let length = range.length;
+    let body = if method == Method::HEAD {
+        // Its length is known only once it is made; HEAD says what GET would.
+        Body::empty()
+    } else {
+        let lease = Box::new(Seated::new(range.lease, open));
+        let flow = Flow::new(play.cut.clone(), play.pace.clone(), play.meter.clone());
+        let source = Source::new(range.stream, length, lease, flow);
+        match slot {
+            Some(Extension(slot)) => Body::new(RegionBody::new(slot, source)),
+            None => Body::new(PortableBody::new(source)),
+        }
     };
     let mut response = describe(body.into_response(), &rendition, etag.as_deref());
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));

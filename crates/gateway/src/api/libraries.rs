@@ -9,7 +9,7 @@ use crate::{
     view::{List, at},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use domain::{FolderState, LibraryId, LibraryKind, Role};
+use domain::{Code, FolderState, LibraryId, LibraryKind, Role};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
 use store::Library;
@@ -146,7 +146,7 @@ async fn remove(
     Id(id): Id<LibraryId>,
 ) -> Answer<StatusCode> {
     house.libraries.remove(&id).await?;
-    house.streams.stop_where(|play| play.library == id);
+    house.streams.stop_where(Code::NoLongerShared, |play| play.library == id);
     house.note(&who, peer, "library.delete", Some(id.as_str()), "ok").await;
     house.mounts_changed();
     Ok(StatusCode::NO_CONTENT)

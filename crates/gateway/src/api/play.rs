@@ -149,6 +149,13 @@ async fn play(
         Some(Ok(play)) => Some(play),
         Some(Err(_)) => return Err(Problem::field("replaces", "is the id that play answered")),
     };
+    // A player that heals itself says what it replaces; what the owner stopped begins again by a
+    // press of the viewer alone.
+    if let Some(old) = &replaces
+        && (house.streams.ended(old) == Some(Code::StoppedByOwner) || house.store.is_play_ended(old).await?)
+    {
+        return Err(Problem::of(Code::StoppedByOwner));
+    }
     let live = Live::of(&house, &who.user).await?;
     let preferences = house.store.preferences(&who.user).await?;
     let hears = preferences.audio_language.as_deref();
@@ -249,6 +256,7 @@ async fn play(
         session: who.session,
         title: row.id.clone(),
         file: file.id.clone(),
+        height: lines,
         expires_at: house.clock.now().plus_ms(lifetime.clamp(TICKET_FLOOR_MS, TICKET_CEILING_MS)),
     };
     let ticket = house.accounts.mint_ticket(&claims);

@@ -2,7 +2,7 @@
 //! and exactly as much of it as was announced.
 
 use crate::{
-    House,
+    House, admission,
     policy::{Admitted, Caller, Policy},
     problem::{Answer, Problem},
     routes::Routes,
@@ -43,6 +43,11 @@ async fn file(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let play = join(&house, &claims, peer.address).await?;
+    // The ticket is for what was admitted: a smaller picture is no permission for the whole file.
+    let about = &play.about;
+    if about.method != playback::Method::Direct && !about.ladder.as_ref().is_none_or(|ladder| ladder.holds(None)) {
+        return Err(Problem::missing());
+    }
     let served = match play.served() {
         Some(served) => served,
         None => look_up(&house, &claims, &play).await?,
@@ -139,38 +144,69 @@ impl Lease for Seated {
     }
 }
 
-/// The play of this ticket. After a restart of the server it is made again from the ticket.
+/// The play of this ticket. After a restart of the server it is made again from the ticket, if there
+/// is a place for it.
 pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<Arc<Play>> {
-    if let Some(play) = house.streams.join(&claims.play)? {
+    // The permission in the address is none any more.
+    let dead = |why: Code| Problem::of(why).status(StatusCode::UNAUTHORIZED);
+    if let Some(play) = house.streams.join(&claims.play).map_err(|ended| dead(ended.code))? {
         return Ok(play);
+    }
+    if house.store.is_play_ended(&claims.play).await? {
+        return Err(dead(Code::StoppedByOwner));
     }
     let user = house.store.user(&claims.user).await?.ok_or_else(Problem::missing)?;
     let (row, files) =
         house.store.title_for(&claims.user, user.role, &claims.title).await?.ok_or_else(Problem::missing)?;
-    Ok(house.streams.enter(NewPlay {
-        play: claims.play.clone(),
-        user: claims.user.clone(),
-        username: user.username,
-        session: claims.session.clone(),
-        title: claims.title.clone(),
-        title_name: row.name.clone(),
-        poster: crate::view::poster_url(&row),
-        library: row.library.clone(),
-        file: claims.file.clone(),
-        // What was chosen is not in the ticket; an ordinary browser's way is found again by itself,
-        // and a live encode has to be admitted again.
-        method: playback::Method::Direct,
-        lines: None,
-        ladder: None,
-        reasons: vec![],
-        audio_track: None,
-        bits_per_s: files.iter().find(|f| f.id == claims.file).map_or(0, |f| crate::admission::bits_per_s(f, None)),
-        encode_millis: 0,
-        chip: None,
-        duration_ms: row.best.duration_ms,
-        position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
-        address,
-    }))
+    let (settings, capacity) = crate::chip::asked(house).await?;
+    let room = admission::room(house, &settings, capacity.as_ref());
+    let file = files.iter().find(|f| f.id == claims.file);
+    // What was chosen is not all in the ticket: an ordinary browser's way is found again by itself.
+    // What is larger than what was admitted is not sent.
+    let (method, ladder) = match (claims.height, file) {
+        (Some(height), Some(file)) => {
+            let mut lines = house.renditions.lines_of(file).await?;
+            lines.retain(|lines| *lines <= height);
+            if !lines.contains(&height) {
+                // A live encode has to be admitted again.
+                return Err(Problem::of(Code::TicketExpired));
+            }
+            (playback::Method::Rendition, Some(playback::Ladder { original: false, lines }))
+        }
+        _ => (playback::Method::Direct, None),
+    };
+    let play = house.streams.enter(
+        NewPlay {
+            play: claims.play.clone(),
+            user: claims.user.clone(),
+            username: user.username,
+            session: claims.session.clone(),
+            title: claims.title.clone(),
+            title_name: row.name.clone(),
+            poster: crate::view::poster_url(&row),
+            library: row.library.clone(),
+            file: claims.file.clone(),
+            method,
+            lines: claims.height,
+            ladder,
+            reasons: vec![],
+            audio_track: None,
+            bits_per_s: file.map_or(0, |f| admission::bits_per_s(f, claims.height)),
+            encode_millis: 0,
+            chip: None,
+            duration_ms: row.best.duration_ms,
+            position_ms: row.progress.as_ref().map_or(0, |p| p.position_ms),
+            address,
+        },
+        &room,
+    )?;
+    // The sign-in may have ended between the check of the ticket and now: its end has cut what was
+    // there, and this was not.
+    if let Err(ended) = house.accounts.still_live(&claims.session).await {
+        house.streams.stop(&claims.play, ended.code);
+        return Err(ended.into());
+    }
+    Ok(play)
 }
 
 /// Rights and facts, once per play and again whenever either may have changed.

@@ -8,6 +8,7 @@ use crate::{
 use base::{Bus, Event, UnixMs};
 use domain::{admission::Running, playback::Method};
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -25,8 +26,12 @@ pub(super) const SILENT_AFTER: Duration = Duration::from_secs(45);
 /// An encode that nobody asked anything of for this long has ended in its loge, and gives back its
 /// processor time.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// The rate shown is taken over this much past.
-const RATE_WINDOW: Duration = Duration::from_secs(2);
+/// The rate shown is taken over this much past: segments come in bursts some seconds apart.
+pub(super) const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// Samples closer together than this say nothing more about the window.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// A page that plays says where it is every ten seconds; in between the film goes on.
+const GOES_ON: Duration = Duration::from_secs(11);
 
 pub struct Play {
     pub about: NewPlay,
@@ -59,8 +64,12 @@ struct Moving {
     seen: Instant,
     /// When a part of its encoded picture was asked for last.
     encoded: Instant,
-    mark: (Instant, u64),
+    told: Instant,
+    /// What had been sent when, oldest first; the first of them is as old as the window.
+    samples: VecDeque<(Instant, u64)>,
     rate: u64,
+    /// Position in seconds and rate, as they were told last.
+    shown: (u64, u64),
 }
 
 /// Held while one connection serves a range of a play.
@@ -92,8 +101,10 @@ impl Play {
             over,
             seen: now,
             encoded: now,
-            mark: (now, 0),
+            told: now,
+            samples: VecDeque::from([(now, 0)]),
             rate: 0,
+            shown: (u64::MAX, 0),
         };
         Self {
             started_at,
@@ -166,7 +177,8 @@ impl Play {
         let mut moving = lock(&self.moving);
         let changed = moving.paused != paused;
         (moving.position_ms, moving.paused, moving.is_told) = (position_ms, paused, true);
-        (moving.seen, moving.over) = (Instant::now(), over);
+        let now = Instant::now();
+        (moving.seen, moving.told, moving.over) = (now, now, over);
         changed
     }
 
@@ -186,30 +198,47 @@ impl Play {
         lock(&self.moving).encoded = Instant::now();
     }
 
-    pub(super) fn position_ms(&self) -> u64 {
-        lock(&self.moving).position_ms
-    }
-
     /// Where its player said it is, if it did.
     pub(super) fn position_told(&self) -> Option<u64> {
         let moving = lock(&self.moving);
         moving.is_told.then_some(moving.position_ms)
     }
 
+    /// Where its player is now, as far as that is known: where it said it is, and what went by since.
+    pub(super) fn position_now(&self, now: Instant) -> u64 {
+        let moving = lock(&self.moving);
+        let goes_on = moving.is_told && !moving.paused && !moving.over;
+        let since = if goes_on { now.duration_since(moving.told).min(GOES_ON) } else { Duration::ZERO };
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(0);
+        (moving.position_ms + since_ms).min(self.about.duration_ms.max(moving.position_ms))
+    }
+
     pub(super) fn look(&self, now: Instant) -> (u64, u64, bool) {
         let bytes = self.meter.bytes();
         let mut moving = lock(&self.moving);
-        let (since, then) = moving.mark;
-        let passed = now.duration_since(since);
-        if bytes != then {
+        if moving.samples.back().is_some_and(|(_, then)| *then != bytes) {
             moving.seen = now;
         }
-        if passed >= RATE_WINDOW {
-            let per_second = u128::from(bytes - then) * 1_000_000 / passed.as_micros().max(1);
-            moving.rate = u64::try_from(per_second).unwrap_or(u64::MAX);
-            moving.mark = (now, bytes);
+        if moving.samples.back().is_none_or(|(at, _)| now.duration_since(*at) >= SAMPLE_EVERY) {
+            moving.samples.push_back((now, bytes));
+        }
+        while moving.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= RATE_WINDOW) {
+            moving.samples.pop_front();
+        }
+        if let Some((at, then)) = moving.samples.front().copied() {
+            let passed = now.duration_since(at);
+            if passed >= SAMPLE_EVERY {
+                let per_second = u128::from(bytes - then) * 1_000_000 / passed.as_micros().max(1);
+                moving.rate = u64::try_from(per_second).unwrap_or(u64::MAX);
+            }
         }
         (bytes, moving.rate, moving.paused)
+    }
+
+    pub(super) fn has_moved(&self, now: Instant) -> bool {
+        let (_, rate, _) = self.look(now);
+        let shown = (self.position_now(now) / 1000, rate);
+        std::mem::replace(&mut lock(&self.moving).shown, shown) != shown
     }
 
     /// Processor time that is held for its encode.

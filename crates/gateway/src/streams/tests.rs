@@ -2,7 +2,7 @@ use super::{
     play::{FORGOTTEN_AFTER, LEASE, SILENT_AFTER},
     *,
 };
-use base::FakeClock;
+use base::{FakeClock, UnixMs};
 use domain::{FileId, LibraryId, SessionId, TitleId, playback::Method};
 use std::net::IpAddr;
 
@@ -50,7 +50,7 @@ async fn what_runs_is_counted_and_what_ended_is_not() {
     }
     let refused = begin(&streams, play(5, 5), 9).err().unwrap();
     assert!(refused.message.starts_with("The network is full: what plays takes 4 of 4.5 Mbit/s"), "{refused}");
-    assert!(streams.stop(&PlayId::from_random([1; 16])));
+    assert!(streams.stop(&PlayId::from_random([1; 16]), Code::StoppedByOwner));
     begin(&streams, play(5, 5), 9).unwrap();
     streams.stop_all();
     let encoded = |n| NewPlay { method: Method::Transcode, encode_millis: 500, ..play(n, n) };
@@ -91,21 +91,89 @@ async fn seats_are_for_people_and_come_free() {
 async fn an_ended_play_stays_ended() {
     let streams = streams();
     let entry = begin(&streams, play(1, 1), 1).unwrap();
-    assert!(streams.stop(&entry.about.play) && entry.cut.is_cancelled());
-    assert!(streams.join(&entry.about.play).is_err());
-    assert!(!streams.stop(&entry.about.play));
+    assert!(streams.stop(&entry.about.play, Code::StoppedByOwner) && entry.cut.is_cancelled());
+    assert_eq!(streams.join(&entry.about.play).err().map(|e| e.code), Some(Code::StoppedByOwner));
+    assert!(!streams.stop(&entry.about.play, Code::StoppedByOwner));
     assert!(streams.join(&PlayId::from_random([9; 16])).unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_promises_no_seat() {
+    let streams = streams();
+    let room = Room { seats: 1, plays_per_person: 3, encode_millis: 0, chip_slots: 0, wire_bps: Some(2_500_000) };
+    let first = streams.enter(play(1, 1), &room).unwrap();
+    assert!(Arc::ptr_eq(&first, &streams.enter(play(1, 1), &room).unwrap()), "two of its requests at once");
+    let refused = |result: Result<Arc<Play>, Failure>| result.err().map(|failure| failure.code);
+    assert_eq!(refused(streams.enter(play(2, 2), &room)), Some(Code::HouseFull), "no seat");
+    streams.enter(play(3, 1), &room).unwrap();
+    assert_eq!(refused(streams.enter(play(4, 1), &room)), Some(Code::HouseFull), "no room on the wire");
+    let wide = Room { wire_bps: None, ..room };
+    streams.enter(play(4, 1), &wide).unwrap();
+    assert_eq!(refused(streams.enter(play(5, 1), &wide)), Some(Code::TooManyStreams));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_is_remembered_as_long_as_a_ticket_lives() {
+    const MANY: u32 = 200_000;
+    let mut ended = ended::Ended::default();
+    let id = |n: u32| {
+        let mut random = [0; 16];
+        random[..4].copy_from_slice(&n.to_le_bytes());
+        PlayId::from_random(random)
+    };
+    let began = Instant::now();
+    for n in 0..MANY {
+        ended.insert(id(n), Code::TicketExpired, began + Duration::from_millis(u64::from(n)));
+    }
+    ended.insert(id(0), Code::StoppedByOwner, began + Duration::from_secs(60));
+    assert_eq!(ended.why(&id(0), began), Some(Code::TicketExpired), "the first reason stays");
+    let six_hours = Duration::from_secs(6 * 3600);
+    assert_eq!(ended.why(&id(0), began + six_hours), Some(Code::TicketExpired), "no sooner");
+    assert_eq!(ended.why(&id(0), began + six_hours + Duration::from_millis(1)), None);
+    assert_eq!(ended.len(), MANY as usize - 1, "the others have not run out");
+    assert_eq!(ended.why(&id(0), began + six_hours + Duration::from_millis(u64::from(MANY))), None);
+    assert_eq!(ended.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rates_are_of_the_last_seconds() {
     let streams = streams();
     let entry = begin(&streams, play(1, 1), 1).unwrap();
-    entry.meter.add(4_000_000);
-    tokio::time::advance(Duration::from_secs(2)).await;
-    assert_eq!(streams.list()[0].rate, 2_000_000);
-    tokio::time::advance(Duration::from_secs(2)).await;
-    assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 4_000_000));
+    // Segments of four seconds, in bursts.
+    for _ in 0..5 {
+        entry.meter.add(4_000_000);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert!(streams.list()[0].rate > 800_000, "between two bursts it is not nothing");
+    }
+    assert!(streams.list()[0].rate < 1_300_000, "{}", streams.list()[0].rate);
+    for _ in 0..6 {
+        tokio::time::advance(Duration::from_secs(2)).await;
+        streams.have_moved();
+    }
+    assert_eq!((streams.list()[0].rate, streams.list()[0].bytes_sent), (0, 20_000_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_go_on_between_two_reports() {
+    let streams = streams();
+    let (user, id) = (UserId::from_random([1; 16]), PlayId::from_random([1; 16]));
+    begin(&streams, NewPlay { duration_ms: 20_000, ..play(1, 1) }, 1).unwrap();
+    let position = || streams.list()[0].position_ms;
+    assert!(streams.have_moved() && !streams.have_moved(), "it is there, and nothing is known to move");
+    streams.told(&user, &id, 5_000, false, false);
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert_eq!(position(), 9_000);
+    assert!(streams.have_moved());
+    // It said nothing any more: nobody knows.
+    tokio::time::advance(Duration::from_secs(40)).await;
+    assert_eq!(position(), 16_000);
+    streams.told(&user, &id, 15_000, false, false);
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(position(), 20_000, "no film is longer than it is");
+    streams.told(&user, &id, 7_000, true, false);
+    streams.have_moved();
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert_eq!((position(), streams.have_moved()), (7_000, false), "a paused film stands still");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +211,7 @@ async fn an_encode_that_rests_gives_its_processor_time_back() {
     let refused = streams.encodes_again(&first, &room).unwrap_err();
     assert!(refused.code == Code::HouseFull && refused.message.contains("(user 2)"), "{refused}");
     // The other one stops, and the first goes on where it was.
-    assert!(streams.stop(&second.about.play));
+    assert!(streams.stop(&second.about.play, Code::StoppedByOwner));
     streams.encodes_again(&first, &room).unwrap();
     assert!(streams.encodes(&first));
 }
@@ -195,7 +263,8 @@ async fn a_closed_page_gives_its_seat_back_with_its_last_connection() {
     drop(connection);
     assert_eq!(streams.viewers(), 0);
     // A request that was on its way when the page was closed.
-    let stray = streams.enter(play(1, 1));
+    let room = Room { seats: 1, plays_per_person: 2, encode_millis: 0, chip_slots: 0, wire_bps: None };
+    let stray = streams.enter(play(1, 1), &room).unwrap();
     let connection = stray.connection();
     assert!(streams.told(&user, &id, 500, false, false).is_none(), "a report that was overtaken");
     assert_eq!(streams.viewers(), 1);
@@ -203,7 +272,7 @@ async fn a_closed_page_gives_its_seat_back_with_its_last_connection() {
     assert_eq!(streams.viewers(), 0);
     // A page that came back out of a browser's memory is somebody again.
     tokio::time::advance(STRAYS + Duration::from_secs(1)).await;
-    streams.enter(play(1, 1));
+    streams.enter(play(1, 1), &room).unwrap();
     assert_eq!(streams.viewers(), 1);
     // In another tab the same film goes on.
     begin(&streams, play(2, 1), 1).unwrap();

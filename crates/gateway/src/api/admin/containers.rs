@@ -195,7 +195,7 @@ async fn restart(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Stop it; the next play starts it again.
+/// Stop it, and end what plays from it; the next play starts it again.
 #[utoipa::path(post, path = "/api/v1/admin/containers/{user_id}/stop", tag = "machine",
     params(("user_id" = String, Path)), responses((status = 202)))]
 async fn stop(
@@ -205,6 +205,10 @@ async fn stop(
     Path(user): Path<String>,
 ) -> Answer<StatusCode> {
     let tenant = tenant(&house, &user).await?;
+    // First the films: a player that only loses its loge goes on in the next one.
+    if let Tenant::User(user) = &tenant {
+        house.stop_plays(|play| play.user == *user).await?;
+    }
     house.loges.stop(&tenant).await;
     house.note(&who, peer, "container.stop", Some(&user), "ok").await;
     Ok(StatusCode::ACCEPTED)

@@ -71,7 +71,7 @@ async fn list(State(house): State<Arc<House>>) -> Json<List<StreamView>> {
     Json(List::whole(items))
 }
 
-/// End a play now. Its address never works again.
+/// End a play now. Its address never works again; the viewer reads that the owner stopped the film.
 #[utoipa::path(delete, path = "/api/v1/admin/streams/{play_id}", tag = "watching",
     params(("play_id" = String, Path)), responses((status = 204)))]
 async fn stop(
@@ -81,7 +81,7 @@ async fn stop(
     Id(play): Id<PlayId>,
 ) -> Answer<StatusCode> {
     let about = house.streams.list().into_iter().find(|stream| stream.about.play == play);
-    if !house.streams.stop(&play) {
+    if house.stop_plays(|running| running.play == play).await? == 0 {
         return Err(Problem::missing());
     }
     // Who watched what; the id of a play that is over says nothing to anybody.

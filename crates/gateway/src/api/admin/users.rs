@@ -160,7 +160,7 @@ async fn remove(
 ) -> Answer<StatusCode> {
     house.store.user(&id).await?.ok_or_else(Problem::missing)?;
     house.accounts.delete_user(&who, &id, peer).await?;
-    house.streams.stop_where(|play| play.user == id);
+    house.streams.stop_where(Code::SessionEnded, |play| play.user == id);
     house.bus.publish(Event::Users);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -184,9 +184,10 @@ async fn grants(
     house.store.user(&id).await?.ok_or_else(Problem::missing)?;
     let libraries = the_libraries(&house, form.libraries).await?;
     house.store.set_grants(&id, &libraries).await?;
-    house.note(&who, peer, "user.grants", Some(id.as_str()), "ok").await;
-    house.bus.publish(Event::GrantsChanged { user: id });
+    // Told before anything else is waited for.
+    house.bus.publish(Event::GrantsChanged { user: id.clone() });
     house.bus.publish(Event::Users);
+    house.note(&who, peer, "user.grants", Some(id.as_str()), "ok").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
