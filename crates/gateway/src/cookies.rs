@@ -5,11 +5,11 @@ use axum::http::HeaderValue;
 
 /// Rotating; only the auth calls see it.
 pub const REFRESH: &str = "loge_refresh";
-/// Good for looking at pictures and nothing else.
+/// Good for looking at pictures and at the API's document, and for nothing else.
 pub const VIEW: &str = "loge_view";
 
 const REFRESH_PATH: &str = "/api/v1/auth";
-const VIEW_PATH: &str = "/api/v1/titles";
+const VIEW_PATH: &str = "/api";
 
 /// Both, as `Set-Cookie` values.
 pub fn set(refresh: &str, view: &str, max_age_s: u64) -> Vec<HeaderValue> {

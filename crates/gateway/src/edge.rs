@@ -2,163 +2,148 @@
 //! that keep other sites out, the headers that keep pages honest, and a net under panics.
 
 use crate::{
-    House, input,
+    House, hosts, input,
     listen::{LocalAddress, PeerAddress},
+    policy::Authenticated,
     problem::{Problem, REQUEST_ID},
 };
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base::Lifecycle;
 use domain::Code;
 use futures_util::FutureExt;
-use std::{collections::HashSet, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
-use tokio::time::Instant;
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use tokio::{sync::oneshot, time::Instant};
 use tracing::{Instrument, debug, error, info_span};
 
 const URI_BYTES: usize = 8 << 10;
 
-/// The names and the port under which this house may be called. A page of another site that
-/// makes its own name point here is refused by this, whatever its cookies are.
-#[derive(Debug, Clone)]
-pub struct HostNames {
-    port: u16,
-    names: HashSet<String>,
-    addresses: HashSet<IpAddr>,
-}
-
-impl HostNames {
-    /// `names`: what the machine is called, besides `localhost`; `addresses`: beyond the one a
-    /// connection arrived at.
-    pub fn new(
-        port: u16,
-        names: impl IntoIterator<Item = String>,
-        addresses: impl IntoIterator<Item = IpAddr>,
-    ) -> Self {
-        let mut all: HashSet<String> = names.into_iter().map(|n| n.to_ascii_lowercase()).collect();
-        all.insert("localhost".into());
-        if let Ok(node) = rustix::system::uname().nodename().to_str()
-            && !node.is_empty()
-        {
-            let node = node.to_ascii_lowercase();
-            if !node.contains('.') {
-                all.insert(format!("{node}.local"));
-            }
-            all.insert(node);
-        }
-        Self { port, names: all, addresses: addresses.into_iter().collect() }
-    }
-
-    /// `local` is where the connection arrived.
-    pub fn allows(&self, host: &str, local: Option<IpAddr>) -> bool {
-        let Some((name, port)) = split_host(host) else { return false };
-        if port.unwrap_or(80) != self.port {
-            return false;
-        }
-        match name.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(ip) => {
-                (name.starts_with('[') == ip.is_ipv6())
-                    && (Some(ip) == local || self.addresses.contains(&ip) || ip.is_loopback())
-            }
-            Err(_) => self.names.contains(&name.to_ascii_lowercase()),
-        }
-    }
-}
-
-/// `name[:port]`, where a port is plain digits. Anything else is no host.
-fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
-    let (name, port) = match host.strip_prefix('[') {
-        Some(rest) => {
-            let end = rest.find(']')? + 2;
-            (&host[..end], &host[end..])
-        }
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    if name.is_empty() {
-        return None;
-    }
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Some((name, None)),
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            Some((name, Some(digits.parse().ok()?)))
-        }
-        _ => None,
-    }
-}
-
 /// The outermost layer of the router.
 pub async fn around(State(house): State<Arc<House>>, mut request: Request, next: Next) -> Response {
     let id = contract::env::to_hex(&house.clock.random_id()[..8]);
+    let span = info_span!(
+        "request",
+        request.id = %id,
+        method = %request.method(),
+        path = %shown_path(request.uri().path()),
+    );
+    request.extensions_mut().insert(house.clone());
+    let lifecycle = house.lifecycle.clone();
+    let is_order = is_order(&request);
+    let work = REQUEST_ID.scope(id.clone(), answer(house, id, request, next).instrument(span));
+    if is_order { carried_out(&lifecycle, work).await } else { work.await }
+}
+
+/// Pressing play holds a seat and a loge for whoever waits for the answer, and gives both back when
+/// they leave before it is there.
+const ASKED_BY_ONE_WHO_WAITS: &str = "/api/v1/titles/{id}/play";
+
+fn is_order(request: &Request) -> bool {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    !request.method().is_safe() && path != Some(ASKED_BY_ONE_WHO_WAITS)
+}
+
+/// Runs an order to its end, whether or not the caller is still there to hear the answer: what
+/// follows from a change (streams that are cut, sign-ins that end, a line in the audit log) must
+/// not depend on a connection.
+async fn carried_out(lifecycle: &Lifecycle, order: impl Future<Output = Response> + Send + 'static) -> Response {
+    let (tell, told) = oneshot::channel();
+    lifecycle.spawn("order", async move {
+        let running = metrics::gauge!("loge_orders_running");
+        running.increment(1.0);
+        let response = order.await;
+        running.decrement(1.0);
+        // Nobody listens any more, and the order is carried out.
+        let _ = tell.send(response);
+    });
+    // The task is dropped at the hard stop alone.
+    told.await.unwrap_or_else(|_| Problem::of(Code::ShuttingDown).into_response())
+}
+
+/// Checks, answers, and counts one request.
+async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = shown_path(request.uri().path());
     let peer = request.extensions().get::<PeerAddress>().map(|p| p.0);
-    let span = info_span!("request", request.id = %id, method = %method, path = %path);
-    request.extensions_mut().insert(house.clone());
     let begun = Instant::now();
     let kind = Kind::of(request.uri().path());
-    let head_wanted = method == Method::HEAD;
     // hyper drops a Content-Length beside a Transfer-Encoding without a word. Whoever sits in
     // front of us may have believed the other one, so nothing behind such a body is read.
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let work = async move {
-        let refused = check(&house, &request).err();
-        match refused {
-            Some(problem) => problem.into_response(),
-            None => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-                Ok(response) => response,
-                Err(panic) => {
-                    let said = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
-                    let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-                    error!("a handler panicked: {said}");
-                    Problem::of(Code::Internal).into_response()
-                }
-            },
-        }
+    let mut response = match check(&house, &request) {
+        Err(refused) => *refused,
+        Ok(()) => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(panic) => {
+                let said = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+                let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                error!("a handler panicked: {said}");
+                Problem::of(Code::Internal).into_response()
+            }
+        },
     };
-    let mut response = REQUEST_ID.scope(id.clone(), work.instrument(span.clone())).await;
+    if !method.is_safe() {
+        house.sign.forget();
+    }
     harden(kind, &id, &mut response);
     if chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if head_wanted && response.status().is_client_error() {
+    if method == Method::HEAD && response.status().is_client_error() {
         *response.body_mut() = axum::body::Body::empty();
     }
     let status = response.status();
     metrics::counter!("loge_http_requests_total", "method" => verb(&method), "status" => class(status)).increment(1);
-    if kind != Kind::Stream {
+    let is_known = response.extensions().get::<Authenticated>().is_some();
+    // What a stranger is refused takes no memory.
+    if kind != Kind::Stream && (is_known || !status.is_client_error()) {
         metrics::histogram!("loge_http_seconds").record(begun.elapsed().as_secs_f64());
     }
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| debug!(status = status.as_u16(), took_ms, peer = ?peer, "{method} {path} {status}"));
+    debug!(status = status.as_u16(), took_ms, peer = ?peer, "{method} {path} {status}");
     response
 }
 
 /// Tickets and invitations are permissions; they do not belong into logs.
 fn shown_path(path: &str) -> String {
-    for secret in ["/stream/", "/invite/"] {
-        if let Some(rest) = path.strip_prefix(secret) {
-            return format!("{secret}…{}", rest.find('/').map_or("", |at| &rest[at..]));
+    const LONGEST: usize = 200;
+    let found = ["stream", "invite"].into_iter().find_map(|name| {
+        // Wherever it stands: `//stream/…` reaches no route, and carries the same permission.
+        let at = path.find(&format!("/{name}/"))?;
+        Some(path.split_at(at + name.len() + 2))
+    });
+    let shown = match found {
+        Some((before, rest)) => {
+            let rest = rest.trim_start_matches('/');
+            format!("{before}…{}", rest.find('/').map_or("", |at| &rest[at..]))
         }
-    }
-    path.chars().take(200).collect()
+        None => path.into(),
+    };
+    shown.chars().take(LONGEST).collect()
 }
 
-fn check(house: &House, request: &Request) -> Result<(), Problem> {
+/// Keeps other sites out.
+fn check(house: &House, request: &Request) -> Result<(), Box<Response>> {
+    let boxed = |problem: Problem| Box::new(problem.into_response());
+    let host = the_host(request.headers(), request.uri()).map_err(boxed)?;
+    let local = request.extensions().get::<LocalAddress>().map(|l| l.0);
+    if !house.names.allows(host, local) {
+        return Err(Box::new(hosts::unknown(request.headers(), host, &house.reach(local))));
+    }
+    check_form(request, host).map_err(boxed)
+}
+
+fn check_form(request: &Request, host: &str) -> Result<(), Problem> {
     let headers = request.headers();
     if request.uri().path_and_query().map_or(0, |p| p.as_str().len()) > URI_BYTES {
         return Err(Problem::new(Code::TooLarge, "That address is too long.").status(StatusCode::URI_TOO_LONG));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) && request.version() == Version::HTTP_10 {
         return Err(Problem::new(Code::BadRequest, "HTTP/1.0 has no chunks."));
-    }
-    let host = the_host(headers, request.uri())?;
-    let local = request.extensions().get::<LocalAddress>().map(|l| l.0);
-    if !house.names.allows(host, local) {
-        return Err(
-            Problem::new(Code::WrongOrigin, "This house is not called that.").status(StatusCode::MISDIRECTED_REQUEST)
-        );
     }
     let site = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
     let private = matches!(Kind::of(request.uri().path()), Kind::Api | Kind::Stream);
@@ -288,44 +273,35 @@ fn class(status: StatusCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::BoxFuture;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::sync::Notify;
 
-    #[test]
-    fn only_our_own_names_are_ours() {
-        let local = Some("192.168.1.10".parse().unwrap());
-        let names = HostNames::new(8096, ["films.home".to_string()], []);
-        for host in
-            ["localhost:8096", "LOCALHOST:8096", "127.0.0.1:8096", "[::1]:8096", "192.168.1.10:8096", "films.home:8096"]
-        {
-            assert!(names.allows(host, local), "{host}");
-        }
-        for host in [
-            "",
-            ":8096",
-            "evil.example",
-            "evil.example:8096",
-            "localhost",
-            "localhost:80",
-            "localhost:",
-            "localhost:+8096",
-            "localhost:8096:8096",
-            "localhost.:8096",
-            "localhost.evil.example:8096",
-            "192.168.1.10.evil.example:8096",
-            "192.168.1.11:8096",
-            "[::1",
-            "[::1]8096",
-            "::1:8096",
-            "0x7f000001:8096",
-            "2130706433:8096",
-            "127.1:8096",
-            "user@localhost:8096",
-            "localhost:8096@evil.example",
-            "films.home:65537",
-            "f\u{ef}lms.home:8096",
-        ] {
-            assert!(!names.allows(host, local), "{host}");
-        }
-        assert!(HostNames::new(80, [], []).allows("localhost", None), "port 80 need not be said");
+    /// Whether an order is carried out although its caller leaves in the middle of it.
+    async fn is_carried_out(in_a_task: bool) -> bool {
+        let lifecycle = Lifecycle::new();
+        let (go, done) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let order = {
+            let (go, done) = (go.clone(), done.clone());
+            async move {
+                go.notified().await;
+                done.store(true, Ordering::SeqCst);
+                StatusCode::NO_CONTENT.into_response()
+            }
+        };
+        let mut caller: BoxFuture<'_, Response> =
+            if in_a_task { carried_out(&lifecycle, order).boxed() } else { order.boxed() };
+        assert!((&mut caller).now_or_never().is_none(), "it is under way");
+        drop(caller);
+        go.notify_one();
+        lifecycle.stop(std::time::Duration::from_secs(60)).await;
+        done.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn an_order_outlives_its_caller() {
+        assert!(is_carried_out(true).await);
+        assert!(!is_carried_out(false).await, "control");
     }
 
     #[test]
@@ -333,6 +309,10 @@ mod tests {
         assert_eq!(shown_path("/stream/abc.def/file"), "/stream/…/file");
         assert_eq!(shown_path("/stream/abc"), "/stream/…");
         assert_eq!(shown_path("/invite/abc"), "/invite/…");
+        assert_eq!(shown_path("//stream/abc/file"), "//stream/…/file");
+        assert_eq!(shown_path("/stream//abc/file"), "/stream/…/file");
+        assert_eq!(shown_path("/x/../invite/abc"), "/x/../invite/…");
+        assert_eq!(shown_path(&format!("/stream/abc/{}", "x".repeat(500))).chars().count(), 200);
         assert_eq!(shown_path("/api/v1/me"), "/api/v1/me");
     }
 }

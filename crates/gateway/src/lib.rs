@@ -16,14 +16,16 @@ mod chip;
 mod cookies;
 pub mod edge;
 mod heads;
+pub mod hosts;
 mod input;
 pub mod listen;
-mod metrics;
+pub mod metrics;
 pub mod openapi;
 pub mod policy;
 pub mod problem;
 pub mod rooms;
 pub mod routes;
+mod sign;
 pub mod stream;
 pub mod streams;
 pub mod subtitles;
@@ -34,7 +36,7 @@ mod watch;
 pub mod watched;
 
 pub use calibration::Calibration;
-pub use edge::HostNames;
+pub use hosts::HostNames;
 pub use listen::ListenLimits;
 pub use openapi::document;
 pub use rooms::{LogeRoom, OpenRange};
@@ -43,13 +45,21 @@ pub use streams::Streams;
 use accounts::{Accounts, Peer, Principal};
 use axum::{Router, middleware};
 use base::{Bus, Clock, Lifecycle};
+use bytes::Bytes;
 use chip::ChipFailures;
-use domain::{Code, Tenant};
+use domain::{Code, Tenant, hosts::HostName};
 use library::Libraries;
 use problem::Problem;
 use renditions::{Renditions, SegmentCache};
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use sign::SignCache;
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 use store::{AuditEntry, Store};
+use streams::NewPlay;
 use vitals::Vitals;
 
 /// Everything the calls need; made once.
@@ -67,11 +77,15 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     pub lifecycle: Lifecycle,
     pub names: HostNames,
+    names_turn: tokio::sync::Mutex<()>,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Lets a scraper read `/metrics` without a session.
     pub scrape_token: Option<String>,
     /// Where `base::telemetry` writes its lines.
     pub log_file: Option<PathBuf>,
-    pub document: String,
+    pub document: Bytes,
+    sign: SignCache,
     pub turns: subtitles::Turns,
     pub index_turns: subtitles::Turns,
     pub calibration: Calibration,
@@ -98,6 +112,33 @@ impl House {
         }
     }
 
+    /// Ends plays for the owner, for good: their addresses do not work after a restart either. Gives
+    /// how many there were.
+    async fn stop_plays(&self, which: impl Fn(&NewPlay) -> bool) -> Result<usize, Problem> {
+        let gone = self.streams.stop_where(Code::StoppedByOwner, which);
+        let now = self.clock.now();
+        self.store.end_plays(&gone, now, now.plus_ms(accounts::TICKET_MAX_MS)).await?;
+        Ok(gone.len())
+    }
+
+    /// Where people in the same network reach this house. `local`: where somebody did.
+    fn reach(&self, local: Option<IpAddr>) -> String {
+        let local = local.filter(|ip| !ip.is_loopback());
+        let address = local.or_else(|| self.lan_addresses().first().copied().map(IpAddr::V4));
+        let host = address.map_or_else(|| "localhost".into(), |ip| HostName::Address(ip).to_string());
+        format!("http://{host}:{}", self.names.port())
+    }
+
+    /// Addresses of this machine in its network under which this house listens.
+    fn lan_addresses(&self) -> Vec<Ipv4Addr> {
+        match self.address.ip().to_canonical() {
+            IpAddr::V4(one) if one.is_loopback() => vec![],
+            IpAddr::V4(one) if !one.is_unspecified() => vec![one],
+            IpAddr::V6(one) if !one.is_unspecified() => vec![],
+            _ => vitals::lan_addresses(),
+        }
+    }
+
     /// Folders of libraries changed: loges that stand may need other mounts. Returns at once.
     fn mounts_changed(&self) {
         for loge in self.loges.list() {
@@ -113,8 +154,11 @@ pub struct GatewayConfig {
     /// Bound already, so that a taken port is noticed before anything else starts.
     pub listener: std::net::TcpListener,
     pub limits: ListenLimits,
-    /// Names besides `localhost` and the machine's own under which pages may call this house.
+    /// Names under which pages may call this house, besides those that only a private network
+    /// knows and those that the owner allows in the settings.
     pub names: Vec<String>,
+    /// What the owner allowed in the settings.
+    pub allowed_names: Vec<String>,
     /// Addresses besides the one a connection arrives at: port forwarding, a reverse proxy.
     pub addresses: Vec<std::net::IpAddr>,
     pub store: Store,
@@ -163,7 +207,10 @@ impl Gateway {
     /// # Errors
     /// When the socket cannot be used.
     pub fn start(config: GatewayConfig, lifecycle: &Lifecycle) -> io::Result<GatewayHandle> {
-        metrics::install();
+        if let Some(handle) = metrics::install() {
+            let soft = lifecycle.soft().clone();
+            lifecycle.spawn("metrics upkeep", metrics::upkeep(handle.clone(), async move { soft.cancelled().await }));
+        }
         config.listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(config.listener)?;
         let address = listener.local_addr()?;
@@ -192,9 +239,12 @@ impl Gateway {
             clock: config.clock,
             lifecycle: lifecycle.clone(),
             names: HostNames::new(address.port(), config.names, config.addresses),
+            names_turn: tokio::sync::Mutex::default(),
+            address,
             scrape_token: config.scrape_token,
             log_file: config.log_file,
-            document: openapi::to_json(&document),
+            document: openapi::to_json(&document).into(),
+            sign: SignCache::default(),
             turns: subtitles::Turns::default(),
             index_turns: subtitles::Turns::default(),
             calibration: calibration.clone(),
@@ -203,8 +253,11 @@ impl Gateway {
             render_nodes: config.render_nodes,
             settings_turn: tokio::sync::Mutex::default(),
         });
+        house.names.set_allowed(config.allowed_names);
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));
+        let (streams, bus, soft) = (house.streams.clone(), house.bus.clone(), lifecycle.soft().clone());
+        lifecycle.spawn("streams told", watch::streams(streams, bus, soft));
         let app = assemble(router, house);
         lifecycle.spawn("listener", listen::serve(listener, app, config.limits, lifecycle.clone()));
         Ok(GatewayHandle { address, streams: config.streams, calibration })

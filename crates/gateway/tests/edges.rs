@@ -5,22 +5,19 @@ mod common;
 
 use common::{Client, house::TestHouse};
 use loge_gateway::{policy::Policy, routes::Entry};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Reviewed: everything that answers without a session. Adding a line here is a decision.
-const OPEN: [(&str, &str); 13] = [
+const OPEN: [(&str, &str); 10] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/api/v1/server"),
-    ("GET", "/api/openapi.json"),
-    ("GET", "/api/docs"),
-    ("GET", "/api/docs/"),
-    ("GET", "/api/docs/{file}"),
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/ticket"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
+    ("POST", "/api/v1/auth/invite"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/setup"),
 ];
@@ -103,6 +100,25 @@ async fn no_route_answers_a_stranger() {
 }
 
 #[tokio::test]
+async fn a_stranger_learns_the_name_and_no_version() {
+    let house = TestHouse::start().await;
+    let server = async |headers: &str| {
+        let answer = house.call("GET", "/api/v1/server", headers, None).await;
+        serde_json::from_slice::<Value>(&answer.body).unwrap()
+    };
+    assert_eq!(server("").await, json!({ "name": "Loge", "setup_required": true }));
+    let owner = house.owner().await;
+    let body = json!({ "code": "x", "username": "eve", "password": common::house::PASSWORD });
+    let setup = house.call("POST", "/api/v1/setup", "", Some(body)).await;
+    assert_eq!((setup.status, is_problem(&setup)["code"].as_str()), (404, Some("not_found")), "like any other address");
+    assert_eq!(server("").await, json!({ "name": "Loge", "setup_required": false }), "told at once");
+    let name = json!({ "server_name": "Palace" });
+    assert_eq!(house.json("PATCH", "/api/v1/admin/settings", &owner, Some(name)).await.0, 200);
+    assert_eq!(server("authorization: Bearer x\r\n").await, json!({ "name": "Palace", "setup_required": false }));
+    assert_eq!(server(&owner.auth()).await["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
 async fn shapes_of_an_address_do_not_open_it() {
     let house = TestHouse::start().await;
     let host = house.address;
@@ -167,6 +183,11 @@ async fn only_our_names_are_answered() {
         format!("localhost:{port}"),
         format!("films.home:{port}"),
         format!("FILMS.home:{port}"),
+        format!("localhost.:{port}"),
+        "films.home".into(),
+        "nas.lan:80".into(),
+        "nas.fritz.box".into(),
+        "nas.home.arpa".into(),
     ] {
         assert_eq!(ask(format!("host: {host}\r\n")).await, 200, "{host}");
     }
@@ -174,7 +195,6 @@ async fn only_our_names_are_answered() {
         format!("evil.example:{port}"),
         "evil.example".into(),
         format!("localhost.evil.example:{port}"),
-        format!("localhost.:{port}"),
         "localhost".into(),
         "localhost:1".into(),
         format!("10.0.0.1:{port}"),
@@ -190,6 +210,47 @@ async fn only_our_names_are_answered() {
     let mut client = house.client().await;
     client.send(format!("GET http://evil.example/healthz HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n")).await;
     assert_eq!(client.answer(false).await.unwrap().status, 400, "two names in one request");
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_told_how_to_be_known() {
+    let house = TestHouse::start().await;
+    let owner = house.owner().await;
+    let ask = async |host: &str, accept: &str| {
+        let mut client = house.client().await;
+        client.send(format!("GET / HTTP/1.1\r\nhost: {host}\r\naccept: {accept}\r\n\r\n")).await;
+        client.answer(false).await.unwrap()
+    };
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = ask("Films.Example.org.", browser).await;
+    assert_eq!((page.status, page.header("content-type")), (421, Some("text/html; charset=utf-8")));
+    let text = page.text();
+    assert!(text.contains("<strong>films.example.org</strong>") && text.contains("Settings, Names"), "{text}");
+    let problem = ask("films.example.org", "*/*").await;
+    assert_eq!((problem.status, is_problem(&problem)["code"].as_str()), (421, Some("unknown_host")));
+    assert!(problem.text().contains("films.example.org"));
+    for strange in ["<script>x</script>", "a\"b", "films.example.org&lt;"] {
+        let page = ask(strange, browser).await;
+        assert!(page.status == 400 || page.status == 421 && !page.text().contains(strange), "{strange}");
+    }
+
+    let names = async |allowed: Value| {
+        house.json("PUT", "/api/v1/admin/names", &owner, Some(json!({ "allowed": allowed }))).await
+    };
+    assert_eq!(names(json!(["http://"])).await.0, 400);
+    assert_eq!(names(json!(["films.example.org:x"])).await.0, 400);
+    let (status, told) = names(json!(["https://Films.example.org/library", "203.0.113.7"])).await;
+    assert_eq!((status, &told["allowed"]), (200, &json!(["203.0.113.7", "films.example.org"])));
+    assert_eq!(told["configured"], json!(["films.home"]));
+    assert_eq!(ask("films.example.org", browser).await.status, 200, "at once");
+    assert_eq!(ask("203.0.113.7:8443", browser).await.status, 200);
+    let house = house.restart().await;
+    assert_eq!(house.json("GET", "/api/v1/admin/names", &owner, None).await.1["allowed"], told["allowed"], "kept");
+    let empty = json!({ "allowed": [] });
+    assert_eq!(house.json("PUT", "/api/v1/admin/names", &owner, Some(empty)).await.0, 200);
+    let mut client = house.client().await;
+    client.send("GET / HTTP/1.1\r\nhost: films.example.org\r\n\r\n").await;
+    assert_eq!(client.answer(false).await.unwrap().status, 421, "taken back");
 }
 
 #[tokio::test]
@@ -351,12 +412,18 @@ async fn every_answer_carries_its_headers() {
     let page = house.call("GET", "/library/films", "", None).await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(house.call("POST", "/library/films", "", None).await.status, 405);
-    let document = house.call("GET", "/api/openapi.json", "", None).await;
+    let owner = house.owner().await;
+    let document = house.call("GET", "/api/openapi.json", &owner.auth(), None).await;
     assert_eq!(document.text(), loge_gateway::document());
     // What the pages were made for.
     let snapshot = include_str!("../../../ui/src/api/openapi.json");
     assert!(snapshot.trim() == loge_gateway::document().trim(), "the API changed: run `npm run api`");
-    assert!(house.call("GET", "/api/docs/", "", None).await.text().contains("swagger-ui"));
-    assert!(house.call("GET", "/api/docs/swagger-initializer.js", "", None).await.text().contains("/api/openapi.json"));
-    assert_eq!(house.call("GET", "/api/docs/..%2f..%2fetc", "", None).await.status, 404);
+    // A page that is opened sends no header, only the cookie for looking.
+    let cookie = owner.cookie("loge_view");
+    let docs = async |path: &str| house.call("GET", path, &cookie, None).await;
+    assert!(docs("/api/docs/").await.text().contains("swagger-ui"));
+    assert!(docs("/api/docs/swagger-initializer.js").await.text().contains("/api/openapi.json"));
+    assert_eq!(docs("/api/openapi.json").await.status, 200);
+    assert_eq!(docs("/api/docs/..%2f..%2fetc").await.status, 404);
+    assert_eq!(docs("/api/v1/me").await.status, 401, "it opens nothing else");
 }

@@ -4,7 +4,7 @@
 use crate::{
     House, cookies,
     input::Input,
-    policy::{self, Caller, FromDevice, Policy, bearer},
+    policy::{self, Authenticated, Caller, FromDevice, Policy, bearer},
     problem::{Answer, Faults, Problem},
     routes::Routes,
     view::{Login, UserBrief},
@@ -30,6 +30,7 @@ pub fn routes(r: Routes) -> Routes {
         .add(Policy::Anonymous, routes!(ticket))
         .add(Policy::Anonymous, routes!(refresh))
         .add(Policy::Anonymous, routes!(logout))
+        .add(Policy::Anonymous, routes!(invite))
         .add(Policy::Anonymous, routes!(register))
         .add(Policy::Anonymous, routes!(setup))
 }
@@ -44,6 +45,7 @@ pub fn signed_in(house: &House, signed: SignedIn, status: StatusCode) -> Respons
         user: UserBrief::from(&signed.user),
     };
     let mut response = (status, Json(body)).into_response();
+    response.extensions_mut().insert(Authenticated);
     for cookie in cookies {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -172,6 +174,24 @@ fn over(code: Code) -> bool {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub struct InviteForm {
+    invite: String,
+}
+
+/// Whether an invitation can still be used. Uses nothing up.
+#[utoipa::path(post, path = "/api/v1/auth/invite", tag = "auth", request_body = InviteForm,
+    responses((status = 204)))]
+async fn invite(
+    State(house): State<Arc<House>>,
+    Caller(peer): Caller,
+    Input(form): Input<InviteForm>,
+) -> Answer<StatusCode> {
+    house.accounts.check_invite(&form.invite, peer).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterForm {
     invite: String,
     username: String,
@@ -215,6 +235,10 @@ async fn setup(
     headers: HeaderMap,
     Input(form): Input<SetupForm>,
 ) -> Answer<Response> {
+    // After the first time this is an address like any that does not exist.
+    if house.accounts.setup_code().is_none() {
+        return Err(Problem::missing());
+    }
     let device = device(form.device, &headers, secret);
     let mut faults = Faults::default();
     let told = form.server_name.as_deref();
@@ -224,6 +248,11 @@ async fn setup(
     }
     faults.done()?;
     let (name, password) = (name.as_deref(), &form.password);
-    let signed = house.accounts.claim(&form.code, &form.username, password, name, device, peer).await?;
+    let claimed = house.accounts.claim(&form.code, &form.username, password, name, device, peer).await;
+    let signed = claimed.map_err(|failure| match failure.code {
+        // Another browser was faster.
+        Code::AlreadySetUp => Problem::missing(),
+        _ => failure.into(),
+    })?;
     Ok(signed_in(&house, signed, StatusCode::CREATED))
 }

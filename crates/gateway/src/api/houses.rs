@@ -1,15 +1,17 @@
-//! What anyone on the LAN may know: that the house lives, whether it is ready, and its API.
+//! What anyone on the LAN may know: that the house lives and whether it is ready; and its API, for
+//! those who are signed in.
 
 use crate::{
     House, metrics,
-    policy::Policy,
+    policy::{Policy, bearer},
     problem::{Answer, Problem},
     routes::Routes,
+    sign::Sign,
 };
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use domain::Code;
@@ -23,10 +25,10 @@ pub fn routes(r: Routes) -> Routes {
         .add(Policy::Anonymous, routes!(readyz))
         .add(Policy::Scrape, routes!(scrape))
         .add(Policy::Anonymous, routes!(server))
-        .add(Policy::Anonymous, routes!(openapi))
-        .add(Policy::Anonymous, routes!(docs))
-        .add(Policy::Anonymous, routes!(docs_index))
-        .add(Policy::Anonymous, routes!(docs_file))
+        .add(Policy::Image, routes!(openapi))
+        .add(Policy::Image, routes!(docs))
+        .add(Policy::Image, routes!(docs_index))
+        .add(Policy::Image, routes!(docs_file))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -71,17 +73,22 @@ async fn scrape(State(house): State<Arc<House>>) -> Response {
 #[derive(Serialize, ToSchema)]
 struct ServerInfo {
     name: String,
-    version: &'static str,
+    /// Only for people who are signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
     /// No owner yet: the first-run pages are shown.
     setup_required: bool,
 }
 
 /// Which house this is.
 #[utoipa::path(get, path = "/api/v1/server", tag = "house", responses((status = 200, body = ServerInfo)))]
-async fn server(State(house): State<Arc<House>>) -> Answer<Json<ServerInfo>> {
-    let settings = house.store.settings().await?;
-    let setup_required = !house.store.has_admin().await?;
-    Ok(Json(ServerInfo { name: settings.server_name, version: env!("CARGO_PKG_VERSION"), setup_required }))
+async fn server(State(house): State<Arc<House>>, headers: HeaderMap) -> Answer<Json<ServerInfo>> {
+    let Sign { name, setup_required } = house.sign.read(&house.store).await?;
+    let is_known = match bearer(&headers) {
+        Some(token) => house.accounts.authenticate(token).await.is_ok(),
+        None => false,
+    };
+    Ok(Json(ServerInfo { name, version: is_known.then_some(env!("CARGO_PKG_VERSION")), setup_required }))
 }
 
 /// This document.
