@@ -13,6 +13,7 @@ import type {
   Library,
   Limits,
   LogLine,
+  Names,
   NewInvite,
   NightShift,
   Rendition,
@@ -90,5 +91,7 @@ export const calls = {
   audit: () => list<AuditEntry>("/admin/audit"),
   log: async (level: string) => (await api.get<{ lines: LogLine[] }>(`/admin/logs?tail=200${level ? `&level=${level}` : ""}`)).lines,
   settings: () => api.get<Settings>("/admin/settings"),
+  names: () => api.get<Names>("/admin/names"),
+  setNames: (allowed: string[]) => api.put<Names>("/admin/names", { allowed }),
   changeSettings: (change: Partial<Settings>) => api.patch<Settings>("/admin/settings", change),
 };

@@ -29,6 +29,7 @@ function holds<_ extends true>() {
 holds<Same<Page.ServerInfo, Wire.ServerInfo>>();
 holds<Same<Page.Login, Wire.Login>>();
 holds<Same<Page.Me, Wire.Me>>();
+holds<Same<Page.Names, Wire.Names>>();
 holds<Same<Page.Preferences, Wire.PreferencesView>>();
 holds<Same<Page.OwnSession, Wire.OwnSession>>();
 holds<Same<Page.Library, Wire.Library>>();

@@ -277,12 +277,18 @@ export interface ImportForm {
 export interface Imported {
   id: string;
 }
+export interface InviteForm {
+  invite: string;
+}
 export interface InviteMade {
   expires_at: string;
   id: string;
   /** Shown once. */
   token: string;
+  /** The first of `urls`; where there is none, the address of the owner's own page. */
   url: string;
+  /** The invitation at each address where others in the network reach this house, the best first. Empty where it listens on its own machine alone: nobody else can open it then. */
+  urls: string[];
 }
 export interface InviteView {
   created_at: string;
@@ -515,6 +521,18 @@ export interface Memory {
 }
 export interface MessageForm {
   text: string;
+}
+export interface Names {
+  /** Where others in the network reach this house, the best first. Empty where it listens on its own machine alone. */
+  addresses: string[];
+  /** Public names and addresses that the owner allows. Names that only a private network knows (`nas.lan`, `nas.local`, `nas.fritz.box`) work without being here. */
+  allowed: string[];
+  /** Those of `loge.toml`, which only the file can change. */
+  configured: string[];
+}
+export interface NamesForm {
+  /** Addresses of pages are understood too: `https://films.example.org/` is `films.example.org`. */
+  allowed: string[];
 }
 export interface Network {
   link_bps?: number | null;
@@ -773,7 +791,8 @@ export interface ServerInfo {
   name: string;
   /** No owner yet: the first-run pages are shown. */
   setup_required: boolean;
-  version: string;
+  /** Only for people who are signed in. */
+  version?: string | null;
 }
 export interface ServerUse {
   /** Of one core. */

@@ -16,7 +16,8 @@ export interface Page<T> {
 
 export interface ServerInfo {
   name: string;
-  version: string;
+  /** Only for people who are signed in. */
+  version?: string;
   setup_required: boolean;
 }
 export interface User {
@@ -230,6 +231,8 @@ export interface NewInvite {
   id: string;
   token: string;
   url: string;
+  /** At each address where others reach this Loge, the best first. */
+  urls: string[];
   expires_at: string;
 }
 export interface Session {
@@ -503,4 +506,11 @@ export interface Settings {
   cache_each_bytes: number;
   cache_total_bytes: number;
   hardware_encoding: boolean;
+}
+
+/** Under which names and addresses this Loge is reached. */
+export interface Names {
+  allowed: string[];
+  configured: string[];
+  addresses: string[];
 }

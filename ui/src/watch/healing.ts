@@ -13,12 +13,36 @@ export function backoff(attempt: number): number {
   return Math.min(LONGEST_MS, 500 * 2 ** Math.min(attempt, 6));
 }
 
+/** Ends that come from outside: nothing begins again by itself. Null for every other code. */
+export function stopOf(code: string, sentence: string): Extract<Verdict, { kind: "refuse" }> | null {
+  switch (code) {
+    case "stopped_by_owner":
+      return { kind: "refuse", title: "The owner has stopped this film.", text: "Where you were is kept.", action: "again" };
+    case "no_longer_shared":
+      return {
+        kind: "refuse",
+        title: "This library is no longer shared with you.",
+        text: "Where you were is kept. The owner can share it again.",
+        action: "back",
+      };
+    case "account_disabled":
+      return { kind: "refuse", title: "This is not open to you", text: sentence, action: "back" };
+    case "sign_in_required":
+    case "session_ended":
+      return { kind: "refuse", title: "Your sign-in has ended", text: sentence, action: "again" };
+    default:
+      return null;
+  }
+}
+
 export function judge(failure: Failure, attempt: number, sentence: string): Verdict {
   if (failure.kind === "aborted") return { kind: "wait", ms: 0, say: "" };
   if (failure.kind === "unreachable" || failure.kind === "garbled") {
     return { kind: "wait", ms: backoff(attempt), say: "Loge does not answer. The film goes on by itself when it does." };
   }
   const ms = failure.retryAfterMs === null ? backoff(attempt) : Math.max(250, Math.min(failure.retryAfterMs, LONGEST_MS));
+  const stop = stopOf(failure.code, sentence);
+  if (stop) return stop;
   switch (failure.code) {
     case "needs_preparing":
       return { kind: "refuse", title: "This film needs preparing", text: sentence, action: "prepare" };
@@ -32,12 +56,11 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
       return { kind: "refuse", title: "The film is not there at the moment", text: sentence, action: "again" };
     case "not_found":
       return { kind: "refuse", title: "There is no such film", text: "It may have been removed, or it is not for you to see.", action: "back" };
-    case "account_disabled":
     case "forbidden":
       return { kind: "refuse", title: "This is not open to you", text: sentence, action: "back" };
-    case "sign_in_required":
-    case "session_ended":
-      return { kind: "refuse", title: "Your sign-in has ended", text: sentence, action: "again" };
+    // Of this stream alone: another one of the same film begins at the same place.
+    case "ticket_expired":
+      return { kind: "wait", ms: backoff(attempt), say: "The picture stopped. Going on at the same place…" };
     case "too_many_streams":
       return { kind: "refuse", title: "Enough films at once", text: sentence, action: "again" };
     case "house_full":

@@ -4,7 +4,7 @@ import { failureOf, sayFailure } from "../api/errors";
 import type { Play } from "../api/types";
 import { Attempts, type Next, type Trouble } from "./attempts";
 import { capabilities } from "./capabilities";
-import { judge, StallWatch } from "./healing";
+import { judge, StallWatch, stopOf } from "./healing";
 import { lowerOf, Narrow, sayNarrow } from "./narrow";
 import { ProgressReporter } from "./progress";
 import { changeTo, rememberedQuality, rememberQuality, slower } from "./quality";
@@ -160,7 +160,7 @@ export class Playback {
     const hidden = () => {
       if (document.visibilityState === "hidden" && !video.ended && !this.#opening && this.#play) this.reporter.report("time", this.#position);
     };
-    const back = () => this.#opening && this.again();
+    const back = () => this.#opening && this.#heal(0, "");
     window.addEventListener("pagehide", leaving);
     document.addEventListener("visibilitychange", hidden);
     window.addEventListener("online", back);
@@ -180,8 +180,17 @@ export class Playback {
     };
   }
 
+  /** The play was ended from outside. What has no word of its own is asked for again, and the answer says the rest. */
+  stopped(code: string, sentence: string) {
+    const stop = stopOf(code, sentence);
+    if (stop) this.refuse(stop);
+    else this.#heal(0, "The picture stopped. Going on at the same place…");
+  }
+
   /** The one button of every refusal: once more, at the same place. */
   again = () => {
+    // A press begins anew; a player that heals itself says which play it goes on with, and may not where that was stopped.
+    this.#play = null;
     this.#attempt = 0;
     this.#attempts.forget();
     this.#refusal = null;

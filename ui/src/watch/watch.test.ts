@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseProblem } from "../api/errors";
 import { measure, takesOpenGroups } from "./capabilities";
 import { TAP_MS, Taps } from "./gestures";
-import { backoff, judge, StallWatch } from "./healing";
+import { backoff, judge, StallWatch, stopOf } from "./healing";
 import { introEnd } from "./intro";
 import { nextSpeed, orderOf } from "./keys";
 import { lowerOf, Narrow, sayNarrow } from "./narrow";
@@ -102,6 +102,19 @@ describe("healing", () => {
   );
   it.each(["loge_starting", "loge_failed", "loge_broke", "house_full", "shutting_down", "not_ready", "engine_away", "storage_failed"])("%s passes", (code) => {
     expect(judge(refused(503, code), 0, "Because.").kind).toBe("wait");
+  });
+  it("begins nothing again that was ended from outside", () => {
+    expect(judge(refused(410, "stopped_by_owner"), 0, "")).toEqual({
+      kind: "refuse",
+      title: "The owner has stopped this film.",
+      text: "Where you were is kept.",
+      action: "again",
+    });
+    // Trying again would not help.
+    expect(stopOf("no_longer_shared", "")).toMatchObject({ title: "This library is no longer shared with you.", action: "back" });
+    // Of this stream alone.
+    expect(stopOf("ticket_expired", "")).toBeNull();
+    expect(judge(refused(410, "ticket_expired"), 0, "").kind).toBe("wait");
   });
   it("waits as long as the house says, within reason", () => {
     expect(judge(refused(503, "loge_starting", 700), 5, "")).toMatchObject({ ms: 700 });
