@@ -10,6 +10,7 @@
 
 mod admission;
 pub mod api;
+mod brake;
 mod broken;
 pub mod calibration;
 mod chip;
@@ -45,6 +46,7 @@ pub use streams::Streams;
 use accounts::{Accounts, Peer, Principal};
 use axum::{Router, middleware};
 use base::{Bus, Clock, Lifecycle};
+use brake::PlayBrake;
 use bytes::Bytes;
 use chip::ChipFailures;
 use domain::{Code, Tenant, hosts::HostName};
@@ -86,6 +88,7 @@ pub struct House {
     pub log_file: Option<PathBuf>,
     pub document: Bytes,
     sign: SignCache,
+    play_brake: PlayBrake,
     pub turns: subtitles::Turns,
     pub index_turns: subtitles::Turns,
     pub calibration: Calibration,
@@ -245,6 +248,7 @@ impl Gateway {
             log_file: config.log_file,
             document: openapi::to_json(&document).into(),
             sign: SignCache::default(),
+            play_brake: PlayBrake::default(),
             turns: subtitles::Turns::default(),
             index_turns: subtitles::Turns::default(),
             calibration: calibration.clone(),

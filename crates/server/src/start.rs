@@ -160,7 +160,7 @@ impl Server {
         let open = Lifecycle::new();
         let gateway_config = GatewayConfig {
             listener,
-            limits: gateway::ListenLimits::default(),
+            limits: gateway::ListenLimits::for_descriptors(descriptors()),
             names: config.names.clone(),
             allowed_names: store.allowed_names().await?,
             addresses: vitals::lan_addresses().into_iter().map(Into::into).collect(),
@@ -231,4 +231,9 @@ async fn keep_image(loges: &Loges, pinned: Option<&PinnedImage>) {
         Ok(()) => info!("containers are made of {}, as chosen", pinned.id),
         Err(e) => tracing::warn!("the chosen worker image cannot be used, the server's own one is: {e}"),
     }
+}
+
+/// How many descriptors this process may have.
+fn descriptors() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }

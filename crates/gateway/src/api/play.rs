@@ -133,6 +133,7 @@ async fn play(
     Id(id): Id<TitleId>,
     MaybeInput(form): MaybeInput<PlayForm>,
 ) -> Answer<Json<PlayStarted>> {
+    house.play_brake.press(&who.user)?;
     let (row, files) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
     let capabilities = capabilities(form.capabilities.unwrap_or_default())?;
     let quality = form.quality.as_deref().map(|text| {
