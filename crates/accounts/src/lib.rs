@@ -8,6 +8,7 @@
 //! Never here: cookies and headers, SQL, rights to libraries.
 
 mod accounts;
+mod argon;
 mod device;
 mod keys;
 mod passwords;

@@ -2,8 +2,9 @@
 //! at once, with a short queue. Each running hash takes its memory (19 MiB), so the queue is what
 //! keeps a flood of sign-ins from eating the machine.
 
+use crate::argon::Memory;
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
+    Params,
     password_hash::{self, phc::PasswordHash},
 };
 use base::Clock;
@@ -51,6 +52,7 @@ pub(crate) struct Passwords {
     cost: HashCost,
     turns: Arc<Semaphore>,
     in_line: Arc<AtomicUsize>,
+    memory: Arc<Memory>,
     /// Checked when there is no such person, so that both answers take the same time.
     nobody: Arc<str>,
     /// A test holds answers back here; see [`Passwords::hold_answers`].
@@ -64,11 +66,14 @@ impl Passwords {
         let mut password = [0; 32];
         clock.random(&mut salt);
         clock.random(&mut password);
-        let nobody = hasher(cost)?.hash_password_with_salt(&password, &salt)?.to_string();
+        let memory = Arc::new(Memory::default());
+        let nobody = memory.hash(cost, &password, &salt)?;
+        memory.give_back();
         Ok(Self {
             cost,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             in_line: Arc::default(),
+            memory,
             nobody: nobody.into(),
             held: Arc::default(),
             answered: Arc::default(),
@@ -79,9 +84,7 @@ impl Passwords {
         let mut salt = [0; 16];
         clock.random(&mut salt);
         let (cost, password) = (self.cost, password.to_owned());
-        let hashed = self
-            .in_turn(move || Ok(hasher(cost)?.hash_password_with_salt(password.as_bytes(), &salt)?.to_string()))
-            .await?;
+        let hashed = self.in_turn(move |memory| memory.hash(cost, password.as_bytes(), &salt)).await?;
         hashed.map_err(|e: password_hash::Error| {
             error!("hashing a password failed: {e}");
             Failure::of(Code::Internal)
@@ -98,11 +101,8 @@ impl Passwords {
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
         let (cost, password) = (self.cost, password.to_owned());
         let verdict = self
-            .in_turn(move || {
-                let right = match (PasswordHash::new(&hash), hasher(cost)) {
-                    (Ok(parsed), Ok(argon)) => argon.verify_password(password.as_bytes(), &parsed).is_ok(),
-                    _ => false,
-                };
+            .in_turn(move |memory| {
+                let right = memory.is_right(password.as_bytes(), &hash);
                 match right && known {
                     false => Verdict::Wrong,
                     true if is_older(&hash, cost) => Verdict::RightButOld,
@@ -121,13 +121,19 @@ impl Passwords {
         (self.held.clone().write_owned().await, self.answered.clone())
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce(&Memory) -> T + Send + 'static) -> Result<T, Failure> {
         let _place = Place::take(&self.in_line)?;
         let turn = self.turns.clone().acquire_owned().await.map_err(|_| Failure::of(Code::ShuttingDown))?;
+        let (memory, in_line) = (self.memory.clone(), self.in_line.clone());
         let done = tokio::task::spawn_blocking(move || {
             // Held by the work itself: a caller that goes away does not free the memory it uses.
             let _turn = turn;
-            work()
+            let done = work(&memory);
+            // Whoever waits in line takes the buffer over; the last one leaves none behind.
+            if in_line.load(Ordering::SeqCst) <= AT_ONCE {
+                memory.give_back();
+            }
+            done
         });
         done.await.map_err(|e| {
             error!("hashing a password broke off: {e}");
@@ -153,11 +159,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-fn hasher(cost: HashCost) -> Result<Argon2<'static>, password_hash::Error> {
-    let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| password_hash::Error::ParamsInvalid)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 fn is_older(hash: &str, cost: HashCost) -> bool {
