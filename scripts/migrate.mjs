@@ -1,6 +1,7 @@
 // `npm run migration:run [-- --data-dir DIR]`: brings the database to this version's schema,
 // with the server's own verb. Starting the server does the same; this is for those who want
 // to see it done first.
+import "./lib/dotenv.mjs";
 import { buildServer } from "./lib/cargo.mjs";
 import { foreground } from "./lib/child.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";

@@ -3,6 +3,7 @@
 //
 //   npm start -- [--headless] [--data-dir DIR] [--listen ADDR:PORT] [--runtime auto|docker|process]
 //   npm run start:dev        the same with quick builds, and the UI rebuilt on every change
+import "./lib/dotenv.mjs";
 import { spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 fn main() -> ExitCode {
+    base::process::harden();
     nvidia::work_around_black_window();
     let options = loge_desktop::Options::parse();
     if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {

@@ -1,9 +1,10 @@
 //! Where things lie on the owner's disk. One data folder holds everything that must survive;
 //! one run folder holds sockets and is empty after a clean stop.
 
+use rustix::process::geteuid;
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -20,25 +21,40 @@ pub enum DirsError {
     Create { path: PathBuf, source: io::Error },
     #[error("cannot write below {path}: {source}")]
     NotWritable { path: PathBuf, source: io::Error },
+    /// Whoever owns a folder decides what is in it.
+    #[error("{path} belongs to another user (number {owner})")]
+    Foreign { path: PathBuf, owner: u32 },
+}
+
+/// Makes the data folder (mode 0700) where there is none, and answers its real path. One that is
+/// there keeps its mode: it may hold more than the house.
+///
+/// # Errors
+/// When it cannot be made, or belongs to another user.
+pub fn data_folder(path: &Path) -> Result<PathBuf, DirsError> {
+    own_folder(path)?;
+    fs::canonicalize(path).map_err(|source| DirsError::Create { path: path.into(), source })
 }
 
 impl Dirs {
-    /// Opens or makes the data folder (mode 0700) and a fresh run folder, and proves that
-    /// writing works, so that a read-only disk is found at start and not at the first login.
+    /// Opens or makes the data folder and a fresh run folder, and proves that writing works, so
+    /// that a read-only disk is found at start and not at the first login.
     ///
     /// # Errors
-    /// When either folder cannot be made or written.
+    /// When either folder cannot be made or written, or belongs to another user.
     pub fn open(data: &Path) -> Result<Self, DirsError> {
-        make(data)?;
-        let data = fs::canonicalize(data).map_err(|source| DirsError::Create { path: data.into(), source })?;
-        let probe = data.join(".write-test");
-        fs::write(&probe, b"loge").map_err(|source| DirsError::NotWritable { path: data.clone(), source })?;
-        let _ = fs::remove_file(&probe);
-        let dirs = Self { run: run_dir(&data), data };
+        let data = data_folder(data)?;
+        try_out(&data)?;
+        let dirs = Self { run: run_dir(&data)?, data };
         for path in [dirs.run.clone(), dirs.logs(), dirs.posters(), dirs.looks(), dirs.keys()] {
-            make(&path)?;
+            own_folder(&path)?;
         }
         Ok(dirs)
+    }
+
+    /// Names what is in a data folder without making anything there.
+    pub fn at(data: &Path) -> Self {
+        Self { data: data.into(), run: data.join("run") }
     }
 
     pub fn data(&self) -> &Path {
@@ -77,27 +93,79 @@ impl Dirs {
     pub fn lock_file(&self) -> PathBuf {
         self.data.join("loge.lock")
     }
+    /// Copies of the database that Loge made by itself.
+    pub fn backups(&self) -> PathBuf {
+        self.data.join("backups")
+    }
+    /// Space that is held for a day on which the disk is full.
+    pub fn reserve(&self) -> PathBuf {
+        self.data.join("reserve")
+    }
+}
+
+/// Leaves nothing behind, whatever happens.
+fn try_out(data: &Path) -> Result<(), DirsError> {
+    let probe = data.join(".write-test");
+    let written = fs::write(&probe, b"loge");
+    let _ = fs::remove_file(&probe);
+    written.map_err(|source| DirsError::NotWritable { path: data.into(), source })
 }
 
 /// `$XDG_RUNTIME_DIR` where there is one that belongs to us; it is short, private and on tmpfs.
 /// The name carries a hash of the data folder, so two installs never share sockets.
-fn run_dir(data: &Path) -> PathBuf {
+fn run_dir(data: &Path) -> Result<PathBuf, DirsError> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     data.hash(&mut hasher);
     let name = format!("loge-{:08x}", hasher.finish() as u32);
     match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(base) if base.is_absolute() && base.as_os_str().len() < 40 && base.is_dir() => base.join(name),
-        _ if data.as_os_str().len() < 60 => data.join("run"),
-        _ => std::env::temp_dir().join(name),
+        Some(base) if base.is_absolute() && base.as_os_str().len() < 40 && is_ours(&base) => Ok(base.join(name)),
+        _ if data.as_os_str().len() < 60 => Ok(data.join("run")),
+        _ => temporary(data, &std::env::temp_dir()),
     }
 }
 
-fn make(path: &Path) -> Result<(), DirsError> {
+/// A folder under a name nobody can guess and so nobody made before us. The data folder remembers
+/// the name for the next start and for the command line.
+fn temporary(data: &Path, below: &Path) -> Result<PathBuf, DirsError> {
+    let noted = data.join("run-folder");
+    let known = fs::read_to_string(&noted).map(|text| PathBuf::from(text.trim_end())).ok();
+    if let Some(path) = known.filter(|path| path.parent() == Some(below) && is_ours(path)) {
+        return Ok(path);
+    }
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|e| DirsError::Create { path: below.into(), source: io::Error::other(e.to_string()) })?;
+    let path = below.join(format!("loge-{:016x}", u64::from_le_bytes(random)));
+    let failed = |source| DirsError::Create { path: path.clone(), source };
+    // Not `recursive`: a path that is there already is an error and no folder of ours.
+    fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
+    // Where it cannot be noted, the next start makes another one.
+    let _ = fs::write(&noted, path.as_os_str().as_encoded_bytes());
+    Ok(path)
+}
+
+/// A folder, no link to one, that only its owner changes, and that is us.
+fn is_ours(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|about| about.is_dir() && about.uid() == geteuid().as_raw() && about.mode() & 0o022 == 0)
+}
+
+/// Makes a folder for us alone, or takes one of ours as it is.
+fn own_folder(path: &Path) -> Result<(), DirsError> {
     let failed = |source| DirsError::Create { path: path.into(), source };
-    match fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
-        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed),
-        Err(source) => Err(failed(source)),
+    match fs::metadata(path) {
+        Ok(about) if !about.is_dir() => Err(failed(io::ErrorKind::NotADirectory.into())),
+        Ok(about) if about.uid() != geteuid().as_raw() => {
+            Err(DirsError::Foreign { path: path.into(), owner: about.uid() })
+        }
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+            // The mask may have taken bits away that we need.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
+        }
+        Err(e) => Err(failed(e)),
     }
 }
 
@@ -105,17 +173,67 @@ fn make(path: &Path) -> Result<(), DirsError> {
 mod tests {
     use super::*;
 
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
     #[test]
     fn a_folder_that_is_a_file_is_refused_by_name() {
-        let dir = std::env::temp_dir().join(format!("loge-dirs-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("file");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
         fs::write(&file, b"x").unwrap();
         let error = Dirs::open(&file).unwrap_err().to_string();
         assert!(error.contains("file"), "{error}");
-        let dirs = Dirs::open(&dir.join("data")).unwrap();
-        assert_eq!(fs::metadata(dirs.data()).unwrap().permissions().mode() & 0o777, 0o700);
+        let dirs = Dirs::open(&dir.path().join("data")).unwrap();
+        assert_eq!(mode(dirs.data()), 0o700);
+        assert!(!dirs.data().join(".write-test").exists());
         fs::remove_dir_all(dirs.run()).unwrap();
-        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// `loge-server --data-dir /srv` must not lock everybody out of `/srv`.
+    #[test]
+    fn a_folder_that_was_there_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = dir.path().join("srv");
+        fs::create_dir(&shared).unwrap();
+        fs::write(shared.join("theirs"), b"x").unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+        let dirs = Dirs::open(&shared).unwrap();
+        assert_eq!(mode(&shared), 0o755);
+        assert_eq!(mode(&dirs.keys()), 0o700, "the control: what we make is ours alone");
+        fs::remove_dir_all(dirs.run()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        let stranger = 4711;
+        if std::os::unix::fs::chown(&theirs, Some(stranger), None).is_err() {
+            return; // Only root gives folders away.
+        }
+        assert!(matches!(Dirs::open(&theirs), Err(DirsError::Foreign { owner, .. }) if owner == stranger));
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0, "nothing was made in it");
+        std::os::unix::fs::chown(&theirs, Some(geteuid().as_raw()), None).unwrap();
+        assert!(data_folder(&theirs).is_ok(), "the control: our own is taken");
+    }
+
+    #[test]
+    fn a_run_folder_in_a_shared_place_cannot_be_guessed_and_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, shared) = (dir.path().join("data"), dir.path().join("tmp"));
+        fs::create_dir(&data).unwrap();
+        fs::create_dir(&shared).unwrap();
+        let first = temporary(&data, &shared).unwrap();
+        assert_eq!(mode(&first), 0o700);
+        assert_eq!(temporary(&data, &shared).unwrap(), first);
+        // Somebody else's folder, or a link to one, under the noted name is not taken.
+        fs::remove_dir(&first).unwrap();
+        std::os::unix::fs::symlink(&data, &first).unwrap();
+        let second = temporary(&data, &shared).unwrap();
+        assert_ne!(second, first);
+        fs::write(data.join("run-folder"), "/etc").unwrap();
+        assert_eq!(temporary(&data, &shared).unwrap().parent(), Some(shared.as_path()));
     }
 }

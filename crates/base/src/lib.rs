@@ -7,6 +7,7 @@ pub mod bus;
 pub mod clock;
 pub mod dirs;
 pub mod lifecycle;
+pub mod process;
 pub mod telemetry;
 
 pub use bus::{Bus, Event, Stamped};

@@ -1,5 +1,8 @@
-//! The boot configuration: defaults, then `loge.toml` in the data folder, then a `.env` file and
-//! the environment, then flags. What the owner changes while the house runs is in the database.
+//! The boot configuration: defaults, then `loge.toml` in the data folder, then the environment,
+//! then flags. What the owner changes while the house runs is in the database.
+//!
+//! No `.env` file is read: one that another user puts above the working folder would decide which
+//! programs run here. `npm start` reads the one of the source tree and passes it on.
 
 use serde::Deserialize;
 use std::{
@@ -118,8 +121,6 @@ impl Config {
     /// # Errors
     /// When the file or a variable holds something that cannot be meant.
     pub fn load(overrides: Overrides) -> Result<Self, ConfigError> {
-        // A missing .env is the usual case; a broken one is said by the variable that is missing.
-        let _ = dotenvy::dotenv();
         Self::assemble(overrides, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
     }
 
