@@ -23,6 +23,8 @@ pub enum StoreError {
     Unreadable { what: &'static str, value: String },
     #[error("a copy can only be made of a database in a file")]
     NoCopy,
+    #[error("the copy is not whole: {why}")]
+    BadCopy { why: String },
 }
 
 impl StoreError {
@@ -41,7 +43,7 @@ impl StoreError {
     pub fn failure(&self) -> Failure {
         Failure::of(match self {
             _ if self.is_full() => Code::DiskFull,
-            Self::Read { .. } | Self::Write { .. } | Self::NoCopy => Code::StorageFailed,
+            Self::Read { .. } | Self::Write { .. } | Self::NoCopy | Self::BadCopy { .. } => Code::StorageFailed,
             Self::Conflict { .. } => Code::Conflict,
             Self::LastAdmin => Code::LastAdmin,
             Self::BadCursor => Code::BadRequest,
@@ -84,8 +86,25 @@ pub(crate) fn is_constraint(error: &DbErr) -> bool {
 }
 
 pub(crate) fn is_full(error: &DbErr) -> bool {
-    let (DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e)) = error else { return false };
-    let RuntimeErr::SqlxError(e) = e else { return false };
     // SQLITE_FULL; disk_full and out-of-space classes of PostgreSQL.
-    e.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+    code_of(error).is_some_and(|code| code == "13" || code == "53100")
+}
+
+/// The database's own number for what is wrong.
+pub(crate) fn code_of(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e)) = error else { return None };
+    let RuntimeErr::SqlxError(e) = e else { return None };
+    e.as_database_error().and_then(|e| e.code()).map(Into::into)
+}
+
+/// What the database says in words, without the layers around it and their numbers.
+pub(crate) fn words_of(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(e))
+        | DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e)) => {
+            e.as_database_error().map_or_else(|| e.to_string(), |e| e.message().to_owned())
+        }
+        other => other.to_string(),
+    }
 }

@@ -4,13 +4,14 @@
 //! pool of readers that see a consistent snapshot beside it (WAL). PostgreSQL has one pool.
 
 use crate::{
+    copies,
     error::{StoreError, reading, writing},
+    schema::{self, AsIs},
     settings,
     time::Believed,
     writer::{Health, MaxPages, Transaction, WriteFailure, guard_postgres, guard_sqlite},
 };
 use base::Clock;
-use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
@@ -54,8 +55,20 @@ pub enum OpenError {
         "the database was made by a newer Loge (it has the schema step {step}). Start that version, or restore a backup made by this one"
     )]
     NewerSchema { step: String },
+    #[error(
+        "the database has the schema of an older Loge (the step {step} is missing). Run loge-server migrate while the server is stopped, or start the server"
+    )]
+    OlderSchema { step: String },
+    #[error("there is no database at {place}")]
+    Missing { place: String },
+    #[error("{place} is not a database")]
+    NotADatabase { place: String },
+    #[error("{place} is the database of another program")]
+    Foreign { place: String },
     #[error("checking the database failed")]
     Check { source: DbErr },
+    #[error("the database could not be copied before its schema changes; nothing was changed")]
+    CopyBefore { source: Box<StoreError> },
     #[error("bringing the database to this version's schema failed; nothing was changed")]
     Migrate { source: DbErr },
 }
@@ -90,29 +103,45 @@ pub(crate) enum Turn {
 }
 
 impl Store {
-    /// Opens, checks and migrates.
+    /// Opens, checks and migrates. A file of an earlier version is copied first, into `backups`
+    /// beside it.
     ///
     /// # Errors
     /// [`OpenError`] with a text for the owner. The database is unchanged then.
     pub async fn open(database: Database, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_with(database, clock, None).await
+    }
+
+    /// Opens and checks a database that is there, and never changes its schema: a server of
+    /// another version may be running on it.
+    ///
+    /// # Errors
+    /// [`OpenError`] with a text for the owner. The database is unchanged then.
+    pub async fn open_as_is(database: Database, clock: Arc<dyn Clock>, wanted: AsIs) -> Result<Self, OpenError> {
+        Self::open_with(database, clock, Some(wanted)).await
+    }
+
+    async fn open_with(database: Database, clock: Arc<dyn Clock>, as_is: Option<AsIs>) -> Result<Self, OpenError> {
         match database {
-            Database::Sqlite(path) => Self::open_sqlite(path, clock).await,
-            Database::Url(url) => Self::open_postgres(&url, clock).await,
+            Database::Sqlite(path) => Self::open_sqlite(path, clock, as_is).await,
+            Database::Url(url) => Self::open_postgres(&url, clock, as_is).await,
         }
     }
 
-    async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>, wanted: Option<AsIs>) -> Result<Self, OpenError> {
         let place = path.display().to_string();
         let max_pages: MaxPages = Arc::new(AtomicU32::new(u32::MAX));
         let connect = |source| OpenError::Connect { place: place.clone(), source };
-        let writer =
-            sea_orm::Database::connect(sqlite_options(&path, Use::Write, &max_pages)).await.map_err(connect)?;
-        let checked = async {
-            refuse_old_sqlite(&writer).await?;
-            quick_check(&writer).await?;
-            migrate(&writer).await
-        };
-        if let Err(e) = checked.await {
+        let taken = schema::inspect(&path).await?;
+        match wanted {
+            None => schema::refuse_newer(&taken)?,
+            Some(wanted) => schema::accept(&taken, wanted, &place)?,
+        }
+        let options = sqlite_options(&path, Use::Write, &max_pages);
+        let writer = sea_orm::Database::connect(options).await.map_err(connect)?;
+        if wanted.is_none()
+            && let Err(e) = schema::bring_up(&writer, Some(&path), &taken).await
+        {
             let _ = writer.close().await;
             return Err(e);
         }
@@ -122,7 +151,7 @@ impl Store {
         Self::with(writer, reader, clock, Some(path), max_pages).await
     }
 
-    async fn open_postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    async fn open_postgres(url: &str, clock: Arc<dyn Clock>, wanted: Option<AsIs>) -> Result<Self, OpenError> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(OpenError::UnknownUrl);
         }
@@ -137,7 +166,11 @@ impl Store {
         // The URL may hold a password, so the text names only the kind.
         let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
         let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
-        migrate(&pool).await?;
+        let taken = schema::steps(&pool).await?.unwrap_or_default();
+        match wanted {
+            None => schema::bring_up(&pool, None, &taken).await?,
+            Some(wanted) => schema::accept(&taken, wanted, "this PostgreSQL address")?,
+        }
         Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))).await
     }
 
@@ -211,29 +244,19 @@ impl Store {
     }
 
     /// A consistent copy beside the running house. Needs as much free space as the database has;
-    /// the copy is on the disk when this returns.
+    /// the copy is checked and on the disk when this returns.
     ///
     /// # Errors
     /// When it cannot be written, or the database is PostgreSQL, which brings its own tools.
     pub async fn vacuum_into(&self, to: &Path) -> Result<(), StoreError> {
         let Some(file) = &self.0.file else { return Err(StoreError::NoCopy) };
-        let Some(text) = to.to_str() else { return Err(StoreError::NoCopy) };
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [text.into()]);
         // A connection of its own: the writer is not held up while a large file is copied, and
         // nothing of a copy that fails stays behind in it.
         let options = sqlite_options(file, Use::Write, &self.0.max_pages);
         let copier = sea_orm::Database::connect(options).await.map_err(writing("the copy"))?;
-        let copied = copier.execute_raw(statement).await;
+        let copied = copies::into(&copier, to).await;
         let _ = copier.close().await;
-        copied.map_err(writing("the copy"))?;
-        let path = to.to_owned();
-        // VACUUM INTO does not wait for the disk by itself.
-        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(path).and_then(|f| f.sync_all())).await;
-        match synced {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
-            Err(e) => Err(StoreError::Write { what: "the copy", source: DbErr::Custom(e.to_string()) }),
-        }
+        copied
     }
 
     /// How SQLite is set up, as it says itself; empty for PostgreSQL. For `doctor` and tests.
@@ -349,38 +372,4 @@ fn sqlite_options(path: &Path, purpose: Use, max_pages: &MaxPages) -> ConnectOpt
                 .pragma("query_only", if matches!(purpose, Use::Read) { "ON" } else { "OFF" })
         });
     options
-}
-
-async fn refuse_old_sqlite(db: &DatabaseConnection) -> Result<(), OpenError> {
-    let found = single_text(db, "SELECT sqlite_version()").await.map_err(|source| OpenError::Check { source })?;
-    let numbers: Vec<u32> = found.split('.').filter_map(|n| n.parse().ok()).collect();
-    if numbers.as_slice() < [3, 51, 3].as_slice() { Err(OpenError::OldSqlite { found }) } else { Ok(()) }
-}
-
-async fn quick_check(db: &DatabaseConnection) -> Result<(), OpenError> {
-    let detail = single_text(db, "PRAGMA quick_check(1)").await.map_err(|source| OpenError::Check { source })?;
-    if detail == "ok" { Ok(()) } else { Err(OpenError::Damaged { detail }) }
-}
-
-async fn single_text(db: &DatabaseConnection, sql: &str) -> Result<String, DbErr> {
-    let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
-    row.ok_or_else(|| DbErr::RecordNotFound(sql.into()))?.try_get_by_index(0)
-}
-
-async fn migrate(db: &DatabaseConnection) -> Result<(), OpenError> {
-    let check = |source| OpenError::Check { source };
-    if SchemaManager::new(db).has_table("seaql_migrations").await.map_err(check)? {
-        let known = migration::known_steps();
-        let sql = Statement::from_string(
-            db.get_database_backend(),
-            "SELECT version FROM seaql_migrations ORDER BY version DESC",
-        );
-        for row in db.query_all_raw(sql).await.map_err(check)? {
-            let step: String = row.try_get_by_index(0).map_err(check)?;
-            if !known.contains(&step) {
-                return Err(OpenError::NewerSchema { step });
-            }
-        }
-    }
-    Migrator::up(db, None).await.map_err(|source| OpenError::Migrate { source })
 }

@@ -62,7 +62,7 @@ impl Default for NightShift {
     }
 }
 
-const RENDITIONS: &str = "renditions";
+pub(crate) const RENDITIONS: &str = "renditions";
 const NIGHT_SHIFT: &str = "night_shift";
 
 impl Store {
@@ -417,7 +417,7 @@ impl Store {
 }
 
 /// The title whose list entry speaks of this version too.
-async fn title_of(transaction: &Transaction, id: &JobId) -> Result<Option<String>, StoreError> {
+pub(crate) async fn title_of(transaction: &Transaction, id: &JobId) -> Result<Option<String>, StoreError> {
     file::Entity::find()
         .join_rev(JoinType::InnerJoin, file_of_rendition())
         .filter(Expr::col((rendition::Entity, rendition::Column::Id)).eq(id.as_str()))
