@@ -8,6 +8,7 @@
 //! costs itself and nothing else; an absent disk changes nothing at all.
 //! Never here: parsing a media byte (that is asked of the [`Prober`]), HTTP, SQL, containers.
 
+mod asked;
 mod control;
 pub mod folders;
 mod job;
@@ -19,6 +20,7 @@ mod queue;
 mod scan;
 mod watch;
 
+pub use asked::Asked;
 pub use folders::{FolderEntry, FolderListing, FolderReport, SandboxUser};
 pub use job::{JobProgress, JobView};
 pub use libraries::{Libraries, LibraryConfig};

@@ -1,6 +1,7 @@
 //! The room's public face, and the one task that runs its jobs.
 
 use crate::{
+    asked::Asked,
     control::Wish,
     folders::{self, FolderListing, FolderReport, SandboxUser},
     job::JobView,
@@ -48,6 +49,8 @@ struct Shared {
     bus: Bus,
     queue: Queue,
     refolder: tokio::sync::Notify,
+    asked_posters: Asked,
+    asked_storyboards: Asked,
 }
 
 impl Libraries {
@@ -68,8 +71,17 @@ impl Libraries {
         for row in store.jobs(50).await?.into_iter().rev() {
             queue.restore(row);
         }
-        let room =
-            Self(Arc::new(Shared { config, store, prober, clock, bus, queue, refolder: tokio::sync::Notify::new() }));
+        let room = Self(Arc::new(Shared {
+            config,
+            store,
+            prober,
+            clock,
+            bus,
+            queue,
+            refolder: tokio::sync::Notify::new(),
+            asked_posters: Asked::default(),
+            asked_storyboards: Asked::default(),
+        }));
         if room.0.config.scan_on_start {
             for library in room.0.store.libraries().await? {
                 room.0.queue.add(JobKind::Scan, Some(library.id)).await;
@@ -239,14 +251,40 @@ impl Libraries {
         self.0.queue.is_scanning(library)
     }
 
-    /// The JPEG of a title, if one was made. The caller has checked the right to see it.
     /// Subtitles and storyboards that were made.
     pub fn looks(&self) -> Looks {
         Looks::new(self.0.config.looks_dir.clone())
     }
 
+    /// The JPEG of a title that says it has one. The caller has checked the right to see it. One
+    /// that is gone is made again, before pictures nobody asked for.
     pub async fn poster(&self, title: &TitleId) -> Option<Vec<u8>> {
-        tokio::fs::read(poster_path(&self.0.config.posters_dir, title)).await.ok()
+        match tokio::fs::read(poster_path(&self.0.config.posters_dir, title)).await {
+            Ok(jpeg) => Some(jpeg),
+            Err(e) => {
+                if e.kind() == std::io::ErrorKind::NotFound && self.0.asked_posters.add(title) {
+                    self.0.queue.add(JobKind::Posters, None).await;
+                }
+                None
+            }
+        }
+    }
+
+    /// A sheet of a title's storyboard is gone: all of it is made again, before storyboards nobody
+    /// asked for.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn storyboard_is_gone(&self, title: &TitleId) -> Result<(), StoreError> {
+        if self.0.asked_storyboards.add(title) {
+            self.0.store.forget_storyboard(title).await?;
+        }
+        Ok(())
+    }
+
+    /// Storyboards somebody missed.
+    pub fn asked_storyboards(&self) -> &Asked {
+        &self.0.asked_storyboards
     }
 
     async fn work(self) {
@@ -310,6 +348,7 @@ impl Libraries {
             prober: self.0.prober.clone(),
             bus: self.0.bus.clone(),
             dir: self.0.config.posters_dir.clone(),
+            asked: &self.0.asked_posters,
             control: taken.control,
             progress: taken.progress,
         };

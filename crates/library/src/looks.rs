@@ -2,7 +2,7 @@
 //! as WebVTT, and the sheets of storyboards. A file's name carries the version of what it was
 //! made of, so a stale one is never found; its place is taken with the next one.
 
-use crate::posters::{is_jpeg, write};
+use crate::posters::{has_room, is_jpeg, write};
 use domain::{FileId, TitleId};
 use std::{
     io,
@@ -127,6 +127,9 @@ impl Looks {
 
 async fn keep(dir: PathBuf, earlier: String, name: String, bytes: Vec<u8>) -> Result<(), KeepError> {
     let work = move || {
+        if !has_room(&dir) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         write(&dir.join(&name), &bytes)?;
         remove_others(&dir, &earlier, &name);
         Ok(())

@@ -1,8 +1,9 @@
 //! Pictures for titles: asked of the house loge one by one, newest titles first, kept as files
 //! below the data folder. A title whose picture fails is marked and not tried again until its
-//! file changes.
+//! file changes. A picture whose file is gone is made again, what people asked for first.
 
 use crate::{
+    asked::Asked,
     control::Control,
     job::Progress,
     prober::{MediaFile, ProbeFailure, Prober},
@@ -10,7 +11,8 @@ use crate::{
 use base::{Bus, Event};
 use domain::TitleId;
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::{HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,34 +36,74 @@ pub(crate) enum PostersError {
     ProberAway(String),
     #[error("writing a picture failed")]
     Write(#[from] io::Error),
+    #[error("the disk of the data folder is nearly full; pictures wait until there is room")]
+    NoRoom,
 }
 
-pub(crate) struct Posters {
+pub(crate) struct Posters<'a> {
     pub(crate) store: Store,
     pub(crate) prober: Arc<dyn Prober>,
     pub(crate) bus: Bus,
     pub(crate) dir: PathBuf,
+    pub(crate) asked: &'a Asked,
     pub(crate) control: Control,
     pub(crate) progress: Progress,
 }
 
-impl Posters {
+impl Posters<'_> {
     pub(crate) async fn run(&self) -> Result<(), PostersError> {
-        let mut made = 0_u64;
-        loop {
-            let waiting = self.store.titles_without_poster(BATCH).await?;
-            if waiting.is_empty() {
-                info!(made, "{made} pictures made");
-                return Ok(());
+        self.notice_missing().await?;
+        let mut made = HashSet::new();
+        let mut waiting = VecDeque::new();
+        while let Some((title, file)) = self.next(&mut waiting, &made).await? {
+            self.progress.set_total((made.len() + 1 + waiting.len()) as u64);
+            self.control.checkpoint().await.map_err(|_| PostersError::Cancelled)?;
+            if !has_room(&self.dir) {
+                return Err(PostersError::NoRoom);
             }
-            self.progress.set_total(made + waiting.len() as u64);
-            for (title, file) in waiting {
-                self.control.checkpoint().await.map_err(|_| PostersError::Cancelled)?;
-                self.one(&title, &file).await?;
-                made += 1;
-                self.progress.add_done(1);
+            self.one(&title, &file).await?;
+            made.insert(title);
+            self.progress.add_done(1);
+        }
+        info!(made = made.len(), "{} pictures made", made.len());
+        Ok(())
+    }
+
+    /// Titles whose file is gone, as after a cleaned-up disk or half a restore, wait again.
+    async fn notice_missing(&self) -> Result<(), StoreError> {
+        let (titles, dir) = (self.store.titles_with_poster().await?, self.dir.clone());
+        let look = move || titles.into_iter().filter(|title| is_gone(&poster_path(&dir, title))).collect::<Vec<_>>();
+        let gone = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        if !gone.is_empty() {
+            info!("the pictures of {} titles are gone and are made again", gone.len());
+        }
+        self.store.forget_posters(&gone).await
+    }
+
+    /// What people asked for, then the newest titles.
+    async fn next(
+        &self,
+        waiting: &mut VecDeque<(TitleId, FileRow)>,
+        made: &HashSet<TitleId>,
+    ) -> Result<Option<(TitleId, FileRow)>, StoreError> {
+        while let Some(title) = self.asked.take() {
+            // It may have gone while this job ran, or be there by now.
+            if is_gone(&poster_path(&self.dir, &title)) {
+                self.store.forget_posters(std::slice::from_ref(&title)).await?;
+                if let Some(file) = self.store.poster_source(&title).await? {
+                    return Ok(Some((title, file)));
+                }
             }
         }
+        if waiting.is_empty() {
+            waiting.extend(self.store.titles_without_poster(BATCH).await?);
+        }
+        while let Some((title, file)) = waiting.pop_front() {
+            if !made.contains(&title) {
+                return Ok(Some((title, file)));
+            }
+        }
+        Ok(None)
     }
 
     async fn one(&self, title: &TitleId, file: &FileRow) -> Result<(), PostersError> {
@@ -75,9 +117,8 @@ impl Posters {
         };
         match made {
             Ok(bytes) if is_jpeg(&bytes) && bytes.len() <= MAX_BYTES => {
-                let mut hasher = DefaultHasher::new();
-                bytes.hash(&mut hasher);
-                let hash = format!("{:016x}", hasher.finish());
+                // A new address each time: a browser that missed the earlier picture asks again.
+                let hash = format!("{:016x}", RandomState::new().hash_one(&bytes));
                 write(&poster_path(&self.dir, title), &bytes)?;
                 self.store.set_poster(title, &hash).await?;
                 self.bus.publish(Event::Poster { title: title.clone(), library: file.library.clone() });
@@ -111,6 +152,19 @@ pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
 pub(crate) fn poster_path(dir: &Path, title: &TitleId) -> PathBuf {
     let name = title.as_str();
     dir.join(&name[..2]).join(format!("{name}.jpg"))
+}
+
+fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+}
+
+/// The last room on the disk is for the database: what can be made again waits.
+pub(crate) fn has_room(dir: &Path) -> bool {
+    const LEFT_FREE: u64 = 16 << 20;
+    // The folder may have to be made yet; its disk is the one above it.
+    let there = dir.ancestors().find(|path| path.is_dir()).unwrap_or(dir);
+    !rustix::fs::statvfs(there)
+        .is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < LEFT_FREE)
 }
 
 /// Written beside and renamed, so that a reader never sees half a picture.

@@ -196,8 +196,8 @@ impl Renditions {
         Ok(all.iter().filter(|r| r.state == RenditionState::Done).map(|r| r.lines).collect())
     }
 
-    /// A version of this file, to be played. One whose files are damaged counts as failed from
-    /// then on.
+    /// A version of this file, to be played. One whose files are gone is made again, and one whose
+    /// files are damaged counts as failed from then on.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -219,6 +219,10 @@ impl Renditions {
                 }
                 state.open.push(stored.clone());
                 Ok(Some(stored))
+            }
+            Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
+                self.0.make_again(&row.id, true).await?;
+                Ok(None)
             }
             Ok(Err(e)) => {
                 tracing::warn!(file.id = %file.id, "version {} of file {} cannot be read: {e}", row.id, file.id);
@@ -359,6 +363,15 @@ impl Inner {
     fn changed(&self, id: &JobId) {
         self.wake.notify_one();
         self.bus.publish(Event::Job { job: id.clone() });
+    }
+
+    /// Its files are gone, as after a cleaned-up disk or half a restore.
+    async fn make_again(&self, id: &JobId, is_asked_for: bool) -> Result<(), StoreError> {
+        tracing::info!("the files of version {id} are gone; it is made again");
+        self.lock().open.retain(|o| o.id != *id);
+        self.store.rendition_again(id, is_asked_for).await?;
+        self.changed(id);
+        Ok(())
     }
 
     /// The row first: files without a row are swept, a row without files would be a promise.

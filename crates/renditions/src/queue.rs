@@ -206,7 +206,8 @@ async fn pick_for_the_night(inner: &Inner, cap: u64) -> Result<Duration, StoreEr
     Ok(Duration::ZERO)
 }
 
-/// Versions of files that are others now go, and files that belong to no version.
+/// Versions of files that are others now go, and files that belong to no version. Those whose files
+/// are gone are made again.
 async fn tidy(inner: &Inner) -> Result<(), StoreError> {
     let before = UnixMs(inner.clock.now().0.saturating_sub(MISSING_MS));
     for id in inner.store.stale_renditions(before).await? {
@@ -218,9 +219,20 @@ async fn tidy(inner: &Inner) -> Result<(), StoreError> {
     let shelf = inner.shelf.clone();
     let swept = tokio::task::spawn_blocking(move || {
         let keep: HashSet<&str> = rows.iter().map(|r| r.id.as_str()).collect();
-        shelf.sweep(&keep)
+        let done = rows.iter().filter(|row| row.state == RenditionState::Done);
+        let gone: Vec<JobId> = done.filter(|row| shelf.is_gone(&row.id)).map(|row| row.id.clone()).collect();
+        (shelf.sweep(&keep), gone)
     })
     .await;
+    let swept = match swept {
+        Ok((swept, gone)) => {
+            for id in gone {
+                inner.make_again(&id, false).await?;
+            }
+            Ok(swept)
+        }
+        Err(e) => Err(e),
+    };
     match swept {
         Ok(Ok(0)) | Err(_) => {}
         Ok(Ok(n)) => info!("{n} folders of versions that nobody knows are gone"),

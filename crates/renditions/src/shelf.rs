@@ -45,12 +45,19 @@ impl Shelf {
         self.whole(id).is_dir()
     }
 
+    /// Neither there nor behind a disk that fails.
+    pub fn is_gone(&self, id: &JobId) -> bool {
+        fs::symlink_metadata(self.whole(id)).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Removes what belongs to none of these ids.
     ///
     /// # Errors
     /// When the folder cannot be read or changed.
     pub fn sweep(&self, keep: &HashSet<&str>) -> io::Result<usize> {
         let mut gone = 0;
+        // Somebody may have tidied the whole folder away.
+        fs::create_dir_all(&self.0)?;
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -85,7 +92,7 @@ impl Shelf {
         let dir = self.part(id);
         if fs::read(dir.join(INDEX)).ok().as_deref() != Some(index) {
             self.remove(id)?;
-            fs::create_dir(&dir)?;
+            fs::create_dir_all(&dir)?;
             write_synced(&dir.join(INDEX), index)?;
         }
         Ok(Draft { dir, whole: self.whole(id) })
@@ -115,7 +122,9 @@ impl Shelf {
 
     /// Free for us on its disk.
     pub fn free_bytes(&self) -> u64 {
-        rustix::fs::statvfs(&self.0).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize))
+        // A folder that was removed is made again on the disk it was on.
+        let there = self.0.ancestors().find(|path| path.is_dir()).unwrap_or(&self.0);
+        rustix::fs::statvfs(there).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize))
     }
 }
 

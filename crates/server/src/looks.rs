@@ -142,6 +142,13 @@ async fn step(rooms: &Rooms, patience: &mut Patience, swept: &mut bool) -> Resul
         let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &file, None).await;
         return patience.settle(&file.id, made.map_err(StepError::Loge)).map(|()| true);
     }
+    // What somebody missed comes before what nobody looked at.
+    while let Some(title) = rooms.libraries.asked_storyboards().take() {
+        if let Some(file) = rooms.store.storyboard_source(&title).await?.filter(fits) {
+            let done = crate::storyboards::make(rooms, &title, &file).await;
+            return patience.settle(&file.id, done).map(|()| true);
+        }
+    }
     let waiting = rooms.store.titles_without_storyboard(BATCH).await?;
     if let Some((title, file)) = waiting.into_iter().find(|(_, file)| fits(file)) {
         let done = crate::storyboards::make(rooms, &title, &file).await;

@@ -100,7 +100,14 @@ async fn text(house: &House, title: &TitleId, duration_ms: u64, headers: &Header
 
 async fn sheet(house: &House, title: &TitleId, part: &str, headers: &HeaderMap) -> Answer<Response> {
     let number = number_of(part, ".jpg").ok_or_else(Problem::missing)?;
-    let version = board(house, title).await?.version;
-    let jpeg = house.libraries.looks().sheet(title, &version, number).await.ok_or_else(Problem::missing)?;
+    let board = board(house, title).await?;
+    let version = board.version;
+    let Some(jpeg) = house.libraries.looks().sheet(title, &version, number).await else {
+        // A sheet that was promised. A number beyond the last one was not.
+        if number < board.sheets {
+            house.libraries.storyboard_is_gone(title).await?;
+        }
+        return Err(Problem::missing());
+    };
     Ok(cached(headers, &format!("\"{title}-{number}-{version}\""), "image/jpeg", jpeg))
 }
