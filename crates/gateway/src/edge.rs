@@ -6,6 +6,7 @@ use crate::{
     listen::{LocalAddress, PeerAddress},
     policy::Authenticated,
     problem::{Problem, REQUEST_ID},
+    view,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -13,8 +14,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use base::Lifecycle;
-use domain::Code;
+use base::{Lifecycle, telemetry};
+use domain::{Code, UserId};
 use futures_util::FutureExt;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::oneshot, time::Instant};
@@ -71,6 +72,7 @@ async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> 
     let peer = request.extensions().get::<PeerAddress>().map(|p| p.0);
     let begun = Instant::now();
     let kind = Kind::of(request.uri().path());
+    let route = house.logs.requests.is_on().then(|| route_of(&request));
     // hyper drops a Content-Length beside a Transfer-Encoding without a word. Whoever sits in
     // front of us may have believed the other one, so nothing behind such a body is read.
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
@@ -104,26 +106,73 @@ async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> 
         metrics::histogram!("loge_http_seconds").record(begun.elapsed().as_secs_f64());
     }
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(route) = route {
+        let user = response.extensions().get::<ByUser>().map(|by| by.0.as_str());
+        house.logs.requests.write(&telemetry::Request {
+            timestamp: &view::at(house.clock.now()),
+            method: verb(&method),
+            route: &route,
+            status: status.as_u16(),
+            took_ms,
+            user,
+        });
+    }
     debug!(status = status.as_u16(), took_ms, peer = ?peer, "{method} {path} {status}");
     response
 }
 
-/// Tickets and invitations are permissions; they do not belong into logs.
+/// Put on an answer by the policy of its route, for the log of requests.
+#[derive(Clone)]
+pub struct ByUser(pub UserId);
+
+/// The pattern under which the request was routed; what no route knows is a page, or nothing.
+fn route_of(request: &Request) -> String {
+    match request.extensions().get::<MatchedPath>() {
+        Some(path) => path.as_str().to_string(),
+        None => "page".into(),
+    }
+}
+
+/// Tickets and invitations are permissions; they do not belong into logs, however their path is
+/// spelled. What follows the name is hidden, and so is whatever is as long as a permission.
 fn shown_path(path: &str) -> String {
-    const LONGEST: usize = 200;
-    let found = ["stream", "invite"].into_iter().find_map(|name| {
-        // Wherever it stands: `//stream/…` reaches no route, and carries the same permission.
-        let at = path.find(&format!("/{name}/"))?;
-        Some(path.split_at(at + name.len() + 2))
-    });
-    let shown = match found {
-        Some((before, rest)) => {
-            let rest = rest.trim_start_matches('/');
-            format!("{before}…{}", rest.find('/').map_or("", |at| &rest[at..]))
+    const SECRET: [&str; 2] = ["stream", "invite"];
+    /// No id and no name of a file of ours is longer.
+    const LONGEST: usize = 40;
+    let mut hides = false;
+    let mut shown = String::new();
+    for (n, segment) in path.split('/').enumerate() {
+        if n > 0 {
+            shown.push('/');
         }
-        None => path.into(),
-    };
-    shown.chars().take(LONGEST).collect()
+        let name = unescaped(segment).to_ascii_lowercase();
+        match name.as_str() {
+            // They change nothing about what comes next.
+            "" | "." | ".." => shown.push_str(segment),
+            _ if hides || segment.len() > LONGEST => {
+                hides = false;
+                shown.push('…');
+            }
+            _ => {
+                hides = SECRET.contains(&name.as_str());
+                shown.push_str(segment);
+            }
+        }
+    }
+    shown.chars().take(200).collect()
+}
+
+/// `%73tream` is `stream` to whoever decodes it.
+fn unescaped(segment: &str) -> String {
+    let mut parts = segment.split('%');
+    let mut out: Vec<u8> = parts.next().unwrap_or_default().into();
+    for part in parts {
+        match part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => out.extend([byte].iter().chain(&part.as_bytes()[2..])),
+            None => out.extend(b"%".iter().chain(part.as_bytes())),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Keeps other sites out.
@@ -309,10 +358,23 @@ mod tests {
         assert_eq!(shown_path("/stream/abc.def/file"), "/stream/…/file");
         assert_eq!(shown_path("/stream/abc"), "/stream/…");
         assert_eq!(shown_path("/invite/abc"), "/invite/…");
-        assert_eq!(shown_path("//stream/abc/file"), "//stream/…/file");
-        assert_eq!(shown_path("/stream//abc/file"), "/stream/…/file");
-        assert_eq!(shown_path("/x/../invite/abc"), "/x/../invite/…");
-        assert_eq!(shown_path(&format!("/stream/abc/{}", "x".repeat(500))).chars().count(), 200);
+        for path in [
+            "//stream/abc.def/file",
+            "/stream//abc.def/file",
+            "/x/../stream/abc.def",
+            "/%73tream/abc.def",
+            "/STREAM/./abc.def",
+        ] {
+            assert!(!shown_path(path).contains("abc"), "{path}: {}", shown_path(path));
+        }
+        assert_eq!(shown_path("/x/../invite/abc/y"), "/x/../invite/…/y");
+        let ticket = "t".repeat(120);
+        assert_eq!(shown_path(&format!("/elsewhere/{ticket}")), "/elsewhere/…");
         assert_eq!(shown_path("/api/v1/me"), "/api/v1/me");
+        assert_eq!(
+            shown_path("/api/v1/titles/0123456789abcdef0123456789abcdef"),
+            "/api/v1/titles/0123456789abcdef0123456789abcdef"
+        );
+        assert!(shown_path(&format!("/stream/abc{}", "/x".repeat(500))).chars().count() <= 200);
     }
 }

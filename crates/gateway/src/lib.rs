@@ -45,7 +45,7 @@ pub use streams::Streams;
 
 use accounts::{Accounts, Peer, Principal};
 use axum::{Router, middleware};
-use base::{Bus, Clock, Lifecycle};
+use base::{Bus, Clock, Lifecycle, telemetry::Logs};
 use brake::PlayBrake;
 use bytes::Bytes;
 use chip::ChipFailures;
@@ -86,6 +86,7 @@ pub struct House {
     pub scrape_token: Option<String>,
     /// Where `base::telemetry` writes its lines.
     pub log_file: Option<PathBuf>,
+    pub logs: Logs,
     pub document: Bytes,
     sign: SignCache,
     play_brake: PlayBrake,
@@ -177,6 +178,7 @@ pub struct GatewayConfig {
     pub clock: Arc<dyn Clock>,
     pub scrape_token: Option<String>,
     pub log_file: Option<PathBuf>,
+    pub logs: Logs,
     /// Folder of the machine's render nodes.
     pub render_nodes: PathBuf,
 }
@@ -246,6 +248,7 @@ impl Gateway {
             address,
             scrape_token: config.scrape_token,
             log_file: config.log_file,
+            logs: config.logs,
             document: openapi::to_json(&document).into(),
             sign: SignCache::default(),
             play_brake: PlayBrake::default(),

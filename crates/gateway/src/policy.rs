@@ -1,7 +1,7 @@
 //! Who may call what. A route cannot be registered without a policy, and the policy is checked
 //! before the handler runs; handlers get the acting person from here and from nowhere else.
 
-use crate::{House, listen::PeerAddress, problem::Problem};
+use crate::{House, edge::ByUser, listen::PeerAddress, problem::Problem};
 use accounts::{DeviceSecret, Peer, Principal, TicketClaims, read_device_secret};
 use axum::{
     extract::{FromRequestParts, RawPathParams, Request},
@@ -50,16 +50,19 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
         Policy::Image => image(&house, &mut request).await,
         Policy::Scrape => scrape(&house, &mut request).await,
     };
-    match checked {
-        Ok(()) => {
-            let mut response = next.run(request).await;
-            if policy != Policy::Anonymous {
-                response.extensions_mut().insert(Authenticated);
-            }
-            response
-        }
-        Err(problem) => problem.into_response(),
+    if let Err(problem) = checked {
+        return problem.into_response();
     }
+    let of = request.extensions();
+    let user = of.get::<Principal>().map(|p| &p.user).or_else(|| of.get::<TicketClaims>().map(|c| &c.user)).cloned();
+    let mut response = next.run(request).await;
+    if policy != Policy::Anonymous {
+        response.extensions_mut().insert(Authenticated);
+    }
+    if let Some(user) = user {
+        response.extensions_mut().insert(ByUser(user));
+    }
+    response
 }
 
 /// On an answer: whoever asked has proved who they are.

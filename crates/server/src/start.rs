@@ -88,6 +88,9 @@ impl Server {
         let store = Store::open(database, clock.clone()).await?;
         store.refresh_verdicts().await?;
         let settings = store.settings().await?;
+        let logging = store.logging().await?;
+        telemetry.logs().set_level(logging.level);
+        telemetry.logs().requests.switch(logging.requests);
         let accounts = Accounts::open(store.clone(), clock.clone(), bus.clone(), &dirs.keys()).await?;
         let loges_config = LogesConfig {
             install: store.install_id().await?,
@@ -176,6 +179,7 @@ impl Server {
             clock,
             scrape_token: config.metrics_token.clone(),
             log_file: Some(dirs.logs().join(telemetry::LOG_FILE)),
+            logs: telemetry.logs(),
             render_nodes: config.render_nodes.clone(),
         };
         let gateway =

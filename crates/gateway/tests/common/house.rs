@@ -469,6 +469,7 @@ impl TestHouse {
             clock,
             scrape_token: Some("scrape-me".into()),
             log_file: None,
+            logs: base::telemetry::Logs::none(),
             render_nodes: dir.path().join("dri"),
         };
         let gateway = Gateway::start(config, &lifecycle).unwrap();

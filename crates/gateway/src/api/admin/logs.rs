@@ -1,13 +1,14 @@
-//! The end of the server's own log.
+//! The end of the server's own log and of the log of requests, and what is written into them.
 
 use crate::{
     House,
-    input::Ask,
-    policy::Policy,
+    input::{Ask, Input},
+    policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
 };
 use axum::{Json, extract::State};
+use base::telemetry::{self, LogLevel};
 use domain::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use std::{
     path::Path,
     sync::Arc,
 };
+use store::Logging;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
@@ -24,7 +26,7 @@ use utoipa_axum::routes;
 const READ_BYTES: u64 = 2 << 20;
 
 pub fn routes(r: Routes) -> Routes {
-    r.add(Policy::Admin, routes!(list))
+    r.add(Policy::Admin, routes!(list)).add(Policy::Admin, routes!(read_settings, change_settings))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -33,8 +35,10 @@ pub fn routes(r: Routes) -> Routes {
 struct LogAsk {
     /// How many lines from the end; 200 unless said, 5,000 at most.
     tail: Option<usize>,
-    /// This level and worse: `error`, `warn`, `info`, `debug`.
+    /// This level and worse: `error`, `warn`, `info`, `debug`. Requests have no level.
     level: Option<String>,
+    /// `server`, or `requests`, which are written where the owner switched that on.
+    source: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,8 +59,14 @@ async fn list(State(house): State<Arc<House>>, Ask(ask): Ask<LogAsk>) -> Answer<
         Some("error") => 0,
         Some(_) => return Err(Problem::field("level", "is error, warn, info or debug")),
     };
+    let requests = match ask.source.as_deref() {
+        None | Some("server") => false,
+        Some("requests") => true,
+        Some(_) => return Err(Problem::field("source", "is server or requests")),
+    };
     let tail = ask.tail.unwrap_or(200).clamp(1, 5000);
     let Some(path) = house.log_file.clone() else { return Ok(Json(LogLines { lines: Vec::new() })) };
+    let path = if requests { path.with_file_name(telemetry::REQUESTS_FILE) } else { path };
     let text = match tokio::task::spawn_blocking(move || end_of(&path)).await {
         Ok(Ok(text)) => text,
         Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => String::new(),
@@ -66,11 +76,46 @@ async fn list(State(house): State<Arc<House>>, Ask(ask): Ask<LogAsk>) -> Answer<
         .lines()
         .rev()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|line| severity(line) <= worst)
+        .filter(|line| requests || severity(line) <= worst)
         .take(tail)
         .collect();
     lines.reverse();
     Ok(Json(LogLines { lines }))
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LogSettings {
+    /// What is written into the server's log: lines of this level and worse. `error`, `warn`, `info` or `debug`.
+    level: String,
+    /// Whether a line is written for each request: when, what, by whom, with which result. No addresses, no tickets.
+    requests: bool,
+}
+
+/// What is written into the logs.
+#[utoipa::path(get, path = "/api/v1/admin/logs/settings", tag = "machine", responses((status = 200, body = LogSettings)))]
+async fn read_settings(State(house): State<Arc<House>>) -> Answer<Json<LogSettings>> {
+    let logging = house.store.logging().await?;
+    Ok(Json(LogSettings { level: logging.level.as_str().into(), requests: logging.requests }))
+}
+
+/// Change what is written into the logs, from now on.
+#[utoipa::path(put, path = "/api/v1/admin/logs/settings", tag = "machine", request_body = LogSettings,
+    responses((status = 200, body = LogSettings)))]
+async fn change_settings(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Input(form): Input<LogSettings>,
+) -> Answer<Json<LogSettings>> {
+    let Some(level) = LogLevel::parse(&form.level) else {
+        return Err(Problem::field("level", "is error, warn, info or debug"));
+    };
+    house.store.set_logging(Logging { level, requests: form.requests }).await?;
+    house.logs.set_level(level);
+    house.logs.requests.switch(form.requests);
+    house.note(&who, peer, "logs.change", Some(level.as_str()), "ok").await;
+    Ok(Json(form))
 }
 
 fn severity(line: &Value) -> u8 {
