@@ -18,19 +18,21 @@ const POLL_EVERY: Duration = Duration::from_secs(5);
 
 pub struct AttachedHouse {
     address: SocketAddr,
+    lan_urls: Vec<String>,
     status: watch::Receiver<Status>,
 }
 
 impl AttachedHouse {
-    /// `None` when nothing healthy answers there.
-    pub async fn connect(address: SocketAddr) -> Option<Self> {
+    /// `lan_urls` are where other devices reach a server that listens on `address`. `None` when
+    /// nothing healthy answers there.
+    pub async fn connect(address: SocketAddr, lan_urls: Vec<String>) -> Option<Self> {
         let address = on_this_machine(address);
         if !healthy(address).await {
             return None;
         }
         let (sender, status) = watch::channel(seen(true));
         tokio::spawn(watch_health(address, sender));
-        Some(Self { address, status })
+        Some(Self { address, lan_urls, status })
     }
 }
 
@@ -40,9 +42,8 @@ impl House for AttachedHouse {
         self.address
     }
 
-    /// The service listens where its own configuration says, which this process cannot see.
     fn lan_urls(&self) -> Vec<String> {
-        Vec::new()
+        self.lan_urls.clone()
     }
 
     fn status(&self) -> watch::Receiver<Status> {
@@ -57,6 +58,7 @@ impl House for AttachedHouse {
         None
     }
 
+    /// Scans and streams are the owner's to steer, who signs in to the page: the tray has no rows for them.
     fn pause_jobs(&self, _paused: bool) {}
 
     async fn stop_all_streams(&self) {}
@@ -141,7 +143,9 @@ mod tests {
     #[tokio::test]
     async fn a_healthy_server_is_a_house() {
         let address = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        let house = AttachedHouse::connect(address).await.unwrap();
+        let urls = vec!["http://192.168.1.5:8096".to_owned()];
+        let house = AttachedHouse::connect(address, urls.clone()).await.unwrap();
+        assert_eq!(house.lan_urls(), urls);
         assert_eq!(house.address(), address);
         assert!(house.attached());
         assert_eq!(house.status().borrow().level, Level::Good);
@@ -151,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn something_else_on_that_port_is_not() {
         for reply in [b"HTTP/1.1 404 Not Found\r\n\r\n".as_slice(), b"SSH-2.0-OpenSSH_9.2\r\n", b"", b"HTTP"] {
-            assert!(AttachedHouse::connect(answering(reply).await).await.is_none());
+            assert!(AttachedHouse::connect(answering(reply).await, Vec::new()).await.is_none());
         }
     }
 
@@ -160,7 +164,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        assert!(AttachedHouse::connect(address).await.is_none());
+        assert!(AttachedHouse::connect(address, Vec::new()).await.is_none());
     }
 
     #[test]

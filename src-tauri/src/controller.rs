@@ -3,7 +3,7 @@
 //! tested without a display.
 
 use crate::failure::{FailureView, PageAction};
-use crate::house::{House, Level, StartFailure, Starter, Status};
+use crate::house::{House, Level, StartFailure, StartWish, Starter, Status};
 use crate::integration::{Desktop, HandOver, Screen, Tray};
 use crate::navigation;
 use crate::tray::icon::icon;
@@ -112,7 +112,7 @@ impl Controller {
 
     /// Runs until the person quits, then stops the server and asks the desktop to exit.
     pub async fn run(mut self) {
-        self.start(None);
+        self.start(StartWish::default());
         loop {
             self.refresh();
             let flow = tokio::select! {
@@ -155,10 +155,10 @@ impl Controller {
         Flow::Continue
     }
 
-    fn start(&mut self, port: Option<u16>) {
+    fn start(&mut self, wish: StartWish) {
         self.stage = Stage::Starting;
         let (starter, events) = (self.starter.clone(), self.events.clone());
-        tokio::spawn(async move { events.send(Event::Started(starter.start(port).await)) });
+        tokio::spawn(async move { events.send(Event::Started(starter.start(wish).await)) });
     }
 
     async fn on_started(&mut self, outcome: Result<Arc<dyn House>, StartFailure>) {
@@ -181,7 +181,9 @@ impl Controller {
                 tracing::warn!(?failure, "the server did not start");
                 let free = match &failure {
                     StartFailure::AddressInUse { address, .. } => self.starter.next_free(*address),
-                    StartFailure::AlreadyRunning { .. } | StartFailure::Refused { .. } => None,
+                    StartFailure::AlreadyRunning { .. } | StartFailure::Gone { .. } | StartFailure::Refused { .. } => {
+                        None
+                    }
                 };
                 self.fail(FailureView::of(&failure, free));
             }
@@ -200,13 +202,14 @@ impl Controller {
         if !matches!(self.stage, Stage::Failed) {
             return Flow::Continue;
         }
-        let port = match action {
+        let wish = match action {
             PageAction::Quit => return Flow::Quit,
-            PageAction::Retry => None,
-            PageAction::UsePort(port) => Some(port),
+            PageAction::Retry => StartWish::default(),
+            PageAction::UsePort(port) => StartWish { port: Some(port), anew: false },
+            PageAction::StartAnew => StartWish { port: None, anew: true },
         };
         self.desktop.show(&Screen::Starting);
-        self.start(port);
+        self.start(wish);
         Flow::Continue
     }
 

@@ -2,12 +2,11 @@
 //! crate; where another process has the data folder, `attached` takes over.
 
 use crate::attached::AttachedHouse;
-use crate::house::{House, Level, StartFailure, Starter, Status};
+use crate::house::{House, Level, StartFailure, StartWish, Starter, Status};
 use crate::options::Options;
 use crate::ports;
 use async_trait::async_trait;
-use server::{Config, Handle, Overrides, Phase, RuntimeChoice, Server, StartError};
-use std::error::Error;
+use server::{Config, Explanation, Handle, Overrides, Phase, RuntimeChoice, Server, StartError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -22,16 +21,16 @@ impl EmbeddedStarter {
     }
 
     /// Read anew at every attempt: the owner may have mended `loge.toml` in between.
-    fn config(&self, port: Option<u16>) -> Result<Config, StartFailure> {
+    fn config(&self, wish: StartWish) -> Result<Config, StartFailure> {
         let runtime = self.options.runtime.as_deref().map(str::parse::<RuntimeChoice>).transpose();
         let overrides = Overrides {
             data_dir: self.options.data_dir.clone(),
             listen: self.options.listen,
-            runtime: runtime.map_err(|sentence| StartFailure::Refused { sentence })?,
+            runtime: runtime.map_err(|sentence| StartFailure::Refused { sentence, help: Vec::new() })?,
+            start_anew: wish.anew || self.options.start_anew,
         };
-        let mut config =
-            Config::load(overrides).map_err(|error| StartFailure::Refused { sentence: whole_sentence(&error) })?;
-        if let Some(port) = port {
+        let mut config = Config::load(overrides).map_err(|error| refused(error.explain()))?;
+        if let Some(port) = wish.port {
             config.listen.set_port(port);
         }
         Ok(config)
@@ -40,20 +39,24 @@ impl EmbeddedStarter {
 
 #[async_trait]
 impl Starter for EmbeddedStarter {
-    async fn start(&self, port: Option<u16>) -> Result<Arc<dyn House>, StartFailure> {
+    async fn start(&self, wish: StartWish) -> Result<Arc<dyn House>, StartFailure> {
         // Starting is the one large future of the shell; on the heap it burdens no caller.
-        match Box::pin(Server::start(self.config(port)?)).await {
+        match Box::pin(Server::start(self.config(wish)?)).await {
             Ok(handle) => Ok(Arc::new(EmbeddedHouse::new(handle))),
             Err(StartError::AddressInUse { addr, holder }) => Err(StartFailure::AddressInUse { address: addr, holder }),
             Err(StartError::AlreadyRunning { address }) => {
                 if let Some(address) = address
-                    && let Some(house) = AttachedHouse::connect(address).await
+                    && let Some(house) = AttachedHouse::connect(address, server::lan_urls(address)).await
                 {
                     return Ok(Arc::new(house));
                 }
                 Err(StartFailure::AlreadyRunning { address })
             }
-            Err(error) => Err(StartFailure::Refused { sentence: whole_sentence(&error) }),
+            Err(error @ StartError::Gone(_)) => {
+                let Explanation { sentence, help } = error.explain();
+                Err(StartFailure::Gone { sentence, help })
+            }
+            Err(error) => Err(refused(error.explain())),
         }
     }
 
@@ -148,22 +151,8 @@ fn seen(status: &server::Status) -> Status {
     }
 }
 
-/// What happened and why, as one sentence: an error's text names the step, its sources the cause.
-fn whole_sentence(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Transparent errors repeat their source.
-        if !sentence.contains(&cause_text) {
-            sentence.push_str(": ");
-            sentence.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    let mut letters = sentence.chars();
-    let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{capital}{}.", letters.as_str().trim_end_matches('.'))
+fn refused(Explanation { sentence, help }: Explanation) -> StartFailure {
+    StartFailure::Refused { sentence, help }
 }
 
 #[cfg(test)]
@@ -178,21 +167,25 @@ mod tests {
     #[test]
     fn flags_reach_the_configuration_and_a_chosen_port_replaces_theirs() {
         let starter = starter("/nonexistent/loge-test");
-        let config = starter.config(None).unwrap();
+        let config = starter.config(StartWish::default()).unwrap();
         assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
         assert_eq!(config.runtime, RuntimeChoice::Process);
         assert_eq!(config.data_dir, std::path::Path::new("/nonexistent/loge-test"));
-        assert_eq!(starter.config(Some(8097)).unwrap().listen, "127.0.0.1:8097".parse().unwrap());
+        let wish = StartWish { port: Some(8097), anew: true };
+        let config = starter.config(wish).unwrap();
+        assert!(config.start_anew);
+        assert_eq!(config.listen, "127.0.0.1:8097".parse().unwrap());
     }
 
     #[tokio::test]
     async fn a_data_folder_that_cannot_be_is_refused_in_one_sentence() {
         // A file stands where a folder would have to be made.
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/data");
-        let Err(StartFailure::Refused { sentence }) = starter(folder).start(None).await else {
+        let Err(StartFailure::Refused { sentence, help }) = starter(folder).start(StartWish::default()).await else {
             panic!("this cannot start");
         };
-        assert!(sentence.starts_with("The data folder cannot be used: "), "{sentence}");
+        assert!(sentence.starts_with("The folder "), "{sentence}");
+        assert!(help.iter().any(|line| line.contains("--data-dir")), "{help:?}");
         assert!(sentence.contains("Cargo.toml/data"), "{sentence}");
         assert!(sentence.ends_with('.') && !sentence.ends_with(".."), "{sentence}");
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub enum PageAction {
     Retry,
     UsePort(u16),
+    StartAnew,
     Quit,
 }
 
@@ -20,6 +21,7 @@ impl PageAction {
         match self {
             Self::Retry => format!("{}:retry", Self::SCHEME),
             Self::UsePort(port) => format!("{}:use-port/{port}", Self::SCHEME),
+            Self::StartAnew => format!("{}:start-anew", Self::SCHEME),
             Self::Quit => format!("{}:quit", Self::SCHEME),
         }
     }
@@ -28,6 +30,7 @@ impl PageAction {
     pub fn from_path(path: &str) -> Option<Self> {
         match path {
             "retry" => Some(Self::Retry),
+            "start-anew" => Some(Self::StartAnew),
             "quit" => Some(Self::Quit),
             other => {
                 let port: u16 = other.strip_prefix("use-port/")?.parse().ok()?;
@@ -85,13 +88,12 @@ impl FailureView {
                 ];
                 ("Loge is already running", sentence, help)
             }
-            StartFailure::Refused { sentence } => (
-                "Loge could not start",
-                sentence.clone(),
-                vec![
-                    "Nothing in your library was changed. Put right what the sentence names and try again.".to_owned(),
-                ],
-            ),
+            StartFailure::Gone { sentence, help } => ("The database is gone", sentence.clone(), help.clone()),
+            StartFailure::Refused { sentence, help } => {
+                let mut help = help.clone();
+                help.push("Nothing in your library was changed.".to_owned());
+                ("Loge could not start", sentence.clone(), help)
+            }
         };
         Self { title: title.to_owned(), sentence, help, buttons: buttons(failure, free_port) }
     }
@@ -113,6 +115,9 @@ fn buttons(failure: &StartFailure, free_port: Option<u16>) -> Vec<Button> {
         buttons.push(button(&format!("Use port {port}"), PageAction::UsePort(port)));
     }
     buttons.push(button("Try again", PageAction::Retry));
+    if matches!(failure, StartFailure::Gone { .. }) {
+        buttons.push(button("Start a new one", PageAction::StartAnew));
+    }
     buttons.push(button("Quit", PageAction::Quit));
     buttons
 }
@@ -139,6 +144,16 @@ mod tests {
     }
 
     #[test]
+    fn only_a_lost_database_offers_to_start_anew() {
+        let (sentence, help) = ("The database is empty.".to_owned(), vec!["Restore a copy.".to_owned()]);
+        let offers = |failure: &StartFailure| {
+            FailureView::of(failure, None).buttons.iter().any(|button| button.link == "loge-action:start-anew")
+        };
+        assert!(offers(&StartFailure::Gone { sentence: sentence.clone(), help: help.clone() }));
+        assert!(!offers(&StartFailure::Refused { sentence, help }));
+    }
+
+    #[test]
     fn no_free_port_no_such_button() {
         let failure = StartFailure::AddressInUse { address: ([127, 0, 0, 1], 8096).into(), holder: None };
         let view = FailureView::of(&failure, None);
@@ -148,7 +163,7 @@ mod tests {
 
     #[test]
     fn links_read_back_and_nothing_else_does() {
-        for action in [PageAction::Retry, PageAction::Quit, PageAction::UsePort(8097)] {
+        for action in [PageAction::Retry, PageAction::Quit, PageAction::StartAnew, PageAction::UsePort(8097)] {
             let link = action.link();
             let path = link.strip_prefix("loge-action:").unwrap();
             assert_eq!(PageAction::from_path(path), Some(action));

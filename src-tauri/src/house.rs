@@ -50,10 +50,18 @@ pub trait House: Send + Sync {
 
 #[async_trait]
 pub trait Starter: Send + Sync {
-    /// Starts the server; `port` replaces the configured one for this run.
-    async fn start(&self, port: Option<u16>) -> Result<Arc<dyn House>, StartFailure>;
+    async fn start(&self, wish: StartWish) -> Result<Arc<dyn House>, StartFailure>;
     /// A port near `taken` that is free right now.
     fn next_free(&self, taken: SocketAddr) -> Option<u16>;
+}
+
+/// What the person chose for this start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartWish {
+    /// Replaces the configured one.
+    pub port: Option<u16>,
+    /// Begin a new server where the data folder's earlier one lost its database.
+    pub anew: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +74,14 @@ pub enum StartFailure {
     AlreadyRunning {
         address: Option<SocketAddr>,
     },
+    /// The data folder belongs to a server whose database is gone.
+    Gone {
+        sentence: String,
+        help: Vec<String>,
+    },
     /// Anything else, already in words a person can read.
     Refused {
         sentence: String,
+        help: Vec<String>,
     },
 }

@@ -16,6 +16,9 @@ pub struct Options {
     /// What isolates the viewers
     #[arg(long, value_name = "KIND", value_parser = ["auto", "docker", "process"])]
     pub runtime: Option<String>,
+    /// Begin a new server in a data folder whose earlier one lost its database; what is left of that is moved aside
+    #[arg(long)]
+    pub start_anew: bool,
     /// Start without showing the window (used when Loge starts with the session)
     #[arg(long)]
     pub hidden: bool,

@@ -104,7 +104,8 @@ impl House {
         Self::on(data, runtime, &[])
     }
 
-    fn on(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)]) -> Self {
+    /// On a data folder that is there, for instance one on a disk of its own.
+    pub fn on(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)]) -> Self {
         Self::at(data, runtime, env, "127.0.0.1:0")
     }
 
@@ -251,6 +252,20 @@ impl House {
         let tasks = tasks.map(|task| task.expect("a task").file_name());
         let done = Command::new("renice").args(["-n", "5", "-p"]).args(tasks).stdout(Stdio::null()).status();
         assert!(done.is_ok_and(|s| s.success()), "renice");
+    }
+
+    /// Stops it kindly and hands its data folder over.
+    pub fn close_and_keep(mut self) -> tempfile::TempDir {
+        assert_eq!(self.close(), 0, "it ends well");
+        self.data.take().expect("its data")
+    }
+
+    /// Another verb of the command line on a data folder: its exit code and all it said.
+    pub fn verb(data: &Path, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(binary("LOGE_SERVER", "loge-server"));
+        let out = command.args(arguments).arg("--data-dir").arg(data).output().expect("it runs");
+        let said = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
     }
 
     /// Stops it kindly and gives its exit code.

@@ -4,6 +4,7 @@
 //! No `.env` file is read: one that another user puts above the working folder would decide which
 //! programs run here. `npm start` reads the one of the source tree and passes it on.
 
+use base::Dirs;
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
@@ -11,6 +12,7 @@ use std::{
     str::FromStr,
     time::Duration,
 };
+use store::Database;
 
 /// What makes the loges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -72,6 +74,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// How long a stop waits for streams.
     pub drain: Duration,
+    /// Begin a new house in a folder whose house lost its database.
+    pub start_anew: bool,
 }
 
 /// What the command line or the desktop sets.
@@ -80,6 +84,7 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     pub listen: Option<SocketAddr>,
     pub runtime: Option<RuntimeChoice>,
+    pub start_anew: bool,
 }
 
 /// A configuration that cannot be used.
@@ -124,6 +129,14 @@ impl Config {
         Self::assemble(overrides, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
     }
 
+    /// Where the database is.
+    pub fn database(&self) -> Database {
+        match &self.database_url {
+            Some(url) => Database::Url(url.clone()),
+            None => Database::Sqlite(Dirs::at(&self.data_dir).database()),
+        }
+    }
+
     fn assemble(overrides: Overrides, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let data_dir = match overrides.data_dir.or_else(|| env("LOGE_DATA_DIR").map(PathBuf::from)) {
             Some(dir) => dir,
@@ -160,6 +173,7 @@ impl Config {
             metrics_token: env("LOGE_METRICS_TOKEN").or(file.metrics_token),
             names: file.names.unwrap_or_default(),
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(10).min(600)),
+            start_anew: overrides.start_anew,
         })
     }
 }

@@ -53,14 +53,7 @@ impl Handle {
 
     /// Addresses for other devices; empty when the server listens on loopback only.
     pub fn lan_urls(&self) -> Vec<String> {
-        let port = self.address.port();
-        if self.address.ip().is_loopback() {
-            return Vec::new();
-        }
-        if !self.address.ip().is_unspecified() {
-            return vec![format!("http://{}", self.address)];
-        }
-        vitals::lan_addresses().into_iter().map(|ip| format!("http://{ip}:{port}")).collect()
+        lan_urls(self.address)
     }
 
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -109,5 +102,18 @@ impl Handle {
     /// Whether a task of this run died; the program then ends with a failing code.
     pub fn has_failed(&self) -> bool {
         self.rooms.lifecycle.has_failed() || self.rooms.open.has_failed()
+    }
+}
+
+/// Where other devices reach a server on this machine that listens on `address`; empty when that
+/// is loopback.
+pub fn lan_urls(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    match address.ip() {
+        ip if ip.is_loopback() => Vec::new(),
+        ip if ip.is_unspecified() => {
+            vitals::lan_addresses().into_iter().map(|ip| format!("http://{ip}:{port}")).collect()
+        }
+        _ => vec![format!("http://{address}")],
     }
 }

@@ -35,11 +35,13 @@ impl DataLock {
         }
     }
 
-    /// Tells later starters where this one listens.
-    pub(crate) fn write_address(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.0.rewind()?;
-        self.0.set_len(0)?;
-        writeln!(self.0, "{address}")
+    /// Tells later starters where this one listens. Where the disk has no room for that, they
+    /// learn that somebody is there and not where.
+    pub(crate) fn write_address(&mut self, address: SocketAddr) {
+        let written = self.0.rewind().and_then(|()| self.0.set_len(0)).and_then(|()| writeln!(self.0, "{address}"));
+        if let Err(e) = written {
+            tracing::warn!("the address is not written into the lock file: {e}");
+        }
     }
 }
 
@@ -52,7 +54,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("loge.lock");
         let Locked::Mine(mut first) = DataLock::take(&path).unwrap() else { panic!("free") };
-        first.write_address("127.0.0.1:8096".parse().unwrap()).unwrap();
+        first.write_address("127.0.0.1:8096".parse().unwrap());
         let Locked::Taken(address) = DataLock::take(&path).unwrap() else { panic!("taken") };
         assert_eq!(address, Some("127.0.0.1:8096".parse().unwrap()));
         drop(first);

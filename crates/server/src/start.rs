@@ -7,56 +7,33 @@ use crate::{
     lock::{DataLock, Locked},
     port,
     prober::HouseProber,
+    remains, reserve,
+    start_failure::StartError,
     studio::{HouseStudio, Quiet},
     tenants::StoreTenants,
     wiring::Rooms,
 };
-use accounts::{Accounts, OpenAccountsError};
+use accounts::Accounts;
 use base::{Bus, Clock, Dirs, Lifecycle, SystemClock, dirs::DirsError, telemetry};
 use gateway::{Gateway, GatewayConfig, Streams};
 use library::{Libraries, LibraryConfig, SandboxUser};
-use loges::{Loges, LogesConfig, OpenLogesError};
+use loges::{Loges, LogesConfig};
 use renditions::{Renditions, SegmentCache, segments::Folder};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use store::{Database, OpenError, PinnedImage, Store, StoreError};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::{AsIs, PinnedImage, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::info;
 use vitals::{Vitals, VitalsConfig};
 
-/// The house cannot open; the text says what is in the way and what helps.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("the data folder cannot be used")]
-    DataDir(#[from] DirsError),
-    #[error("Loge already runs on this data folder{}", at(*address))]
-    AlreadyRunning { address: Option<SocketAddr> },
-    #[error("the lock of the data folder cannot be taken")]
-    Lock(#[source] io::Error),
-    #[error("{addr} is taken{}; choose another one with --listen", by(holder))]
-    AddressInUse { addr: SocketAddr, holder: Option<String> },
-    #[error("{addr} cannot be listened on")]
-    Listen { addr: SocketAddr, source: io::Error },
-    #[error("the database cannot be opened")]
-    Database(#[from] OpenError),
-    #[error("the database cannot be read")]
-    Read(#[from] StoreError),
-    #[error("the keys of the house cannot be used")]
-    Accounts(#[from] OpenAccountsError),
-    #[error("the folder for prepared versions cannot be made")]
-    Renditions(#[source] io::Error),
-    #[error("containers cannot be made")]
-    Loges(#[from] OpenLogesError),
-}
-
-fn at(address: Option<SocketAddr>) -> String {
-    address.map(|a| format!(" and listens on {a}")).unwrap_or_default()
-}
-
-fn by(holder: &Option<String>) -> String {
-    holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default()
-}
-
 pub struct Server;
+
+/// A database that cannot be opened with less is not to blame.
+const LITTLE: u64 = 1 << 20;
 
 impl Server {
     /// Opens the house. When this returns, requests are answered.
@@ -64,12 +41,9 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing is left behind then.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
-        let dirs = Dirs::open(&config.data_dir)?;
-        let mut lock = match DataLock::take(&dirs.lock_file()).map_err(StartError::Lock)? {
-            Locked::Mine(lock) => lock,
-            Locked::Taken(address) => return Err(StartError::AlreadyRunning { address }),
-        };
+        let (dirs, mut lock) = take_folder(&config.data_dir)?;
         let telemetry = telemetry::init(&config.log, Some(&dirs.logs()));
+        let (dirs, is_full) = make_ready(&config, &dirs)?;
         let listener = port::bind(config.listen).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => {
                 StartError::AddressInUse { addr: config.listen, holder: port::holder(config.listen.port()) }
@@ -77,15 +51,16 @@ impl Server {
             _ => StartError::Listen { addr: config.listen, source },
         })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { addr: config.listen, source })?;
-        lock.write_address(address).map_err(StartError::Lock)?;
+        lock.write_address(address);
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
-        let database = match &config.database_url {
-            Some(url) => Database::Url(url.clone()),
-            None => Database::Sqlite(dirs.database()),
-        };
-        let store = Store::open(database, clock.clone()).await?;
+        let store =
+            Store::open(config.database(), clock.clone()).await.map_err(|e| match reserve::free(dirs.data()) {
+                free if is_full && free < LITTLE => StartError::DiskFull { path: dirs.data().into() },
+                _ => StartError::Database(e),
+            })?;
+        reserve::hold_when_there_is_plenty(&dirs);
         store.refresh_verdicts().await?;
         let settings = store.settings().await?;
         let logging = store.logging().await?;
@@ -119,7 +94,7 @@ impl Server {
             domain::RuntimeKind::Docker => SandboxUser::Stranger,
             domain::RuntimeKind::Process => SandboxUser::SameAsServer,
         };
-        let segments_dir = config.segments_dir.clone().unwrap_or_else(|| dirs.segments());
+        let segments_dir = segments_dir(&config, &dirs);
         let library_config = LibraryConfig {
             posters_dir: dirs.posters(),
             looks_dir: dirs.looks(),
@@ -210,7 +185,7 @@ impl Server {
             open,
             lifecycle,
             drain: config.drain,
-            run_dir: dirs.run().to_path_buf(),
+            dirs,
             status,
             changed: Notify::new(),
             lock: Mutex::new(Some(lock)),
@@ -221,6 +196,68 @@ impl Server {
         info!(%address, runtime = rooms.loges.runtime().kind.as_str(), "the house is open on {address}");
         Ok(Handle { address, status: status_rx, rooms })
     }
+}
+
+fn segments_dir(config: &Config, dirs: &Dirs) -> PathBuf {
+    config.segments_dir.clone().unwrap_or_else(|| dirs.segments())
+}
+
+/// Takes the data folder for this process alone.
+fn take_folder(data_dir: &Path) -> Result<(Dirs, DataLock), StartError> {
+    let dirs = Dirs::at(&base::dirs::data_folder(data_dir)?);
+    match DataLock::take(&dirs.lock_file()) {
+        Ok(Locked::Mine(lock)) => Ok((dirs, lock)),
+        Ok(Locked::Taken(address)) => Err(StartError::AlreadyRunning { address }),
+        Err(e) if e.kind() == io::ErrorKind::StorageFull => Err(StartError::DiskFull { path: dirs.data().into() }),
+        Err(e) => Err(StartError::Lock(e)),
+    }
+}
+
+/// Makes room in the data folder where there is none, and sees to it that a house without its
+/// database is not taken for a new one. Also returns whether the disk was full.
+fn make_ready(config: &Config, dirs: &Dirs) -> Result<(Dirs, bool), StartError> {
+    let segments_dir = segments_dir(config, dirs);
+    let segments = Folder::new(segments_dir.clone(), dirs.data().to_path_buf());
+    let is_full = reserve::make_room(dirs, &segments, &segments_dir);
+    if config.database_url.is_none()
+        && let Some(remains) = remains::look(dirs)
+    {
+        if !config.start_anew {
+            return Err(StartError::Gone(remains));
+        }
+        let aside = remains::move_aside(dirs, SystemClock.now().0).map_err(StartError::MoveAside)?;
+        info!("a new house begins; what is left of the earlier one is in {}", aside.display());
+    }
+    match Dirs::open(dirs.data()) {
+        Ok(dirs) => Ok((dirs, is_full)),
+        Err(DirsError::NotWritable { source, .. } | DirsError::Create { source, .. })
+            if source.kind() == io::ErrorKind::StorageFull =>
+        {
+            Err(StartError::DiskFull { path: dirs.data().into() })
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Brings the database to this version's schema without serving. Where that is so already, a
+/// running server is not in the way.
+///
+/// # Errors
+/// When a server runs on the folder, or the database cannot be brought there.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if let Ok(store) = Store::open_as_is(config.database(), clock.clone(), AsIs::Exact).await {
+        store.close().await;
+        return Ok(());
+    }
+    let (dirs, _lock) = take_folder(&config.data_dir)?;
+    if config.database_url.is_none()
+        && let Some(remains) = remains::look(&dirs)
+    {
+        return Err(StartError::Gone(remains));
+    }
+    Store::open(config.database(), clock).await?.close().await;
+    Ok(())
 }
 
 /// What the owner chose holds as long as the server's own image is the one it was chosen instead of.

@@ -6,7 +6,7 @@ use crate::{
     lock::DataLock,
 };
 use accounts::Accounts;
-use base::{Bus, Event, Lifecycle};
+use base::{Bus, Dirs, Event, Lifecycle};
 use domain::{
     FolderState, LogeState, RuntimeKind, Tenant,
     chip::{ChipProblem, ChipVerdict},
@@ -15,11 +15,11 @@ use gateway::{Calibration, Streams};
 use library::Libraries;
 use loges::{Loges, RuntimeInfo};
 use renditions::SegmentCache;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::{ClockState, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
-use vitals::{House, HouseView, Vitals, WriteFault};
+use vitals::{AlertCode, Freeable, House, HouseView, Vitals, WriteFault};
 
 /// Everything that runs.
 pub(crate) struct Rooms {
@@ -37,7 +37,7 @@ pub(crate) struct Rooms {
     pub(crate) open: Lifecycle,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) drain: Duration,
-    pub(crate) run_dir: PathBuf,
+    pub(crate) dirs: Dirs,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) changed: Notify,
     pub(crate) lock: Mutex<Option<DataLock>>,
@@ -52,9 +52,31 @@ impl Rooms {
         self.lifecycle.spawn("wiring", async move { rooms.follow_events().await });
         let rooms = self.clone();
         self.lifecycle.spawn("status", async move { rooms.keep_status().await });
+        let rooms = self.clone();
+        self.lifecycle.spawn("reserve", async move { rooms.keep_reserve().await });
         self.lifecycle.spawn("first calibration", crate::calibrating::run(self.clone()));
         self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
         self.lifecycle.spawn("looks", crate::looks::run(self.clone()));
+    }
+
+    /// Work with the data folder that waits for its disk.
+    async fn on_disk(&self, work: impl FnOnce(&Dirs) + Send + 'static) {
+        let dirs = self.dirs.clone();
+        if tokio::task::spawn_blocking(move || work(&dirs)).await.is_err() {
+            warn!("work on the data folder broke off");
+        }
+    }
+
+    /// Space for a day on which the disk is full is held again once there is plenty.
+    async fn keep_reserve(&self) {
+        let mut timer = tokio::time::interval(Duration::from_secs(30));
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.lifecycle.soft().cancelled() => return,
+                _ = timer.tick() => self.on_disk(crate::reserve::hold_when_there_is_plenty).await,
+            }
+        }
     }
 
     pub(crate) fn refresh(&self) {
@@ -168,6 +190,7 @@ impl Rooms {
                 ClockState::Ahead { by_ms } => by_ms,
                 ClockState::Behind { by_ms } => by_ms.saturating_neg(),
             },
+            freeable: self.freeable().await,
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
         self.facts.set(house.clone(), roots);
@@ -190,6 +213,18 @@ impl Rooms {
             }
             differs
         });
+    }
+
+    /// Asked only while the disk is full: it is told then, and nowhere else.
+    async fn freeable(&self) -> Freeable {
+        if !self.vitals.alerts().iter().any(|alert| matches!(alert.code, AlertCode::DiskLow(_))) {
+            return Freeable::default();
+        }
+        let versions = self.store.renditions().await.unwrap_or_default();
+        Freeable {
+            segment_bytes: self.segments.view().used,
+            version_bytes: versions.iter().map(|version| version.stored_bytes).sum(),
+        }
     }
 
     async fn chip_kept_failing(&self) -> bool {
@@ -222,8 +257,9 @@ impl Rooms {
         self.loges.shutdown().await;
         self.lifecycle.stop(Duration::from_secs(5)).await;
         self.store.clone().close().await;
+        self.on_disk(crate::reserve::hold_what_there_is).await;
         // Sockets only; the folder is made again at the next start.
-        if let Err(e) = std::fs::remove_dir_all(&self.run_dir) {
+        if let Err(e) = std::fs::remove_dir_all(self.dirs.run()) {
             debug!("the run folder stays: {e}");
         }
         self.lock.lock().await.take();

@@ -2,7 +2,7 @@
 
 use crate::{
     sample::{DiskRole, Sample},
-    sentence::{House, WriteFault},
+    sentence::{Freeable, House, WriteFault},
 };
 use base::UnixMs;
 use std::collections::BTreeMap;
@@ -178,8 +178,11 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         let slack = if raised(&code) { 2.0 } else { 0.0 };
         if free < warn + slack {
             let level = if free < stop { Level::Trouble } else { Level::Attention };
-            let gb = disk.free_bytes as f64 / 1e9;
-            out.push((code, level, format!("The disk at {name} has {gb:.1} GB left.")));
+            let mut text = format!("The disk at {name} has {} left.", size(disk.free_bytes));
+            if disk.role == DiskRole::Data && level == Level::Trouble {
+                text.push_str(&what_may_go(&house.freeable));
+            }
+            out.push((code, level, text));
         }
     }
     if let Some(fault) = house.writes_fail {
@@ -256,6 +259,24 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         out.push((AlertCode::ChipOff, Level::Attention, text));
     }
     out
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// The cheapest first: segments are encoded again when somebody wants them.
+fn what_may_go(freeable: &Freeable) -> String {
+    let parts = [(freeable.segment_bytes, "kept segments"), (freeable.version_bytes, "prepared versions")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(bytes, _)| *bytes > 0).map(|(bytes, of)| format!("{} of {of}", size(*bytes))).collect();
+    match parts.is_empty() {
+        true => " Films play on; free some space there.".into(),
+        false => format!(" Films play on. Loge can free {}.", parts.join(", then ")),
+    }
 }
 
 #[cfg(test)]
@@ -383,6 +404,19 @@ mod tests {
         assert_eq!(alerts.raised()[0].level, Level::Attention);
         assert!(alerts.judge(&sample(1, 0.0, 4), &house));
         assert_eq!(alerts.raised()[0].level, Level::Trouble);
+        assert_eq!(alerts.raised()[0].text, "The disk at /d has 0 MB left. Films play on; free some space there.");
         assert!(alerts.judge(&sample(2, 0.0, 50), &house));
+    }
+
+    #[test]
+    fn a_full_disk_says_what_may_go() {
+        let freeable = Freeable { segment_bytes: 200_000_000, version_bytes: 3_100_000_000 };
+        let house = House { freeable, ..House::default() };
+        let text = |free| conditions(&sample(0, 0.0, free), &house, |_| false)[0].2.clone();
+        assert_eq!(
+            text(4),
+            "The disk at /d has 0 MB left. Films play on. Loge can free 200 MB of kept segments, then 3.1 GB of prepared versions."
+        );
+        assert_eq!(text(9), "The disk at /d has 0 MB left.", "the control: there is room yet");
     }
 }

@@ -36,6 +36,8 @@ pub struct House {
     /// How far the machine's clock jumped, ahead or, as a negative number, back; 0 while it runs
     /// as it should.
     pub clock_off_ms: i64,
+    /// What may go where the disk of the data folder is full.
+    pub freeable: Freeable,
 }
 
 /// Why a write to the database failed.
@@ -43,6 +45,13 @@ pub struct House {
 pub enum WriteFault {
     NoSpace,
     Failing,
+}
+
+/// What can be made again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freeable {
+    pub segment_bytes: u64,
+    pub version_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -202,13 +202,13 @@ impl House for Lent {
 /// Gives out prepared outcomes in order; waits for one when there is none yet.
 struct FakeStarter {
     outcomes: tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Arc<dyn House>, StartFailure>>>,
-    asked: Mutex<Vec<Option<u16>>>,
+    asked: Mutex<Vec<StartWish>>,
 }
 
 #[async_trait]
 impl Starter for FakeStarter {
-    async fn start(&self, port: Option<u16>) -> Result<Arc<dyn House>, StartFailure> {
-        self.asked.lock().unwrap().push(port);
+    async fn start(&self, wish: StartWish) -> Result<Arc<dyn House>, StartFailure> {
+        self.asked.lock().unwrap().push(wish);
         self.outcomes.lock().await.recv().await.expect("the test prepared an outcome")
     }
     fn next_free(&self, taken: SocketAddr) -> Option<u16> {
@@ -379,13 +379,26 @@ async fn a_taken_port_is_explained_and_the_next_one_used() {
     shell.desktop.saw(Seen::Shown(Screen::Starting)).await;
     shell.comes_up(Ok(Arc::new(Lent(Arc::new(house())))));
     shell.desktop.saw(screen(HandOver::Ticket("one-time".to_owned()))).await;
-    assert_eq!(*shell.starter.asked.lock().unwrap(), [None, Some(8097)]);
+    let other_port = StartWish { port: Some(8097), anew: false };
+    assert_eq!(*shell.starter.asked.lock().unwrap(), [StartWish::default(), other_port]);
+}
+
+#[tokio::test]
+async fn a_new_server_begins_only_when_the_person_says_so() {
+    let shell = Shell::launch();
+    shell.comes_up(Err(StartFailure::Gone { sentence: "The database is empty.".to_owned(), help: Vec::new() }));
+    shell.desktop.failure().await;
+    shell.events.send(Event::Page(PageAction::StartAnew));
+    shell.comes_up(Ok(Arc::new(Lent(Arc::new(house())))));
+    shell.desktop.saw(screen(HandOver::Ticket("one-time".to_owned()))).await;
+    let anew: Vec<bool> = shell.starter.asked.lock().unwrap().iter().map(|wish| wish.anew).collect();
+    assert_eq!(anew, [false, true]);
 }
 
 #[tokio::test]
 async fn closing_a_failed_start_quits() {
     let shell = Shell::launch();
-    shell.comes_up(Err(StartFailure::Refused { sentence: "The disk is read-only.".to_owned() }));
+    shell.comes_up(Err(StartFailure::Refused { sentence: "The disk is read-only.".to_owned(), help: Vec::new() }));
     assert_eq!(shell.desktop.failure().await.sentence, "The disk is read-only.");
     shell.events.send(Event::CloseRequested);
     shell.desktop.saw(Seen::Exited(0)).await;

@@ -1,7 +1,8 @@
 //! Status in, menu out: a value that tests compare with `==`.
 //!
-//! The rows are the same in every state; only words and enabled change. So an open menu is
-//! updated in place and never jumps shut under the pointer.
+//! While this program runs the server, the rows are the same in every state; only words and
+//! enabled change. So an open menu is updated in place and never jumps shut under the pointer.
+//! A service has other rows: only what works without being signed in to it.
 
 use crate::house::Status;
 
@@ -47,6 +48,18 @@ pub enum Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Menu(pub Vec<Row>);
 
+impl Menu {
+    /// Whether the other one differs in words and enabled at most.
+    pub fn has_rows_of(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Row, &Row)| match (one, other) {
+            (Row::Line(_), Row::Line(_)) | (Row::Separator, Row::Separator) => true,
+            (Row::Button { action, .. }, Row::Button { action: other, .. }) => action == other,
+            _ => false,
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+}
+
 /// What the tray knows of the shell.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
@@ -57,34 +70,70 @@ pub enum View<'a> {
 }
 
 pub fn menu(view: &View<'_>) -> Menu {
-    let (line, open, copy, pause, paused, stop) = match view {
-        View::Starting => ("Starting…".to_owned(), true, false, false, false, false),
-        View::Failed => ("Not running".to_owned(), true, false, false, false, false),
-        View::Stopping => ("Finishing…".to_owned(), false, false, false, false, false),
-        // Who watches and what runs is the service's to know: its own page shows it.
-        View::Open { attached: true, lan_url, .. } => {
-            ("Runs as a service".to_owned(), true, lan_url.is_some(), false, false, false)
-        }
-        View::Open { status, lan_url, attached: false } => (
-            format!("Viewers: {} of {}", status.viewers, status.max_viewers),
-            true,
-            lan_url.is_some(),
-            true,
-            status.jobs_paused,
-            status.streams > 0,
-        ),
-    };
-    let button = |action, text: &str, enabled| Row::Button { action, text: text.to_owned(), enabled };
+    match view {
+        View::Open { attached: true, status, lan_url } => service(status, lan_url.is_some()),
+        View::Open { status, lan_url, attached: false } => own(&Own {
+            line: format!("Viewers: {} of {}", status.viewers, status.max_viewers),
+            open: true,
+            copy: lan_url.is_some(),
+            pause: true,
+            paused: status.jobs_paused,
+            stop: status.streams > 0,
+            quit: true,
+        }),
+        View::Starting => own(&Own::without_server("Starting…")),
+        View::Failed => own(&Own::without_server("Not running")),
+        View::Stopping => own(&Own { open: false, quit: false, ..Own::without_server("Finishing…") }),
+    }
+}
+
+fn button(action: Action, text: &str, enabled: bool) -> Row {
+    Row::Button { action, text: text.to_owned(), enabled }
+}
+
+struct Own {
+    line: String,
+    open: bool,
+    copy: bool,
+    pause: bool,
+    paused: bool,
+    stop: bool,
+    quit: bool,
+}
+
+impl Own {
+    fn without_server(line: &str) -> Self {
+        Self { line: line.to_owned(), open: true, copy: false, pause: false, paused: false, stop: false, quit: true }
+    }
+}
+
+fn own(view: &Own) -> Menu {
     Menu(vec![
-        button(Action::OpenDashboard, "Open dashboard", open),
-        button(Action::CopyAddress, "Copy LAN address", copy),
+        button(Action::OpenDashboard, "Open dashboard", view.open),
+        button(Action::CopyAddress, "Copy LAN address", view.copy),
         Row::Separator,
-        Row::Line(line),
-        button(Action::TogglePause, if paused { "Resume scanning" } else { "Pause scanning" }, pause),
-        button(Action::StopStreams, "Stop all streams", stop),
+        Row::Line(view.line.clone()),
+        button(Action::TogglePause, if view.paused { "Resume scanning" } else { "Pause scanning" }, view.pause),
+        button(Action::StopStreams, "Stop all streams", view.stop),
         Row::Separator,
-        button(Action::Quit, "Quit Loge", !matches!(view, View::Stopping)),
+        button(Action::Quit, "Quit Loge", view.quit),
     ])
+}
+
+/// Scans and streams of a service are steered by its owner, who signs in to its page. Leaving
+/// this program leaves the service running, and says so.
+fn service(status: &Status, has_lan_url: bool) -> Menu {
+    let mut rows = vec![button(Action::OpenDashboard, "Open dashboard", true)];
+    if has_lan_url {
+        rows.push(button(Action::CopyAddress, "Copy LAN address", true));
+    }
+    rows.extend([
+        Row::Separator,
+        Row::Line(status.sentence.clone()),
+        Row::Separator,
+        button(Action::Quit, "Quit, and leave the service running", true),
+    ]);
+    Menu(rows)
 }
 
 #[cfg(test)]
@@ -101,10 +150,6 @@ pub(crate) mod tests {
             streams: 2,
             jobs_paused: false,
         }
-    }
-
-    fn button(action: Action, text: &str, enabled: bool) -> Row {
-        Row::Button { action, text: text.to_owned(), enabled }
     }
 
     #[test]
@@ -148,19 +193,32 @@ pub(crate) mod tests {
     #[test]
     fn the_rows_never_move() {
         let status = status();
-        let shape = |view: View<'_>| {
-            let row = |row: Row| match row {
-                Row::Line(_) => "line",
-                Row::Separator => "separator",
-                Row::Button { action, .. } => action.id(),
-            };
-            menu(&view).0.into_iter().map(row).collect::<Vec<_>>()
-        };
-        let starting = shape(View::Starting);
-        assert_eq!(shape(View::Failed), starting);
-        assert_eq!(shape(View::Stopping), starting);
-        for attached in [false, true] {
-            assert_eq!(shape(View::Open { status: &status, lan_url: None, attached }), starting);
+        let starting = menu(&View::Starting);
+        let open = |attached| menu(&View::Open { status: &status, lan_url: None, attached });
+        for same in [menu(&View::Failed), menu(&View::Stopping), open(false)] {
+            assert!(same.has_rows_of(&starting));
+        }
+        assert!(!open(true).has_rows_of(&starting), "the control: a service has others");
+    }
+
+    #[test]
+    fn a_service_has_only_rows_that_work() {
+        let status = Status { sentence: "Loge runs as a service on this machine.".to_owned(), ..status() };
+        let rows = |lan_url| menu(&View::Open { status: &status, lan_url, attached: true }).0;
+        assert_eq!(
+            rows(Some("http://192.168.1.5:8096")),
+            [
+                button(Action::OpenDashboard, "Open dashboard", true),
+                button(Action::CopyAddress, "Copy LAN address", true),
+                Row::Separator,
+                Row::Line("Loge runs as a service on this machine.".to_owned()),
+                Row::Separator,
+                button(Action::Quit, "Quit, and leave the service running", true),
+            ]
+        );
+        assert!(!rows(None).iter().any(|row| matches!(row, Row::Button { action: Action::CopyAddress, .. })));
+        for row in rows(None) {
+            assert!(!matches!(row, Row::Button { enabled: false, .. }), "{row:?} does nothing");
         }
     }
 

@@ -26,10 +26,13 @@ pub struct TrayHandle {
 }
 
 struct Shown {
+    app: AppHandle,
     icon: TrayIcon<Wry>,
-    current: Option<Tray>,
+    picture: Icon,
+    /// As it is shown.
+    menu: menu::Menu,
     /// One per row of the menu; separators have nothing to update.
-    rows: Vec<Option<MenuItem<Wry>>>,
+    rows: Items,
     folder: PathBuf,
 }
 
@@ -85,28 +88,8 @@ impl TrayHandle {
 impl Shown {
     fn new(app: &AppHandle, events: Events) -> Result<Self, ShowTrayError> {
         let folder = private_folder()?;
-        let mut items: Vec<Box<dyn IsMenuItem<Wry>>> = Vec::new();
-        let mut rows = Vec::new();
-        for row in menu::menu(&View::Starting).0 {
-            match row {
-                Row::Separator => {
-                    items.push(Box::new(PredefinedMenuItem::separator(app)?));
-                    rows.push(None);
-                }
-                Row::Line(text) => {
-                    let item = MenuItem::with_id(app, "line", text, false, None::<&str>)?;
-                    items.push(Box::new(item.clone()));
-                    rows.push(Some(item));
-                }
-                Row::Button { action, text, enabled } => {
-                    let item = MenuItem::with_id(app, action.id(), text, enabled, None::<&str>)?;
-                    items.push(Box::new(item.clone()));
-                    rows.push(Some(item));
-                }
-            }
-        }
-        let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
-        let menu = Menu::with_items(app, &items)?;
+        let shown = menu::menu(&View::Starting);
+        let (menu, rows) = build(app, &shown)?;
         let icon = TrayIconBuilder::with_id("loge")
             .icon(Image::from_bytes(Icon::Paused.png())?)
             .temp_dir_path(&folder)
@@ -118,15 +101,22 @@ impl Shown {
                 }
             })
             .build(app)?;
-        Ok(Self { icon, current: None, rows, folder })
+        Ok(Self { app: app.clone(), icon, picture: Icon::Paused, menu: shown, rows, folder })
     }
 
     fn set(&mut self, tray: &Tray) -> tauri::Result<()> {
-        if self.current.as_ref().map(|current| current.icon) != Some(tray.icon) {
+        if self.picture != tray.icon {
             self.icon.set_icon(Some(Image::from_bytes(tray.icon.png())?))?;
+            self.picture = tray.icon;
+        }
+        // Other rows are another menu; an open one closes then, once, when a server is found.
+        if !tray.menu.has_rows_of(&self.menu) {
+            let (menu, rows) = build(&self.app, &tray.menu)?;
+            self.icon.set_menu(Some(menu))?;
+            (self.rows, self.menu) = (rows, tray.menu.clone());
         }
         for (index, (row, item)) in tray.menu.0.iter().zip(&self.rows).enumerate() {
-            let before = self.current.as_ref().and_then(|current| current.menu.0.get(index));
+            let before = self.menu.0.get(index);
             let Some(item) = item.as_ref().filter(|_| before != Some(row)) else { continue };
             match row {
                 Row::Separator => {}
@@ -137,9 +127,32 @@ impl Shown {
                 }
             }
         }
-        self.current = Some(tray.clone());
+        self.menu = tray.menu.clone();
         Ok(())
     }
+}
+
+/// One item per row; separators have nothing to update.
+type Items = Vec<Option<MenuItem<Wry>>>;
+
+fn build(app: &AppHandle, menu: &menu::Menu) -> tauri::Result<(Menu<Wry>, Items)> {
+    let mut items: Vec<Box<dyn IsMenuItem<Wry>>> = Vec::new();
+    let mut rows = Vec::new();
+    for row in &menu.0 {
+        let item = match row {
+            Row::Separator => {
+                items.push(Box::new(PredefinedMenuItem::separator(app)?));
+                rows.push(None);
+                continue;
+            }
+            Row::Line(text) => MenuItem::with_id(app, "line", text, false, None::<&str>)?,
+            Row::Button { action, text, enabled } => MenuItem::with_id(app, action.id(), text, *enabled, None::<&str>)?,
+        };
+        items.push(Box::new(item.clone()));
+        rows.push(Some(item));
+    }
+    let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
+    Ok((Menu::with_items(app, &items)?, rows))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use store::AsIs;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -42,7 +43,7 @@ async fn through(config: &Config, mut address: SocketAddr) -> anyhow::Result<Cap
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let store = upkeep::open(config).await?;
+    let store = upkeep::open(config, AsIs::Exact).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let dirs = Dirs::open(&config.data_dir)?;
     let accounts = Accounts::open(store.clone(), clock, Bus::new(), &dirs.keys()).await?;

@@ -6,7 +6,7 @@ mod serve;
 mod upkeep;
 
 use clap::{Parser, Subcommand};
-use server::{Config, Overrides, RuntimeChoice};
+use server::{Config, Explanation, Overrides, RestoreError, RuntimeChoice, StartError};
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ enum Verb {
         /// auto, docker or process
         #[arg(long)]
         runtime: Option<RuntimeChoice>,
+        /// Begin a new house in a folder whose house lost its database; what is left of that is moved aside
+        #[arg(long)]
+        start_anew: bool,
     },
     /// People of the house; works while the server is stopped or running
     User {
@@ -43,10 +46,12 @@ enum Verb {
         #[command(subcommand)]
         verb: upkeep::AuditVerb,
     },
-    /// Bring the database to this version's schema
+    /// Bring the database to this version's schema, after a copy, while no server runs
     Migrate,
-    /// Write a consistent copy of the database to a file
+    /// Write a consistent and checked copy of the database to a file
     Backup { to: PathBuf },
+    /// Put a copy in the place of the database, while no server runs; the earlier one is moved aside
+    Restore { from: PathBuf },
     /// Look at the machine and say what is missing
     Doctor,
     /// Measure what this machine can encode while somebody watches
@@ -56,15 +61,14 @@ enum Verb {
 }
 
 pub(crate) async fn run(cli: Cli) -> ExitCode {
-    let (listen, runtime) = match &cli.verb {
-        Verb::Serve { listen, runtime } => (*listen, *runtime),
-        _ => (None, None),
-    };
-    let overrides = Overrides { data_dir: cli.data_dir.clone(), listen, runtime };
+    let mut overrides = Overrides { data_dir: cli.data_dir.clone(), ..Overrides::default() };
+    if let Verb::Serve { listen, runtime, start_anew } = &cli.verb {
+        overrides = Overrides { listen: *listen, runtime: *runtime, start_anew: *start_anew, ..overrides };
+    }
     let config = match Config::load(overrides) {
         Ok(config) => config,
         Err(e) => {
-            complain(&e.to_string());
+            explain(&e.explain());
             return ExitCode::FAILURE;
         }
     };
@@ -74,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::Audit { verb } => upkeep::audit(&config, &verb, cli.json).await,
         Verb::Migrate => upkeep::migrate(&config, cli.json).await,
         Verb::Backup { to } => upkeep::backup(&config, &to, cli.json).await,
+        Verb::Restore { from } => upkeep::restore(&config, &from, cli.json).await,
         Verb::Doctor => upkeep::doctor(&config, cli.json).await,
         Verb::Calibrate => Box::pin(calibrate::run(config, cli.json)).await,
         Verb::Openapi => {
@@ -84,7 +89,11 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            complain(&chain(e.as_ref()));
+            match (e.downcast_ref::<StartError>(), e.downcast_ref::<RestoreError>()) {
+                (Some(e), _) => explain(&e.explain()),
+                (None, Some(e)) => explain(&e.explain()),
+                (None, None) => complain(&chain(e.as_ref())),
+            }
             ExitCode::FAILURE
         }
     }
@@ -97,6 +106,14 @@ pub(crate) fn say(line: &str) {
 
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "loge-server: {line}");
+}
+
+/// What went wrong and what helps, a line each.
+pub(crate) fn explain(told: &Explanation) {
+    complain(&told.sentence);
+    for help in &told.help {
+        let _ = writeln!(std::io::stderr(), "  {help}");
+    }
 }
 
 /// An error with all its causes, on one line.

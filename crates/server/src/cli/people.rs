@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 use server::Config;
 use std::{io::BufRead, sync::Arc};
+use store::AsIs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserVerb {
@@ -17,7 +18,7 @@ pub(crate) enum UserVerb {
 }
 
 pub(crate) async fn run(config: &Config, verb: UserVerb, json: bool) -> anyhow::Result<()> {
-    let store = upkeep::open(config).await?;
+    let store = upkeep::open(config, AsIs::Exact).await?;
     match verb {
         UserVerb::List => {
             for user in store.users().await? {

@@ -1,6 +1,6 @@
 //! `serve`: run until SIGTERM or SIGINT, drain, exit 0. A second signal stops at once.
 
-use super::{chain, complain, say};
+use super::{complain, explain, say};
 use server::{Config, Handle, Phase, Server, StartError};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +16,7 @@ pub(crate) async fn serve(config: Config) -> ExitCode {
         started = &mut start => match started {
             Ok(handle) => handle,
             Err(e) => {
-                complain(&chain(&e));
+                explain(&e.explain());
                 return ExitCode::from(match e {
                     StartError::AlreadyRunning { .. } => 3,
                     StartError::AddressInUse { .. } => 4,

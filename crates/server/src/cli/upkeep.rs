@@ -5,9 +5,9 @@ use super::{chain, say};
 use base::{Clock, SystemClock};
 use clap::Subcommand;
 use serde_json::json;
-use server::Config;
+use server::{Config, StartError};
 use std::{path::Path, sync::Arc};
-use store::{Database, Store};
+use store::{AsIs, Store};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
@@ -15,18 +15,16 @@ pub(crate) enum AuditVerb {
     Verify,
 }
 
-pub(crate) async fn open(config: &Config) -> anyhow::Result<Store> {
+/// The database as it is: a server of another version may be running on it, so that no verb but
+/// `migrate` changes its schema.
+pub(crate) async fn open(config: &Config, wanted: AsIs) -> Result<Store, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let database = match &config.database_url {
-        Some(url) => Database::Url(url.clone()),
-        None => Database::Sqlite(base::Dirs::open(&config.data_dir)?.database()),
-    };
-    Ok(Store::open(database, clock).await?)
+    Ok(Store::open_as_is(config.database(), clock, wanted).await?)
 }
 
 pub(crate) async fn audit(config: &Config, verb: &AuditVerb, json: bool) -> anyhow::Result<()> {
     let AuditVerb::Verify = verb;
-    let store = open(config).await?;
+    let store = open(config, AsIs::Exact).await?;
     let entries = store.verify_audit().await?;
     say(&if json {
         json!({ "entries": entries, "intact": true }).to_string()
@@ -37,23 +35,39 @@ pub(crate) async fn audit(config: &Config, verb: &AuditVerb, json: bool) -> anyh
     Ok(())
 }
 
-/// Opening the store is what migrates; here only to do it without serving.
+/// Brings the database to this version's schema, unless a server runs on it. A file is copied first.
 pub(crate) async fn migrate(config: &Config, json: bool) -> anyhow::Result<()> {
-    open(config).await?.close().await;
+    server::migrate(config).await?;
     say(&if json { json!({ "migrated": true }).to_string() } else { "the database has this version's schema".into() });
+    Ok(())
+}
+
+/// Puts a copy in the place of the database.
+pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(config.database_url.is_none(), "a PostgreSQL database is restored with PostgreSQL's own tools");
+    let done = server::restore(&config.data_dir, from).await?;
+    if json {
+        say(&json!({ "database": done.database, "aside": done.aside }).to_string());
+        return Ok(());
+    }
+    say(&format!("{} is the database of this house now", from.display()));
+    if let Some(aside) = &done.aside {
+        say(&format!("the earlier one is in {}", aside.display()));
+    }
+    say("people who signed in after the copy was made sign in again");
     Ok(())
 }
 
 pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Result<()> {
     anyhow::ensure!(!to.exists(), "{} exists already; a copy is never written over another file", to.display());
-    let store = open(config).await?;
+    let store = open(config, AsIs::Any).await?;
     store.vacuum_into(to).await?;
     store.close().await;
     let bytes = std::fs::metadata(to)?.len();
     say(&if json {
         json!({ "file": to, "bytes": bytes }).to_string()
     } else {
-        format!("{bytes} bytes written to {}", to.display())
+        format!("{bytes} bytes written to {} and checked", to.display())
     });
     Ok(())
 }
