@@ -13,6 +13,7 @@ import type {
   Library,
   Limits,
   LogLine,
+  LogSettings,
   Names,
   NewInvite,
   NightShift,
@@ -89,7 +90,10 @@ export const calls = {
 
   alerts: () => list<Alert>("/admin/alerts"),
   audit: () => list<AuditEntry>("/admin/audit"),
-  log: async (level: string) => (await api.get<{ lines: LogLine[] }>(`/admin/logs?tail=200${level ? `&level=${level}` : ""}`)).lines,
+  log: async (source: "server" | "requests", level: string) =>
+    (await api.get<{ lines: LogLine[] }>(`/admin/logs?tail=200&source=${source}&level=${level}`)).lines,
+  logSettings: () => api.get<LogSettings>("/admin/logs/settings"),
+  changeLogSettings: (settings: LogSettings) => api.put<LogSettings>("/admin/logs/settings", settings),
   settings: () => api.get<Settings>("/admin/settings"),
   names: () => api.get<Names>("/admin/names"),
   setNames: (allowed: string[]) => api.put<Names>("/admin/names", { allowed }),

@@ -50,6 +50,7 @@ holds<Same<Page.Invite, Wire.InviteView>>();
 holds<Same<Page.NewInvite, Wire.InviteMade>>();
 holds<Same<Page.Session, Wire.SessionView>>();
 holds<Same<Page.Stream, Wire.StreamView>>();
+holds<Same<Page.LogSettings, Wire.LogSettings>>();
 holds<Same<Page.Limits, Wire.Limits>>();
 holds<Same<Page.Usage, Wire.Usage>>();
 holds<Same<Page.Container, Wire.Container>>();

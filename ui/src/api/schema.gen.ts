@@ -488,6 +488,12 @@ export interface LogLines {
   /** As written: `timestamp`, `level`, `message` and what belongs to it. */
   lines: (Record<string, unknown>)[];
 }
+export interface LogSettings {
+  /** What is written into the server's log: lines of this level and worse. `error`, `warn`, `info` or `debug`. */
+  level: string;
+  /** Whether a line is written for each request: when, what, by whom, with which result. No addresses, no tickets. */
+  requests: boolean;
+}
 export interface LogText {
   lines: string[];
 }

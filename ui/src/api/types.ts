@@ -493,6 +493,11 @@ export interface AuditEntry {
   address?: string | null;
 }
 export type LogLine = Record<string, unknown>;
+/** What is written into the logs. */
+export interface LogSettings {
+  level: string;
+  requests: boolean;
+}
 export interface Settings {
   server_name: string;
   max_viewers: number;

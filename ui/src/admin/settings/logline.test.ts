@@ -12,3 +12,8 @@ it("reads tracing's nested message and flattened fields", () => {
 it("survives a line with nothing in it", () => {
   expect(readable({})).toBe("");
 });
+it("reads a line of the log of requests", () => {
+  const line = { timestamp: "2026-11-23T20:01:02.345Z", method: "GET", route: "/api/v1/titles/{id}", status: 200, took_ms: 7 };
+  expect(readable({ ...line, user: "u1" })).toBe("20:01:02.345 200 GET /api/v1/titles/{id} 7 ms by u1");
+  expect(readable({ ...line, user: null })).toBe("20:01:02.345 200 GET /api/v1/titles/{id} 7 ms");
+});
