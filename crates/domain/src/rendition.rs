@@ -116,7 +116,7 @@ pub const TOO_LARGE: &str =
 
 /// Left alone for the database and everything else that must be written.
 pub const RESERVE_BYTES: u64 = 1 << 30;
-const HOT_CELSIUS: f32 = 85.0;
+pub const HOT_CELSIUS: f32 = 85.0;
 /// Once held for heat, it must be this cool: else the work would go on and off every few seconds.
 const COOL_CELSIUS: f32 = 75.0;
 

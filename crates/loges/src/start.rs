@@ -4,19 +4,19 @@ use crate::{
     house::House,
     link::{Gate, GateError, Link},
     runtime::{Running, RuntimeError, StartSpec},
-    words::LogeSpec,
+    words::{LogeSpec, Mount},
 };
-use base::UnixMs;
+use base::{UnixMs, disks};
 use contract::env::to_hex;
-use domain::{Code, Failure, LogeLimits, Tenant};
-use std::{sync::Arc, time::Duration};
+use domain::{Code, Failure, FolderId, LogeLimits, Tenant};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// From the engine's "started" to the worker's hello, on a loaded machine.
 const DIAL_IN: Duration = Duration::from_secs(8);
 const SPEC_DEADLINE: Duration = Duration::from_secs(5);
-/// A disk that hangs must not keep everyone else's folders waiting.
-const FOLDER_DEADLINE: Duration = Duration::from_secs(2);
+/// A disk that hangs must not keep everyone else's folders waiting; one that slept needs some seconds.
+const FOLDER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A loge that said hello. Dropping the gate ends the link and removes the socket.
 pub struct Alive {
@@ -25,6 +25,8 @@ pub struct Alive {
     pub gate: Gate,
     /// What it was made as; its limits are those that hold now.
     pub spec: LogeSpec,
+    /// The folders of its specification.
+    pub holds: Arc<[FolderId]>,
     /// It got the graphics chip, if its specification has one.
     pub has_chip: bool,
     /// On top of the limits, for as long as this generation lives.
@@ -61,15 +63,14 @@ impl StartError {
 pub async fn present_spec(house: &House, tenant: &Tenant) -> Result<LogeSpec, Failure> {
     let asked = timeout(SPEC_DEADLINE, house.tenants.spec(tenant)).await;
     let mut spec = asked.unwrap_or_else(|_| Err(Failure::of(Code::NotReady)))?;
-    let mut present = Vec::with_capacity(spec.mounts.len());
-    for mount in spec.mounts {
-        let path = mount.path.clone();
-        let there = tokio::task::spawn_blocking(move || path.is_dir());
-        match timeout(FOLDER_DEADLINE, there).await {
-            Ok(Ok(true)) => present.push(mount),
-            _ => tracing::warn!(folder.id = %mount.id, "folder {} is not there and is left out", mount.id),
+    let looks = std::mem::take(&mut spec.mounts).into_iter().map(|mount| async move {
+        let there = disks().look(&mount.path, FOLDER_DEADLINE, Path::is_dir).await;
+        if there != Ok(true) {
+            tracing::warn!(folder.id = %mount.id, "folder {} is not there and is left out", mount.id);
         }
-    }
+        (there == Ok(true)).then_some(mount)
+    });
+    let mut present: Vec<Mount> = futures_util::future::join_all(looks).await.into_iter().flatten().collect();
     present.sort_by(|a, b| a.id.cmp(&b.id));
     present.dedup_by(|a, b| a.id == b.id);
     spec.mounts = present;
@@ -117,7 +118,8 @@ pub async fn start(house: &House, tenant: Tenant, slot: u32, generation: u64) ->
         link = timeout(DIAL_IN, gate.link()) => match link {
             Ok(link) => {
                 let started_at = house.clock.now();
-                return Ok(Alive { running, link, gate, spec, has_chip, lent_millis: 0, started_at });
+                let holds = spec.mounts.iter().map(|mount| mount.id.clone()).collect();
+                return Ok(Alive { running, link, gate, spec, holds, has_chip, lent_millis: 0, started_at });
             }
             Err(_) => None,
         },
@@ -158,8 +160,7 @@ pub fn spec_hash(spec: &LogeSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{chip::RenderNode, words::Mount};
-    use domain::FolderId;
+    use crate::chip::RenderNode;
 
     #[test]
     fn the_hash_follows_the_specification_and_nothing_else() {

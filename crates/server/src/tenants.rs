@@ -30,9 +30,8 @@ impl Tenants for StoreTenants {
                 (folders, self.store.loge_limits(user).await.map_err(failed)?)
             }
         };
-        // A disk that is away has nothing to mount; when it is back, the loge is made anew.
-        let mounts =
-            folders.into_iter().filter(|f| f.path.is_dir()).map(|f| Mount { id: f.id, path: f.path }).collect();
+        // Whether their disks are there is for the loge to find out, which has the threads for it.
+        let mounts = folders.into_iter().map(|f| Mount { id: f.id, path: f.path }).collect();
         let settings = self.store.settings().await.map_err(failed)?;
         let chip = settings.hardware_encoding.then(|| loges::chip::find(&self.render_nodes)).flatten();
         Ok(LogeSpec { limits, mounts, chip, allows_reduced: settings.allow_reduced_isolation })

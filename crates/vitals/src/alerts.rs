@@ -2,7 +2,7 @@
 
 use crate::{
     sample::{DiskRole, Sample},
-    sentence::{Freeable, House, WriteFault},
+    sentence::{BUSY_PERCENT, Freeable, House, WriteFault},
 };
 use base::UnixMs;
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ impl Level {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AlertCode {
     DiskLow(String),
+    DiskHanging(String),
     CpuBusy,
     MemoryLow,
     Hot,
@@ -49,6 +50,7 @@ impl AlertCode {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::DiskLow(_) => "disk_low",
+            Self::DiskHanging(_) => "disk_hanging",
             Self::CpuBusy => "cpu_busy",
             Self::MemoryLow => "memory_low",
             Self::Hot => "hot",
@@ -73,6 +75,7 @@ impl AlertCode {
             Self::Hot => 30_000,
             Self::EngineAway => 60_000,
             Self::DiskLow(_)
+            | Self::DiskHanging(_)
             | Self::LibraryOffline(_)
             | Self::LogeFailed(_)
             | Self::SetAside(_)
@@ -89,7 +92,7 @@ impl AlertCode {
     /// Where in the UI the cause is.
     pub const fn href(&self) -> &'static str {
         match self {
-            Self::LibraryOffline(_) => "/admin/libraries",
+            Self::LibraryOffline(_) | Self::DiskHanging(_) => "/admin/libraries",
             Self::LogeFailed(_)
             | Self::SetAside(_)
             | Self::ReducedIsolation
@@ -209,7 +212,14 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         let text = format!("The database has grown to {mb} MB, which is unusual. Look at the log, and make a backup.");
         out.push((AlertCode::DatabaseLarge, Level::Attention, text));
     }
-    if sample.cpu_percent > if raised(&AlertCode::CpuBusy) { 70.0 } else { 80.0 } {
+    for disk in &sample.hanging {
+        let name = disk.to_string_lossy().into_owned();
+        let text = format!(
+            "The disk at {name} does not answer. Check its cable, or the server it is on; its titles come back with it."
+        );
+        out.push((AlertCode::DiskHanging(name), Level::Attention, text));
+    }
+    if sample.cpu_percent > if raised(&AlertCode::CpuBusy) { 70.0 } else { BUSY_PERCENT } {
         let text = format!("The processor has been busy for minutes: {:.0} %.", sample.cpu_percent);
         out.push((AlertCode::CpuBusy, Level::Attention, text));
     }
@@ -293,9 +303,22 @@ mod tests {
             memory: Memory { total_bytes: 100, used_bytes: 10, available_bytes: 90 },
             temperature: Temperature::NoSensor,
             disks: vec![Disk { mount: "/d".into(), role: DiskRole::Data, total_bytes: 100, free_bytes: free }],
+            hanging: vec![],
             network: Network::default(),
             server: ServerUse::default(),
         }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_named() {
+        let (mut alerts, house) = (Alerts::default(), House::default());
+        let hanging = Sample { hanging: vec!["/mnt/nas".into()], ..sample(0, 0.0, 50) };
+        assert!(alerts.judge(&hanging, &house));
+        let told = &alerts.raised()[0];
+        assert_eq!((told.code.as_str(), told.code.href()), ("disk_hanging", "/admin/libraries"));
+        assert!(told.text.contains("/mnt/nas"), "{}", told.text);
+        assert!(alerts.judge(&sample(2, 0.0, 50), &house));
+        assert!(alerts.raised().is_empty());
     }
 
     #[test]

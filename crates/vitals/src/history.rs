@@ -126,6 +126,12 @@ impl Rings {
         self.day.push(point);
     }
 
+    /// Days until the data disk is full at the pace of the last day.
+    pub fn days_to_full(&self) -> Option<f64> {
+        let (first, last) = (self.day.points.front()?, self.day.points.back()?);
+        forecast(first, last)
+    }
+
     /// The step between points, and the points, oldest first.
     pub fn range(&self, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
         let ring = match range {
@@ -135,6 +141,19 @@ impl Rings {
         };
         (ring.step, ring.points.iter().copied().collect())
     }
+}
+
+/// A first scan fills a disk quickly and then no more: less than this says nothing of the days to come.
+const FORECAST_MS: u64 = 23 * 3_600_000;
+const DAY_MS: f64 = 86_400_000.0;
+/// Farther away than this is no news.
+const FORECAST_DAYS: f64 = 365.0;
+
+fn forecast(first: &HistoryPoint, last: &HistoryPoint) -> Option<f64> {
+    let span_ms = last.at.since(first.at);
+    let used = first.disk_free_bytes.checked_sub(last.disk_free_bytes).filter(|used| *used > 0)?;
+    let days = last.disk_free_bytes as f64 / used as f64 * (span_ms as f64 / DAY_MS);
+    (span_ms >= FORECAST_MS && days <= FORECAST_DAYS).then_some(days)
 }
 
 /// What one loge takes, as it was measured outside.
@@ -195,7 +214,7 @@ impl LogeRings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Memory, Network, ServerUse, Temperature};
+    use crate::sample::{Disk, DiskRole, Memory, Network, ServerUse, Temperature};
 
     fn sample(at: i64, cpu: f32) -> Sample {
         Sample {
@@ -206,6 +225,7 @@ mod tests {
             memory: Memory { total_bytes: 10, used_bytes: 4, available_bytes: 6 },
             temperature: Temperature::NoSensor,
             disks: vec![],
+            hanging: vec![],
             network: Network::default(),
             server: ServerUse::default(),
         }
@@ -222,6 +242,44 @@ mod tests {
         let day = rings.range(HistoryRange::Day).1;
         assert!((600..=720).contains(&day.len()), "{}", day.len());
         assert!(day.iter().all(|p| (p.cpu_percent - 50.0).abs() < 2.0 && p.temperature_c.is_none()));
+    }
+
+    #[test]
+    fn there_is_no_forecast_before_a_day_of_data() {
+        let mut rings = Rings::new(Duration::from_secs(2));
+        let disk = |free_bytes| Disk { mount: "/d".into(), role: DiskRole::Data, total_bytes: 1 << 40, free_bytes };
+        let day = 720;
+        for step in 0_u64..=day {
+            let free = 1_000_000 - step * 100;
+            let mut now = sample(step.cast_signed() * 120_000, 0.0);
+            now.disks = vec![disk(free)];
+            // A point of the day ring is two minutes long.
+            for second in [0, 119_999] {
+                now.at = UnixMs(step.cast_signed() * 120_000 + second);
+                rings.push(&now);
+            }
+            if step < 690 {
+                assert_eq!(rings.days_to_full(), None, "after {step} steps");
+            }
+        }
+        let days = rings.days_to_full().unwrap();
+        assert!((days - 928_000.0 / 72_000.0).abs() < 0.1, "{days}");
+        let point = |at, disk_free_bytes| HistoryPoint { at: UnixMs(at), disk_free_bytes, ..average_of_nothing() };
+        assert_eq!(forecast(&point(0, 100), &point(86_400_000, 100)), None, "it is not filling up");
+        assert_eq!(forecast(&point(0, 100), &point(86_400_000, 50)), Some(1.0));
+        assert_eq!(forecast(&point(0, 1_000_000), &point(86_400_000, 999_999)), None, "in thousands of years");
+    }
+
+    fn average_of_nothing() -> HistoryPoint {
+        HistoryPoint {
+            at: UnixMs(0),
+            cpu_percent: 0.0,
+            memory_bytes: 0,
+            temperature_c: None,
+            net_rx_bps: 0,
+            net_tx_bps: 0,
+            disk_free_bytes: 0,
+        }
     }
 
     #[test]

@@ -18,11 +18,14 @@ pub use sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperature
 pub use sentence::{Freeable, House, Sentence, WriteFault};
 
 use base::{Bus, Clock, Event, Lifecycle};
+use measure::LibraryDisks;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What is measured, and how often.
 #[derive(Debug, Clone)]
@@ -46,6 +49,7 @@ struct Shared {
     rings: Mutex<Rings>,
     loge_rings: Mutex<LogeRings>,
     alerts: Mutex<Alerts>,
+    library_disks: Mutex<LibraryDisks>,
     house: Arc<dyn HouseView>,
 }
 
@@ -68,8 +72,10 @@ impl Vitals {
             rings: Mutex::new(Rings::new(config.interval)),
             loge_rings: Mutex::new(LogeRings::new(config.interval)),
             alerts: Mutex::default(),
+            library_disks: Mutex::default(),
             house,
         });
+        lifecycle.spawn("library disks", measure_libraries(shared.clone(), config.interval, lifecycle.soft().clone()));
         let task = shared.clone();
         let soft = lifecycle.soft().clone();
         lifecycle.spawn("vitals", async move {
@@ -81,11 +87,10 @@ impl Vitals {
                     () = soft.cancelled() => return,
                     _ = ticks.tick() => {}
                 }
-                let roots = task.house.library_roots();
                 let now = clock.now();
-                // Reading /proc and statvfs can wait for a disk; never on the runtime's threads.
+                // Reading /proc and the data disk can wait; never on the runtime's threads.
                 let measured = tokio::task::spawn_blocking(move || {
-                    let sample = instruments.sample(now, &roots);
+                    let sample = instruments.sample(now);
                     (instruments, sample)
                 })
                 .await;
@@ -104,6 +109,12 @@ impl Vitals {
 
     pub fn history(&self, range: HistoryRange) -> (Duration, Vec<HistoryPoint>) {
         lock(&self.0.rings).range(range)
+    }
+
+    /// Days until the data disk is full at the pace of the last day. `None` while it is not filling
+    /// up, and before there is a day to go by.
+    pub fn days_to_full(&self) -> Option<f64> {
+        lock(&self.0.rings).days_to_full()
     }
 
     /// CPU and memory of one loge: the tenant's id, or `house`.
@@ -127,7 +138,10 @@ impl Vitals {
 }
 
 impl Shared {
-    fn take(&self, sample: Sample, bus: &Bus) {
+    fn take(&self, mut sample: Sample, bus: &Bus) {
+        let libraries = lock(&self.library_disks).clone();
+        sample.disks.extend(libraries.disks);
+        sample.hanging = libraries.hanging;
         lock(&self.rings).push(&sample);
         lock(&self.loge_rings).push(sample.at, &self.house.loges());
         let changed = lock(&self.alerts).judge(&sample, &self.house.house());
@@ -136,6 +150,32 @@ impl Shared {
         if changed {
             bus.publish(Event::Alerts);
         }
+    }
+}
+
+/// Free space of films changes slowly, and some disks are asked over a network.
+const LIBRARIES_EVERY: Duration = Duration::from_secs(30);
+
+/// Measures the disks of libraries apart from the machine: one that hangs holds up no sample.
+async fn measure_libraries(shared: Arc<Shared>, interval: Duration, soft: CancellationToken) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut last: Option<(Instant, Vec<PathBuf>)> = None;
+    loop {
+        tokio::select! {
+            () = soft.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let roots = shared.house.library_roots();
+        if last.as_ref().is_some_and(|(at, before)| at.elapsed() < LIBRARIES_EVERY && *before == roots) {
+            continue;
+        }
+        let found = tokio::select! {
+            () = soft.cancelled() => return,
+            found = measure::library_disks(base::disks(), &roots) => found,
+        };
+        *lock(&shared.library_disks) = found;
+        last = Some((Instant::now(), roots));
     }
 }
 

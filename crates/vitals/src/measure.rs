@@ -1,19 +1,18 @@
 //! Reading the instruments. Everything here may block for a moment.
 
 use crate::sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperature};
-use base::UnixMs;
+use base::{Disks, LookError, UnixMs};
 use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::mpsc,
     time::{Duration, Instant},
 };
 use sysinfo::{Components, MemoryRefreshKind, Networks, System};
 
-/// A disk that does not answer within this time is left out of the sample.
-const DISK_WAIT: Duration = Duration::from_millis(500);
+/// A disk that does not answer within this time hangs; one that slept needs some seconds.
+const DISK_WAIT: Duration = Duration::from_secs(8);
 
 pub(crate) struct Instruments {
     system: Option<System>,
@@ -42,7 +41,9 @@ impl Instruments {
         }
     }
 
-    pub(crate) fn sample(&mut self, at: UnixMs, library_roots: &[PathBuf]) -> Sample {
+    /// The machine and the data disk. Disks of libraries are added by whoever measures those, since
+    /// one of them may hang.
+    pub(crate) fn sample(&mut self, at: UnixMs) -> Sample {
         let now = monotonic();
         let elapsed = self.last.map_or(0.0, |t| now.duration_since(t).as_secs_f64());
         self.last = Some(now);
@@ -53,7 +54,8 @@ impl Instruments {
             load1: System::load_average().map_or(0.0, |l| l.one),
             memory: Memory::default(),
             temperature: self.temperature(),
-            disks: disks(&self.data_dir, library_roots),
+            disks: disk(&self.data_dir, DiskRole::Data).into_iter().map(|(_, disk)| disk).collect(),
+            hanging: Vec::new(),
             network: self.network(elapsed),
             server: self.server(elapsed, now),
         };
@@ -165,31 +167,42 @@ fn pick_cpu_temperature(readings: impl Iterator<Item = (String, f32)>) -> Option
     best.map(|(_, celsius)| celsius)
 }
 
-/// One entry per filesystem. A hanging disk (a network share that went away) holds a thread of
-/// its own, not the sample; it is simply missing from the list.
-fn disks(data_dir: &Path, library_roots: &[PathBuf]) -> Vec<Disk> {
-    let mut wanted = vec![(data_dir.to_path_buf(), DiskRole::Data)];
-    wanted.extend(library_roots.iter().map(|p| (p.clone(), DiskRole::Library)));
-    let mut seen = HashSet::new();
-    let mut out = Vec::new();
-    for (mount, role) in wanted {
-        let (tell, told) = mpsc::channel();
-        let path = mount.clone();
-        let spawned = std::thread::Builder::new().name("disk".into()).spawn(move || {
-            let answer = std::fs::metadata(&path).ok().zip(rustix::fs::statvfs(&path).ok());
-            let _ = tell.send(answer.map(|(m, v)| (m.dev(), v.f_blocks * v.f_frsize, v.f_bavail * v.f_frsize)));
+/// The disk a folder is on, with its device number. Blocks for as long as the disk does.
+fn disk(folder: &Path, role: DiskRole) -> Option<(u64, Disk)> {
+    let (about, space) = std::fs::metadata(folder).ok().zip(rustix::fs::statvfs(folder).ok())?;
+    let (total_bytes, free_bytes) = (space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize);
+    (total_bytes > 0).then(|| (about.dev(), Disk { mount: folder.to_path_buf(), role, total_bytes, free_bytes }))
+}
+
+/// The disks of libraries, one entry for each file system, and the folders whose disk does not answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LibraryDisks {
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) hanging: Vec<PathBuf>,
+}
+
+/// Looks at all of them at the same time; none waits for another.
+pub(crate) async fn library_disks(disks: &Disks, roots: &[PathBuf]) -> LibraryDisks {
+    let mut looks = tokio::task::JoinSet::new();
+    for (n, root) in roots.iter().cloned().enumerate() {
+        let disks = disks.clone();
+        looks.spawn(async move {
+            let look = disks.look(&root, DISK_WAIT, |root| disk(root, DiskRole::Library)).await;
+            (n, root, look)
         });
-        if spawned.is_err() {
-            continue;
-        }
-        if let Ok(Some((device, total_bytes, free_bytes))) = told.recv_timeout(DISK_WAIT)
-            && total_bytes > 0
-            && seen.insert((device, role))
-        {
-            out.push(Disk { mount, role, total_bytes, free_bytes });
+    }
+    let mut looked = looks.join_all().await;
+    looked.sort_by_key(|(n, ..)| *n);
+    let (mut found, mut seen) = (LibraryDisks::default(), HashSet::new());
+    for (_, root, look) in looked {
+        match look {
+            Ok(Some((device, disk))) if seen.insert(device) => found.disks.push(disk),
+            Err(LookError::Hanging) => found.hanging.push(root),
+            // One file system is one disk; a folder that is away is for the library to tell of.
+            Ok(_) | Err(LookError::Broke) => {}
         }
     }
-    out
+    found
 }
 
 #[cfg(test)]
@@ -216,11 +229,32 @@ mod tests {
     fn a_real_machine_gives_a_whole_sample() {
         let dir = tempfile::tempdir().unwrap();
         let mut instruments = Instruments::new(dir.path().into());
-        instruments.sample(UnixMs(0), &[]);
-        let sample = instruments.sample(UnixMs(1), &[dir.path().into(), "/no/such/disk".into()]);
+        instruments.sample(UnixMs(0));
+        let sample = instruments.sample(UnixMs(1));
         assert!(sample.memory.total_bytes > sample.memory.available_bytes);
         assert!(!sample.cpus.is_empty());
         assert!(sample.server.rss_bytes > 1 << 20 && sample.server.open_fds > 2, "{:?}", sample.server);
-        assert_eq!(sample.disks.len(), 2, "data and library on one disk, the missing one left out");
+        assert_eq!((sample.disks.len(), sample.hanging.len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_named_and_the_others_are_measured() {
+        let (dir, disks) = (tempfile::tempdir().unwrap(), Disks::default());
+        let hanging = PathBuf::from("/mnt/nas");
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let out = disks.look(&hanging, Duration::ZERO, move |_| held.recv().is_ok()).await;
+        assert_eq!(out, Err(LookError::Hanging));
+        let roots = [hanging.clone(), dir.path().to_path_buf(), dir.path().join("a/.."), "/no/such/disk".into()];
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        let found = library_disks(&disks, &roots).await;
+        assert_eq!(found.hanging, [hanging]);
+        assert_eq!(found.disks.len(), 1, "two folders on one disk; the missing one left out");
+        assert_eq!(disks.overdue(), 1, "nobody waits for it again");
+        // The control: once it answers, it is measured like any other, or gone like any other.
+        drop(hold);
+        while disks.overdue() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(library_disks(&disks, &roots).await.hanging, Vec::<PathBuf>::new());
     }
 }

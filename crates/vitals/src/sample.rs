@@ -14,6 +14,8 @@ pub struct Sample {
     pub memory: Memory,
     pub temperature: Temperature,
     pub disks: Vec<Disk>,
+    /// Folders of libraries whose disk does not answer.
+    pub hanging: Vec<PathBuf>,
     pub network: Network,
     pub server: ServerUse,
 }
@@ -34,7 +36,7 @@ pub enum Temperature {
 
 impl Temperature {
     /// From here on background work should wait.
-    pub const HOT_CELSIUS: f32 = 85.0;
+    pub const HOT_CELSIUS: f32 = domain::rendition::HOT_CELSIUS;
 
     pub fn celsius(self) -> Option<f32> {
         match self {
@@ -79,6 +81,13 @@ pub struct Network {
     pub tx_bps: u64,
     /// The fastest link that is up, where it tells.
     pub link_bps: Option<u64>,
+}
+
+impl Network {
+    /// From here on a link is busy: what comes in bursts needs the rest.
+    pub fn busy_from_bps(self) -> Option<u64> {
+        self.link_bps.map(|bps| bps / 10 * 8)
+    }
 }
 
 /// What the server process itself takes.

@@ -6,6 +6,9 @@ use crate::{
 };
 use domain::cache::Pause;
 
+/// Above this a processor is busy.
+pub(crate) const BUSY_PERCENT: f32 = 80.0;
+
 /// What the rest of the house reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct House {
@@ -90,13 +93,26 @@ pub fn sum_up(sample: Option<&Sample>, house: &House, alerts: &[Alert]) -> Sente
     if house.scanning {
         parts.push("a library is being scanned".into());
     }
-    Sentence { level: Level::Good, text: format!("All is well. {}.", parts.join(", ")), href: None }
+    let text = format!("{} {}.", mood(sample), parts.join(", "));
+    Sentence { level: Level::Good, text, href: None }
+}
+
+/// Nothing is wrong; a processor that has just become busy or hot is not told as calm either.
+fn mood(sample: Option<&Sample>) -> &'static str {
+    match sample {
+        Some(sample) if sample.temperature.is_hot() => "The processor is hot.",
+        Some(sample) if sample.cpu_percent > BUSY_PERCENT => "The processor is busy.",
+        _ => "All is well.",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::AlertCode;
+    use crate::{
+        alerts::AlertCode,
+        sample::{Memory, Network, ServerUse, Temperature},
+    };
     use base::UnixMs;
 
     #[test]
@@ -109,5 +125,26 @@ mod tests {
             sum_up(None, &house, &[alert(Level::Trouble, "The engine is away."), alert(Level::Attention, "Hot.")]);
         assert_eq!(said.text, "The engine is away. One more thing wants attention.");
         assert_eq!((said.level, said.href), (Level::Trouble, Some("/admin/containers")));
+    }
+
+    #[test]
+    fn a_machine_that_works_hard_is_not_called_well() {
+        let house = House { viewers_max: 6, ..House::default() };
+        let sample = |cpu_percent, celsius| Sample {
+            at: UnixMs(0),
+            cpu_percent,
+            cpus: vec![],
+            load1: 0.0,
+            memory: Memory::default(),
+            temperature: Temperature::Celsius(celsius),
+            disks: vec![],
+            hanging: vec![],
+            network: Network::default(),
+            server: ServerUse::default(),
+        };
+        let said = |cpu, celsius| sum_up(Some(&sample(cpu, celsius)), &house, &[]).text;
+        assert_eq!(said(100.0, 60.0), "The processor is busy. 0 of 6 seats taken, CPU 100 %, 60 °C.");
+        assert_eq!(said(20.0, 90.0), "The processor is hot. 0 of 6 seats taken, CPU 20 %, 90 °C.");
+        assert_eq!(said(20.0, 60.0), "All is well. 0 of 6 seats taken, CPU 20 %, 60 °C.");
     }
 }

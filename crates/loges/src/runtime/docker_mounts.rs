@@ -2,14 +2,12 @@
 //! purpose (they would come along writable), so each is shown by a read-only mount of its own.
 
 use crate::words::Mount;
+use base::disks;
 use domain::FolderId;
 use std::{
-    ffi::OsString,
-    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::timeout;
 use tracing::warn;
 
 /// One disk below a library folder.
@@ -26,14 +24,13 @@ const LOOK: Duration = Duration::from_secs(2);
 const MOST: usize = 64;
 
 pub async fn nested(mounts: &[Mount]) -> Vec<Nested> {
-    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let table = base::mounts::table();
     let mut found = Vec::new();
     for mount in mounts {
         for source in points_below(&table, &mount.path) {
-            let looked = source.clone();
-            let there = timeout(LOOK, tokio::task::spawn_blocking(move || looked.is_dir())).await;
+            let there = disks().look(&source, LOOK, Path::is_dir).await;
             let Ok(below) = source.strip_prefix(&mount.path).map(Path::to_path_buf) else { continue };
-            if matches!(there, Ok(Ok(true))) && source.to_str().is_some() && found.len() < MOST {
+            if there == Ok(true) && source.to_str().is_some() && found.len() < MOST {
                 found.push(Nested { folder: mount.id.clone(), source, below });
             } else {
                 warn!(folder.id = %mount.id, "a disk mounted below folder {} is left out", mount.id);
@@ -88,46 +85,23 @@ pub async fn swapped(pid: i64, meant: &[Meant]) -> Option<PathBuf> {
 /// `Ok(None)` when nothing is there or nothing answers; an error when this user may not look.
 async fn identity(path: &Path) -> Result<Option<(u64, u64)>, std::io::Error> {
     use std::os::unix::fs::MetadataExt;
-    let path = path.to_owned();
-    let look = tokio::task::spawn_blocking(move || std::fs::metadata(path).map(|m| (m.dev(), m.ino())));
-    match timeout(LOOK, look).await {
-        Ok(Ok(Ok(is))) => Ok(Some(is)),
-        Ok(Ok(Err(e))) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(e),
+    let look = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino()));
+    match disks().look(path, LOOK, look).await {
+        Ok(Ok(is)) => Ok(Some(is)),
+        Ok(Err(e)) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(e),
         _ => Ok(None),
     }
 }
 
 /// Mount points strictly below `folder`, outer ones first, each once.
 fn points_below(table: &[u8], folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = table
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
-        .map(unescape)
+    let mut found: Vec<PathBuf> = base::mounts::points(table)
+        .map(|(point, _)| point)
         .filter(|point| point != folder && point.starts_with(folder))
         .collect();
     found.sort();
     found.dedup();
     found
-}
-
-/// Blanks, tabs, newlines and backslashes are written in octal there.
-fn unescape(field: &[u8]) -> PathBuf {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((first, tail)) = rest.split_first() {
-        let digits = tail.get(..3).filter(|_| *first == b'\\').and_then(|d| std::str::from_utf8(d).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(out))
 }
 
 #[cfg(test)]

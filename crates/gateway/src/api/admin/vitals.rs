@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
-use vitals::{HistoryPoint, HistoryRange};
+use vitals::{DiskRole, HistoryPoint, HistoryRange};
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Admin, routes!(vitals))
@@ -30,6 +30,8 @@ struct Memory {
 #[derive(Serialize, ToSchema)]
 struct Temperature {
     celsius: Option<f32>,
+    /// From here on the state is `hot`, and preparing waits.
+    hot_celsius: f32,
     /// `ok`, `hot` or `no_sensor`.
     state: String,
 }
@@ -41,6 +43,10 @@ struct Disk {
     free_bytes: u64,
     /// `data` or `library`.
     role: String,
+    /// Days until it is full at the pace of the last day: of the data disk, while it is filling up,
+    /// and once there is a day to go by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days_to_full: Option<f64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -49,6 +55,9 @@ struct Network {
     rx_bps: u64,
     tx_bps: u64,
     link_bps: Option<u64>,
+    /// From here on the link is busy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    busy_from_bps: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -103,6 +112,7 @@ pub fn now(house: &House) -> Option<Vitals> {
     let sample = house.vitals.now()?;
     let view = house.vitals.house();
     let sentence = house.vitals.sentence();
+    let days_to_full = house.vitals.days_to_full();
     let state = match (sample.temperature.celsius(), sample.temperature.is_hot()) {
         (None, _) => "no_sensor",
         (Some(_), true) => "hot",
@@ -131,7 +141,11 @@ pub fn now(house: &House) -> Option<Vitals> {
             used_bytes: sample.memory.used_bytes,
             available_bytes: sample.memory.available_bytes,
         },
-        temperature: Temperature { celsius: sample.temperature.celsius(), state: state.into() },
+        temperature: Temperature {
+            celsius: sample.temperature.celsius(),
+            hot_celsius: vitals::Temperature::HOT_CELSIUS,
+            state: state.into(),
+        },
         disks: sample
             .disks
             .iter()
@@ -140,12 +154,14 @@ pub fn now(house: &House) -> Option<Vitals> {
                 total_bytes: d.total_bytes,
                 free_bytes: d.free_bytes,
                 role: d.role.as_str().into(),
+                days_to_full: days_to_full.filter(|_| d.role == DiskRole::Data),
             })
             .collect(),
         network: Network {
             rx_bps: sample.network.rx_bps,
             tx_bps: sample.network.tx_bps,
             link_bps: sample.network.link_bps,
+            busy_from_bps: sample.network.busy_from_bps(),
         },
         server: ServerUse {
             rss_bytes: sample.server.rss_bytes,
