@@ -180,9 +180,29 @@ impl RequestBody {
             Self::Range { .. } => None,
         }
     }
+
+    /// Returns the mounts without which this request says nothing about its files.
+    pub fn mounts(&self) -> Vec<&str> {
+        match self {
+            Self::Range { file, .. } | Self::Init { file, .. } | Self::Segment { file, .. } => vec![&file.mount],
+            Self::Job { job, .. } => job.mounts(),
+        }
+    }
 }
 
 impl Job {
+    /// Returns the mounts without which this job says nothing about its files.
+    pub fn mounts(&self) -> Vec<&str> {
+        match self {
+            Self::Glance { files } => {
+                let mut mounts: Vec<&str> = files.iter().map(|file| file.mount.as_str()).collect();
+                mounts.dedup();
+                mounts
+            }
+            _ => self.file().map(|file| file.mount.as_str()).into_iter().collect(),
+        }
+    }
+
     pub fn file(&self) -> Option<&FileRef> {
         match self {
             // A film of its own is all that programs see for a calibration.

@@ -11,6 +11,7 @@
 
 pub mod chip;
 mod circuit;
+mod holding;
 mod house;
 mod images;
 mod lending;
@@ -282,7 +283,7 @@ impl Loges {
         let mut tries = 0;
         loop {
             tries += 1;
-            let link = self.link(tenant, park).await.map_err(RangeError::Away)?;
+            let link = self.link_holding(tenant, &body.mounts(), park).await?;
             return match link.stream(body.clone(), announces, within).await {
                 Ok(stream) => Ok(stream),
                 // The loge ended between being ready and being asked: the next one answers.
@@ -310,7 +311,7 @@ impl Loges {
         let mut tries = 0;
         loop {
             tries += 1;
-            let link = self.link(tenant, park).await.map_err(JobError::Away)?;
+            let link = self.link_holding(tenant, &job.mounts(), park).await?;
             return match link.job(job.clone(), max_bytes, time_limit).await {
                 Ok(result) => Ok(result),
                 // Not repeated when the job may have run: its file may be what ended the worker.

@@ -37,8 +37,8 @@ pub(crate) async fn run(rooms: Arc<Rooms>) {
         let Some(file) = waiting.into_iter().next() else { continue };
         let made = tokio::select! {
             made = make(&rooms, &file) => made,
-            // Whoever begins to watch has the disk; the film is taken up again later.
-            () = somebody_watches(&rooms) => continue,
+            // A viewer or a scan has the disk first; the film is taken up again later.
+            () = others_come_first(&rooms) => continue,
             () = soft.cancelled() => return,
         };
         match made {
@@ -53,8 +53,10 @@ pub(crate) async fn run(rooms: Arc<Rooms>) {
     }
 }
 
-pub(crate) async fn somebody_watches(rooms: &Rooms) {
-    while rooms.streams.viewers() == 0 {
+/// Returns when a viewer or a scan needs the disk and the house loge. A scan of a new library waits
+/// for a house loge with its folder, which is made once the old one has nothing to do.
+pub(crate) async fn others_come_first(rooms: &Rooms) {
+    while rooms.streams.viewers() == 0 && !rooms.libraries.is_scanning(None) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

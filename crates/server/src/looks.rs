@@ -2,7 +2,7 @@
 //! wait until a whole film is read, and storyboards. One film at a time in the house loge, and only
 //! while nobody watches, nothing is scanned, and every film has its index of key frames.
 
-use crate::{indexing::somebody_watches, wiring::Rooms};
+use crate::{indexing::others_come_first, wiring::Rooms};
 use contract::Status;
 use domain::{Code, Failure, FileId, FolderId, FolderState};
 use gateway::subtitles;
@@ -38,8 +38,8 @@ pub(crate) async fn run(rooms: Arc<Rooms>) {
         }
         let done = tokio::select! {
             done = Box::pin(step(&rooms, &mut patience, &mut swept)) => done,
-            // Whoever begins to watch has the disk; the film is taken up again later.
-            () = somebody_watches(&rooms) => continue,
+            // A viewer or a scan has the disk first; the film is taken up again later.
+            () = others_come_first(&rooms) => continue,
             () = soft.cancelled() => return,
         };
         match done {

@@ -38,6 +38,7 @@ fn failure(error: &JobError) -> ProbeFailure {
         Some(Status::NotFound | Status::Changed) => ProbeFailure::Changed,
         Some(Status::Unsupported | Status::Failed) => ProbeFailure::Defect(Defect::NotMedia),
         Some(Status::Limit) => ProbeFailure::Defect(Defect::ProbeLimit),
+        // The loge holds the folder, or it would not have been asked: this file is what it cannot open.
         Some(Status::Io | Status::Refused) => ProbeFailure::Defect(Defect::Unreadable),
         Some(Status::Ok) | None => ProbeFailure::Unavailable(error.to_string()),
     }

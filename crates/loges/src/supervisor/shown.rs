@@ -2,7 +2,7 @@
 
 use super::{Command, FAR, Phase, Supervisor};
 use crate::{circuit::CircuitState, house::House, link::Link, runtime::Running, words::LogeView};
-use domain::{LogeLimits, LogeState, Tenant};
+use domain::{FolderId, LogeLimits, LogeState, Tenant};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub view: LogeView,
     pub generation: u64,
     pub link: Option<Arc<Link>>,
+    /// The folders that the loge behind this link holds.
+    pub holds: Arc<[FolderId]>,
 }
 
 impl Snapshot {
@@ -35,7 +37,7 @@ impl Snapshot {
             circuit: CircuitState::Closed,
             active: 0,
         };
-        Self { view, generation: 0, link: None }
+        Self { view, generation: 0, link: None, holds: Arc::default() }
     }
 }
 
@@ -67,6 +69,7 @@ impl Supervisor {
                     seen.view.lent_millis = alive.lent_millis;
                     seen.view.started_at = Some(alive.started_at);
                     seen.link = Some(alive.link.clone());
+                    seen.holds = alive.holds.clone();
                     LogeState::Ready
                 }
             };
