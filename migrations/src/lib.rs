@@ -12,6 +12,8 @@ mod m2026_11_25_000003_looks;
 mod m2026_11_25_000004_renditions;
 mod m2026_11_27_000005_heard;
 mod m2026_12_01_000006_device_secret;
+mod m2026_12_01_000009_folder_identity;
+mod m2026_12_01_000010_job_note;
 mod m2026_12_01_000011_permission;
 mod m2026_12_01_000012_ended_plays;
 mod m2026_12_01_000013_look_again;
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_11_25_000004_renditions::Migration),
             Box::new(m2026_11_27_000005_heard::Migration),
             Box::new(m2026_12_01_000006_device_secret::Migration),
+            Box::new(m2026_12_01_000009_folder_identity::Migration),
+            Box::new(m2026_12_01_000010_job_note::Migration),
             Box::new(m2026_12_01_000011_permission::Migration),
             Box::new(m2026_12_01_000012_ended_plays::Migration),
             Box::new(m2026_12_01_000013_look_again::Migration),

@@ -32,7 +32,7 @@ pub mod subtitles;
 pub use failure::{Code, Failure};
 pub use id::{FileId, FolderId, InstallId, InvalidId, InviteId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
 pub use job::{JobKind, JobState};
-pub use library::{FolderState, LibraryKind};
+pub use library::{FolderProblem, FolderState, LibraryKind};
 pub use limits::LogeLimits;
 pub use loge::{LogeState, RuntimeKind, Tenant};
 pub use people::Role;

@@ -451,7 +451,8 @@ async fn refusals_have_their_reason() {
     house.store.apply_scan(&film.library, &folder.id, vec![gone]).await.unwrap();
     let (status, problem) = house.json("POST", &path(&film.title), &owner, None).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("file_missing")), "said, not hidden");
-    house.store.set_folder_state(&folder.id, domain::FolderState::Offline, None).await.unwrap();
+    let away = store::FolderVerdict::Away(domain::FolderProblem::Gone);
+    house.store.set_folder_verdict(&folder.id, &away).await.unwrap();
     let back = store::ScanChange::Back { file: film.file.clone() };
     house.store.apply_scan(&film.library, &folder.id, vec![back]).await.unwrap();
     let (status, problem) = house.json("POST", &path(&film.title), &owner, None).await;

@@ -1,11 +1,17 @@
 //! Looking at a folder before it becomes part of a library: is it there, may it be one, can the
 //! user inside a loge read it, and how many films are in it.
 
-use crate::scan::looks_like_film;
-use domain::{Code, Failure};
+use crate::{
+    place::is_refused,
+    scan::{is_left_out, looks_like_film},
+};
+use domain::{Code, Failure, FolderProblem};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,6 +42,13 @@ pub struct FolderReport {
     pub warning: Option<String>,
 }
 
+impl FolderReport {
+    /// Nobody can say more of a folder whose disk does not answer.
+    pub(crate) fn hanging() -> Self {
+        Self { exists: true, warning: Some(FolderProblem::Hanging.sentence().into()), ..Self::default() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderEntry {
     pub name: String,
@@ -53,25 +66,6 @@ pub struct FolderListing {
 const COUNT_TIME: Duration = Duration::from_secs(2);
 const MAX_ENTRIES: usize = 2000;
 
-/// System folders, which hold no films and much that nobody should stream.
-const SYSTEM: [&str; 15] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var",
-    "/lost+found",
-];
-
 /// May this folder be part of a library? Gives its canonical path.
 ///
 /// # Errors
@@ -87,16 +81,18 @@ pub fn accept(path: &Path, forbidden: &[PathBuf]) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Err(Failure::of(Code::FolderNotDirectory));
     }
-    let text = path.to_string_lossy();
-    let inside_system = ["/proc/", "/sys/", "/dev/", "/etc/", "/boot/", "/usr/bin/", "/usr/lib/", "/usr/sbin/"]
-        .iter()
-        .any(|s| text.starts_with(s));
     let own = forbidden.iter().any(|f| path.starts_with(f) || f.starts_with(&path));
-    let docker = path.join("docker.sock").exists();
-    if SYSTEM.contains(&text.as_ref()) || inside_system || own || docker {
+    if is_refused(&path) || own || holds_engine(&path) {
         return Err(Failure::of(Code::FolderForbidden));
     }
     Ok(path)
+}
+
+/// The sockets of container engines, through which the whole machine can be had.
+fn holds_engine(path: &Path) -> bool {
+    ["docker.sock", "podman.sock", "containerd.sock", "podman/podman.sock", "docker/docker.sock", "run/docker.sock"]
+        .iter()
+        .any(|socket| path.join(socket).exists())
 }
 
 /// Looks at a folder. Blocks for up to two seconds on a large one.
@@ -124,11 +120,19 @@ pub fn check(path: &Path, user: SandboxUser, forbidden: &[PathBuf]) -> FolderRep
     report.blocked_by = first_blocked(path, user);
     report.readable = report.blocked_by.is_none();
     report.fix = report.blocked_by.as_deref().map(|blocked| fix(path, blocked));
-    (report.videos_found, report.counting) = count(path);
-    if is_network_disk(path) {
-        report.warning =
-            Some("This is a network disk. It sends no word of changes, so Loge looks every 15 minutes.".into());
+    let counted = count(path);
+    (report.videos_found, report.counting) = (counted.films, counted.is_partial);
+    let mut warnings = Vec::new();
+    if counted.is_mostly_something_else() {
+        warnings.push(
+            "Few of these files are films. Everyone with this library has the whole folder in their container: \
+             choose one that holds films only.",
+        );
     }
+    if is_network_disk(path) {
+        warnings.push("This is a network disk. It sends no word of changes, so Loge looks every 15 minutes.");
+    }
+    report.warning = (!warnings.is_empty()).then(|| warnings.join(" "));
     report
 }
 
@@ -173,22 +177,43 @@ fn fix(path: &Path, blocked: &Path) -> String {
     }
 }
 
-/// Films below a folder, as far as two seconds reach.
-fn count(path: &Path) -> (u64, bool) {
-    let deadline = tokio::time::Instant::now() + COUNT_TIME;
-    let mut found = 0;
-    for entry in ignore::WalkBuilder::new(path).standard_filters(false).follow_links(false).build().flatten() {
-        if tokio::time::Instant::now() > deadline {
-            return (found, true);
-        }
-        if entry.file_type().is_some_and(|t| t.is_file()) && looks_like_film(entry.path()) {
-            found += 1;
-        }
-    }
-    (found, false)
+#[derive(Default)]
+struct Counted {
+    films: u64,
+    files: u64,
+    is_partial: bool,
 }
 
-fn is_network_disk(path: &Path) -> bool {
+impl Counted {
+    /// Films have posters, subtitles and notes beside them, but not by the dozen.
+    fn is_mostly_something_else(&self) -> bool {
+        self.files >= 50 && self.films * 20 < self.files
+    }
+}
+
+/// Films and files below a folder, as far as two seconds reach.
+fn count(path: &Path) -> Counted {
+    let deadline = tokio::time::Instant::now() + COUNT_TIME;
+    let mut counted = Counted::default();
+    let walk = ignore::WalkBuilder::new(path)
+        .standard_filters(false)
+        .follow_links(false)
+        .filter_entry(|entry| entry.depth() == 0 || !is_left_out(entry.file_name().as_bytes()))
+        .build();
+    for entry in walk.flatten() {
+        if tokio::time::Instant::now() > deadline {
+            counted.is_partial = true;
+            break;
+        }
+        if entry.file_type().is_some_and(|t| t.is_file()) {
+            counted.files += 1;
+            counted.films += u64::from(looks_like_film(entry.path()));
+        }
+    }
+    counted
+}
+
+pub(crate) fn is_network_disk(path: &Path) -> bool {
     const NFS: u64 = 0x6969;
     const SMB: u64 = 0x517b;
     const SMB2: u64 = 0xfe53_4d42;
@@ -215,7 +240,7 @@ pub fn browse(path: &Path, user: SandboxUser) -> Result<FolderListing, Failure> 
         .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
         .filter(|e| !e.file_name().to_string_lossy().starts_with('.'))
         .map(|e| e.path())
-        .filter(|p| path != Path::new("/") || !SYSTEM.contains(&p.to_string_lossy().as_ref()))
+        .filter(|p| path != Path::new("/") || !is_refused(p) || leads_to_films(p))
         .take(MAX_ENTRIES)
         .map(|p| FolderEntry {
             name: p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -225,6 +250,11 @@ pub fn browse(path: &Path, user: SandboxUser) -> Result<FolderListing, Failure> 
         .collect();
     entries.sort_by_key(|e| e.name.to_lowercase());
     Ok(FolderListing { parent: path.parent().map(Path::to_path_buf), path, entries })
+}
+
+/// Folders that cannot be part of a library themselves and have others below that can.
+fn leads_to_films(path: &Path) -> bool {
+    ["/home", "/media", "/mnt", "/opt", "/run", "/srv", "/tmp", "/var"].iter().any(|top| path == Path::new(top))
 }
 
 #[cfg(test)]
@@ -240,6 +270,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(accept(dir.path(), &[dir.path().join("data")]).is_err(), "the data folder lies in it");
         assert_eq!(accept(dir.path(), &[data]).unwrap(), fs::canonicalize(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_folder_of_other_things_is_warned_of() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..60 {
+            fs::write(dir.path().join(format!("letter {n}.txt")), b"x").unwrap();
+        }
+        fs::write(dir.path().join("a.mp4"), b"x").unwrap();
+        let few = check(dir.path(), SandboxUser::SameAsServer, &[]).warning.unwrap_or_default();
+        assert!(few.contains("Few of these files are films"), "{few}");
+        for n in 0..9 {
+            fs::write(dir.path().join(format!("film {n}.mp4")), b"x").unwrap();
+        }
+        let many = check(dir.path(), SandboxUser::SameAsServer, &[]).warning.unwrap_or_default();
+        assert!(!many.contains("Few"), "{many}");
+        std::os::unix::fs::symlink("/etc", dir.path().join("link")).unwrap();
+        let linked = accept(&dir.path().join("link"), &[]).unwrap_err();
+        assert_eq!(linked.code, Code::FolderForbidden, "what counts is where a link leads");
+        fs::create_dir(dir.path().join("engine")).unwrap();
+        fs::write(dir.path().join("engine/docker.sock"), b"").unwrap();
+        assert!(accept(&dir.path().join("engine"), &[]).is_err() && accept(dir.path(), &[]).is_ok());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct JobView {
     pub state: JobState,
     pub progress: JobProgress,
     pub error: Option<String>,
+    /// What the owner should know although it went well.
+    pub note: Option<String>,
     pub created_at: UnixMs,
     pub started_at: Option<UnixMs>,
     pub finished_at: Option<UnixMs>,
@@ -115,6 +117,7 @@ impl Job {
             state: JobState::Queued,
             progress: JobProgress::default(),
             error: None,
+            note: None,
             created_at,
             started_at: None,
             finished_at: None,

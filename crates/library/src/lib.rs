@@ -10,15 +10,19 @@
 
 mod asked;
 mod control;
+mod due;
 pub mod folders;
 mod job;
 mod libraries;
 mod looks;
+mod pace;
+mod place;
 mod posters;
 mod prober;
 mod queue;
 mod scan;
 mod watch;
+mod watching;
 
 pub use asked::Asked;
 pub use folders::{FolderEntry, FolderListing, FolderReport, SandboxUser};

@@ -6,23 +6,25 @@ use crate::{
     folders::{self, FolderListing, FolderReport, SandboxUser},
     job::JobView,
     looks::Looks,
+    pace::Pace,
     posters::{Posters, PostersError, poster_path},
     prober::Prober,
-    queue::{Queue, Taken},
-    scan::{Scan, ScanError},
-    watch::{self, FolderWatch},
+    queue::{Ended, Queue, Taken},
+    scan::{Scan, ScanError, glance},
 };
-use base::{Bus, Clock, Event, Lifecycle};
-use domain::{Code, Failure, FolderId, JobId, JobKind, JobState, LibraryId, LibraryKind, TitleId};
+use base::{Bus, Clock, Event, Lifecycle, LookError, disks};
+use domain::{Code, Failure, FolderId, FolderProblem, JobId, JobKind, LibraryId, LibraryKind, TitleId};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use store::{Library, NewLibrary, Store, StoreError};
-use tokio::{sync::mpsc, time::Instant};
-use tracing::{error, info, warn};
+use tracing::{error, info};
+
+/// How long somebody who names a folder waits for its disk.
+const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct LibraryConfig {
@@ -51,6 +53,7 @@ struct Shared {
     refolder: tokio::sync::Notify,
     asked_posters: Asked,
     asked_storyboards: Asked,
+    pace: Pace,
 }
 
 impl Libraries {
@@ -81,6 +84,7 @@ impl Libraries {
             refolder: tokio::sync::Notify::new(),
             asked_posters: Asked::default(),
             asked_storyboards: Asked::default(),
+            pace: Pace::default(),
         }));
         if room.0.config.scan_on_start {
             for library in room.0.store.libraries().await? {
@@ -107,16 +111,16 @@ impl Libraries {
     /// Looks at a folder that may become part of a library. Takes up to two seconds.
     pub async fn check_folder(&self, path: &Path) -> FolderReport {
         let (path, user, forbidden) = (path.to_path_buf(), self.0.config.sandbox_user, self.0.config.forbidden.clone());
-        tokio::task::spawn_blocking(move || folders::check(&path, user, &forbidden)).await.unwrap_or_default()
+        let look = disks().look(&path, LOOK, move |path| folders::check(path, user, &forbidden)).await;
+        look.unwrap_or_else(|_| FolderReport::hanging())
     }
 
     /// # Errors
     /// When the path is no folder that can be listed.
     pub async fn browse(&self, path: &Path) -> Result<FolderListing, Failure> {
         let (path, user) = (path.to_path_buf(), self.0.config.sandbox_user);
-        tokio::task::spawn_blocking(move || folders::browse(&path, user))
-            .await
-            .unwrap_or_else(|_| Err(Failure::of(Code::Internal)))
+        let look = disks().look(&path, LOOK, move |path| folders::browse(path, user)).await;
+        look.unwrap_or_else(|_| Err(hanging()))
     }
 
     /// Makes a library and asks for its first scan.
@@ -181,6 +185,23 @@ impl Libraries {
         Ok(self.0.queue.add(JobKind::Scan, Some(id.clone())).await)
     }
 
+    /// The owner says that what is at a folder's path now is the folder: a disk that replaces
+    /// another one, or an empty one. Asks for the scan that believes it.
+    ///
+    /// # Errors
+    /// When there is no such folder, or nothing at its path can be looked at.
+    pub async fn confirm_folder(&self, id: &LibraryId, folder: &FolderId) -> Result<JobId, Failure> {
+        let library = self.library(id).await?;
+        let folder = library.folders.iter().find(|f| &f.id == folder).ok_or_else(|| Failure::of(Code::NotFound))?;
+        let identity = match disks().look(&folder.path, LOOK, glance).await {
+            Ok(Ok(identity)) => identity,
+            Ok(Err(problem)) => return Err(Failure::new(Code::Conflict, problem.sentence())),
+            Err(LookError::Hanging | LookError::Broke) => return Err(hanging()),
+        };
+        self.0.store.set_folder_identity(&folder.id, &identity).await.map_err(|e| e.failure())?;
+        Ok(self.0.queue.add(JobKind::Scan, Some(id.clone())).await)
+    }
+
     async fn library(&self, id: &LibraryId) -> Result<Library, Failure> {
         self.0.store.library(id).await.map_err(|e| e.failure())?.ok_or_else(|| Failure::of(Code::NotFound))
     }
@@ -205,10 +226,9 @@ impl Libraries {
             let path = if kept.contains_key(path) {
                 path.clone()
             } else {
-                let (given, forbidden) = (path.clone(), self.0.config.forbidden.clone());
-                tokio::task::spawn_blocking(move || folders::accept(&given, &forbidden))
-                    .await
-                    .unwrap_or_else(|_| Err(Failure::of(Code::Internal)))?
+                let forbidden = self.0.config.forbidden.clone();
+                let look = disks().look(path, LOOK, move |path| folders::accept(path, &forbidden)).await;
+                look.unwrap_or_else(|_| Err(hanging()))?
             };
             let overlaps = |other: &PathBuf| path.starts_with(other) || other.starts_with(&path);
             if taken.iter().any(overlaps) || accepted.iter().any(|(_, p)| overlaps(p)) {
@@ -301,27 +321,28 @@ impl Libraries {
         let kind = taken.kind;
         let work = async {
             match taken.kind {
-                JobKind::Scan => self.run_scan(taken).await,
+                JobKind::Scan => Some(self.run_scan(taken).await),
                 JobKind::Posters => self.run_posters(taken).await,
             }
         };
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         tokio::pin!(work);
-        let (state, error) = loop {
+        let ended = loop {
             tokio::select! {
                 ended = &mut work => break ended,
                 // Progress is told once a second at most, however many files a second there are.
                 _ = ticks.tick() => self.0.queue.tell(&id),
             }
         };
-        if let Some(error) = &error {
+        let Some(ended) = ended else { return self.0.queue.put_back(&id).await };
+        if let Some(error) = &ended.error {
             error!(job.id = %id, "{} {id} ended early: {error}", kind.as_str());
         }
-        self.0.queue.finish(&id, state, error).await;
+        self.0.queue.finish(&id, ended).await;
     }
 
-    async fn run_scan(&self, taken: Taken) -> (JobState, Option<String>) {
-        let Some(library) = taken.library else { return (JobState::Failed, Some("no library".into())) };
+    async fn run_scan(&self, taken: Taken) -> Ended {
+        let Some(library) = taken.library else { return Ended::failed("no library".into()) };
         info!(library.id = %library, "scan of library {library} begins");
         let scan = Scan {
             store: self.0.store.clone(),
@@ -331,18 +352,21 @@ impl Libraries {
             control: taken.control,
             progress: taken.progress,
             concurrency: self.0.config.probe_concurrency,
+            pace: self.0.pace.clone(),
         };
         match scan.run(&library).await {
-            Ok(()) => {
+            Ok(note) => {
                 self.0.queue.add(JobKind::Posters, None).await;
-                (JobState::Done, None)
+                Ended::done(note)
             }
-            Err(ScanError::Cancelled | ScanError::LibraryGone) => (JobState::Cancelled, None),
-            Err(e) => (JobState::Failed, Some(chain(&e))),
+            Err(ScanError::Cancelled | ScanError::LibraryGone) => Ended::cancelled(),
+            Err(e) => Ended::failed(chain(&e)),
         }
     }
 
-    async fn run_posters(&self, taken: Taken) -> (JobState, Option<String>) {
+    /// `None` when it steps aside for a scan.
+    async fn run_posters(&self, taken: Taken) -> Option<Ended> {
+        let shared = self.0.clone();
         let posters = Posters {
             store: self.0.store.clone(),
             prober: self.0.prober.clone(),
@@ -351,83 +375,34 @@ impl Libraries {
             asked: &self.0.asked_posters,
             control: taken.control,
             progress: taken.progress,
+            pace: self.0.pace.clone(),
+            scan_waits: Box::new(move || shared.queue.has_waiting_scan()),
         };
         match posters.run().await {
-            Ok(()) => (JobState::Done, None),
-            Err(PostersError::Cancelled) => (JobState::Cancelled, None),
-            Err(e) => (JobState::Failed, Some(chain(&e))),
+            Ok(()) => Some(Ended::done(None)),
+            Err(PostersError::ScanWaits) => None,
+            Err(PostersError::Cancelled) => Some(Ended::cancelled()),
+            Err(e) => Some(Ended::failed(chain(&e))),
         }
     }
 
-    /// Asks for scans when folders change, when a disk comes back, and now and then.
-    async fn watch_folders(self) {
-        let (changed, mut changes) = mpsc::channel::<PathBuf>(256);
-        let mut watcher = FolderWatch::new(changed);
-        let mut folders = self.folders().await;
-        watcher.set(&folders.iter().map(|(_, path, _)| path.clone()).collect::<Vec<_>>());
-        let mut due: HashMap<LibraryId, Instant> = HashMap::new();
-        let mut look = tokio::time::interval(Duration::from_secs(10));
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut slow = tokio::time::interval_at(Instant::now() + watch::SLOW, watch::SLOW);
-        loop {
-            let next = due.values().min().copied();
-            tokio::select! {
-                Some(path) = changes.recv() => {
-                    if let Some((library, ..)) = folders.iter().find(|(_, folder, _)| path.starts_with(folder)) {
-                        due.insert(library.clone(), Instant::now() + watch::QUIET);
-                    }
-                }
-                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    let now = Instant::now();
-                    let ready: Vec<LibraryId> = due.iter().filter(|(_, at)| **at <= now).map(|(l, _)| l.clone()).collect();
-                    for library in ready {
-                        due.remove(&library);
-                        self.0.queue.add(JobKind::Scan, Some(library)).await;
-                    }
-                }
-                () = self.0.refolder.notified() => {
-                    folders = self.folders().await;
-                    watcher.set(&folders.iter().map(|(_, path, _)| path.clone()).collect::<Vec<_>>());
-                }
-                _ = look.tick() => {
-                    folders = self.folders().await;
-                    for library in libraries_whose_disk_moved(&folders).await {
-                        due.entry(library).or_insert_with(Instant::now);
-                    }
-                }
-                _ = slow.tick() => {
-                    for (library, ..) in &folders {
-                        due.entry(library.clone()).or_insert_with(Instant::now);
-                    }
-                }
-            }
-        }
+    /// Leaves disk and processor to viewers, asking who watches. Works once.
+    pub fn yield_to(&self, viewers: impl Fn() -> u32 + Send + Sync + 'static) {
+        self.0.pace.yield_to(viewers);
     }
 
-    async fn folders(&self) -> Vec<(LibraryId, PathBuf, bool)> {
-        match self.0.store.all_folders().await {
-            Ok(list) => list.into_iter().map(|f| (f.library, f.path, f.state == domain::FolderState::Online)).collect(),
-            Err(e) => {
-                warn!(error = %e, "the folders could not be read; watching goes on with none");
-                Vec::new()
-            }
-        }
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
     }
-}
 
-/// Libraries with a folder that went away or came back since it was last judged. A hanging disk
-/// costs one blocking thread, not the watch.
-async fn libraries_whose_disk_moved(folders: &[(LibraryId, PathBuf, bool)]) -> HashSet<LibraryId> {
-    let mut moved = HashSet::new();
-    for (library, path, online) in folders {
-        let path = path.clone();
-        let there = tokio::task::spawn_blocking(move || watch::is_there(&path));
-        let there = matches!(tokio::time::timeout(Duration::from_secs(5), there).await, Ok(Ok(true)));
-        if there != *online {
-            moved.insert(library.clone());
-        }
+    pub(crate) async fn add_job(&self, kind: JobKind, library: Option<LibraryId>) -> JobId {
+        self.0.queue.add(kind, library).await
     }
-    moved
+
+    /// Waits until a library got other folders.
+    pub(crate) async fn folders_changed(&self) {
+        self.0.refolder.notified().await;
+    }
 }
 
 fn checked_name(name: &str) -> Result<String, Failure> {
@@ -436,6 +411,10 @@ fn checked_name(name: &str) -> Result<String, Failure> {
         return Err(Failure::new(Code::InvalidField, "A library has a name of 1 to 80 characters."));
     }
     Ok(name.into())
+}
+
+fn hanging() -> Failure {
+    Failure::new(Code::FolderUnreadable, FolderProblem::Hanging.sentence())
 }
 
 /// The whole chain of causes in one line, for the log and for the owner.

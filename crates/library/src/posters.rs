@@ -6,6 +6,7 @@ use crate::{
     asked::Asked,
     control::Control,
     job::Progress,
+    pace::Pace,
     prober::{MediaFile, ProbeFailure, Prober},
 };
 use base::{Bus, Event};
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 use store::{FileRow, Store, StoreError};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Wide enough for a card on a sharp screen and for a blurred stage behind a title.
@@ -30,6 +32,9 @@ const BATCH: u32 = 50;
 pub(crate) enum PostersError {
     #[error("cancelled")]
     Cancelled,
+    /// A scan comes first; the pictures go on after it.
+    #[error("a scan waits")]
+    ScanWaits,
     #[error("the database failed")]
     Store(#[from] StoreError),
     #[error("pictures could not be made: {0}")]
@@ -48,6 +53,9 @@ pub(crate) struct Posters<'a> {
     pub(crate) asked: &'a Asked,
     pub(crate) control: Control,
     pub(crate) progress: Progress,
+    pub(crate) pace: Pace,
+    /// Whether a scan waits for its turn.
+    pub(crate) scan_waits: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Posters<'_> {
@@ -61,7 +69,12 @@ impl Posters<'_> {
             if !has_room(&self.dir) {
                 return Err(PostersError::NoRoom);
             }
+            if (self.scan_waits)() {
+                return Err(PostersError::ScanWaits);
+            }
+            let began = Instant::now();
             self.one(&title, &file).await?;
+            tokio::time::sleep(self.pace.rest_after(began.elapsed())).await;
             made.insert(title);
             self.progress.add_done(1);
         }

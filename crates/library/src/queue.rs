@@ -24,6 +24,26 @@ pub(crate) struct Queue {
     bus: Bus,
 }
 
+/// How a job ended.
+pub(crate) struct Ended {
+    pub(crate) state: JobState,
+    pub(crate) error: Option<String>,
+    /// What the owner should know although it went well.
+    pub(crate) note: Option<String>,
+}
+
+impl Ended {
+    pub(crate) fn done(note: Option<String>) -> Self {
+        Self { state: JobState::Done, error: None, note }
+    }
+    pub(crate) fn cancelled() -> Self {
+        Self { state: JobState::Cancelled, error: None, note: None }
+    }
+    pub(crate) fn failed(error: String) -> Self {
+        Self { state: JobState::Failed, error: Some(error), note: None }
+    }
+}
+
 /// A job taken for running.
 pub(crate) struct Taken {
     pub(crate) id: JobId,
@@ -73,6 +93,7 @@ impl Queue {
             if row.state.is_over() {
                 job.view.state = row.state;
                 job.view.error = row.error;
+                job.view.note = row.note;
                 job.view.started_at = row.started_at;
                 job.view.finished_at = row.finished_at;
                 job.progress.set_total(row.total);
@@ -89,15 +110,11 @@ impl Queue {
         }
         let now = self.clock.now();
         let taken = self.with(|jobs| {
-            let ready = |kind: JobKind| {
-                jobs.iter().position(|j| {
-                    j.view.state == JobState::Queued && j.view.kind == kind && *j.wish.borrow() == Wish::Run
-                })
-            };
+            let ready = |kind: JobKind| jobs.iter().position(|j| is_ready(j, kind));
             let at = ready(JobKind::Scan).or_else(|| ready(JobKind::Posters))?;
             let job = &mut jobs[at];
             job.view.state = JobState::Running;
-            job.view.started_at = Some(now);
+            job.view.started_at.get_or_insert(now);
             Some(Taken {
                 id: job.view.id.clone(),
                 kind: job.view.kind,
@@ -110,14 +127,32 @@ impl Queue {
         Some(taken)
     }
 
-    pub(crate) async fn finish(&self, id: &JobId, state: JobState, error: Option<String>) {
+    pub(crate) async fn finish(&self, id: &JobId, ended: Ended) {
         let now = self.clock.now();
         self.edit(id, |job| {
-            job.view.state = state;
-            job.view.error = error;
-            job.view.finished_at = Some(now);
+            (job.view.state, job.view.finished_at) = (ended.state, Some(now));
+            (job.view.error, job.view.note) = (ended.error, ended.note);
         });
         self.save(id).await;
+    }
+
+    /// Puts a running job back where it waits, for others that come first. One that was cancelled
+    /// meanwhile is over.
+    pub(crate) async fn put_back(&self, id: &JobId) {
+        let now = self.clock.now();
+        self.edit(id, |job| {
+            if *job.wish.borrow() == Wish::Cancel {
+                (job.view.state, job.view.finished_at) = (JobState::Cancelled, Some(now));
+            } else {
+                job.view.state = JobState::Queued;
+            }
+        });
+        self.save(id).await;
+    }
+
+    /// Returns whether a scan waits and may run.
+    pub(crate) fn has_waiting_scan(&self) -> bool {
+        self.with(|jobs| jobs.iter().any(|j| is_ready(j, JobKind::Scan)))
     }
 
     fn edit(&self, id: &JobId, f: impl FnOnce(&mut Job)) -> bool {
@@ -228,6 +263,10 @@ impl Queue {
     }
 }
 
+fn is_ready(job: &Job, kind: JobKind) -> bool {
+    job.view.state == JobState::Queued && job.view.kind == kind && *job.wish.borrow() == Wish::Run
+}
+
 fn row(view: &JobView) -> JobRow {
     JobRow {
         id: view.id.clone(),
@@ -238,6 +277,7 @@ fn row(view: &JobView) -> JobRow {
         total: view.progress.total,
         current: view.progress.current.clone(),
         error: view.error.clone(),
+        note: view.note.clone(),
         created_at: view.created_at,
         started_at: view.started_at,
         finished_at: view.finished_at,

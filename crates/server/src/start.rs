@@ -110,6 +110,8 @@ impl Server {
         let vitals_config = VitalsConfig { interval: Duration::from_secs(2), data_dir: dirs.data().to_path_buf() };
         let vitals = Vitals::start(vitals_config, facts.clone(), clock.clone(), bus.clone(), &lifecycle);
         let streams = Streams::new(clock.clone(), bus.clone());
+        let watching = streams.clone();
+        libraries.yield_to(move || watching.viewers());
         let quiet = Quiet {
             streams: streams.clone(),
             libraries: libraries.clone(),

@@ -102,6 +102,11 @@ pub(crate) mod folder {
         pub place: i64,
         pub state: String,
         pub device: Option<i64>,
+        pub identity: Option<String>,
+        pub problem: Option<String>,
+        pub unread: Option<String>,
+        pub unread_total: i64,
+        pub links: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -251,6 +256,7 @@ pub(crate) mod job {
         pub total: i64,
         pub current_item: Option<String>,
         pub error: Option<String>,
+        pub note: Option<String>,
         pub created_at: i64,
         pub started_at: Option<i64>,
         pub finished_at: Option<i64>,

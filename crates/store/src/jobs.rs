@@ -24,6 +24,8 @@ pub struct JobRow {
     /// What is being worked on, for people.
     pub current: Option<String>,
     pub error: Option<String>,
+    /// What the owner should know although it went well.
+    pub note: Option<String>,
     pub created_at: UnixMs,
     pub started_at: Option<UnixMs>,
     pub finished_at: Option<UnixMs>,
@@ -50,6 +52,7 @@ impl Store {
             total: Set(job.total.cast_signed()),
             current_item: Set(job.current.as_deref().map(without_nul)),
             error: Set(job.error.as_deref().map(without_nul)),
+            note: Set(job.note.as_deref().map(without_nul)),
             created_at: Set(job.created_at.0),
             started_at: Set(job.started_at.map(|t| t.0)),
             finished_at: Set(job.finished_at.map(|t| t.0)),
@@ -61,6 +64,7 @@ impl Store {
                 Column::Total,
                 Column::CurrentItem,
                 Column::Error,
+                Column::Note,
                 Column::StartedAt,
                 Column::FinishedAt,
             ])
@@ -157,6 +161,7 @@ fn to_job(row: job::Model) -> Result<JobRow, StoreError> {
         total: row.total.cast_unsigned(),
         current: row.current_item,
         error: row.error,
+        note: row.note,
         created_at: UnixMs(row.created_at),
         started_at: row.started_at.map(UnixMs),
         finished_at: row.finished_at.map(UnixMs),

@@ -8,7 +8,7 @@ use crate::{
     writer::Transaction,
 };
 use base::UnixMs;
-use domain::{FolderId, FolderState, LibraryId, LibraryKind, Role, UserId};
+use domain::{FolderId, FolderProblem, FolderState, LibraryId, LibraryKind, Role, UserId};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -42,8 +42,31 @@ pub struct Folder {
     /// Any bytes; not necessarily text.
     pub path: PathBuf,
     pub state: FolderState,
-    /// Device number when it was last seen: another one may be another disk.
-    pub device: Option<u64>,
+    /// Why it is not online.
+    pub problem: Option<FolderProblem>,
+    /// File system and folder as they were when a walk was last believed.
+    pub identity: Option<String>,
+    pub left_out: LeftOut,
+}
+
+/// What the last walk that was believed had to leave out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The first folders that could not be listed, relative, as readable text.
+    pub unread: Vec<String>,
+    /// How many there are of them.
+    pub unread_total: u64,
+    /// Symbolic links, which are not followed.
+    pub links: u64,
+}
+
+/// What a scan says of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FolderVerdict {
+    /// The walk is believed, and what it learned is written down.
+    Online { identity: Option<String>, left_out: LeftOut },
+    /// It is not, and nothing else is written.
+    Away(FolderProblem),
 }
 
 #[derive(Debug, Clone)]
@@ -80,7 +103,9 @@ impl Store {
                 library: new.id.clone(),
                 path: path.clone(),
                 state: FolderState::Online,
-                device: None,
+                problem: None,
+                identity: None,
+                left_out: LeftOut::default(),
             });
         }
         commit(transaction, LIBRARIES).await?;
@@ -251,16 +276,34 @@ impl Store {
 
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_folder_state(
-        &self,
-        id: &FolderId,
-        state: FolderState,
-        device: Option<u64>,
-    ) -> Result<Change, StoreError> {
+    pub async fn set_folder_verdict(&self, id: &FolderId, verdict: &FolderVerdict) -> Result<Change, StoreError> {
+        let mut update = folder::Entity::update_many().filter(folder::Column::Id.eq(id.as_str()));
+        update = match verdict {
+            FolderVerdict::Online { identity, left_out } => update
+                .col_expr(folder::Column::State, Expr::value(FolderState::Online.as_str()))
+                .col_expr(folder::Column::Problem, Expr::value(None::<String>))
+                .col_expr(folder::Column::Identity, Expr::value(identity.clone()))
+                .col_expr(folder::Column::Unread, Expr::value(names(&left_out.unread)))
+                .col_expr(folder::Column::UnreadTotal, Expr::value(left_out.unread_total.cast_signed()))
+                .col_expr(folder::Column::Links, Expr::value(left_out.links.cast_signed())),
+            FolderVerdict::Away(problem) => update
+                .col_expr(folder::Column::State, Expr::value(problem.state().as_str()))
+                .col_expr(folder::Column::Problem, Expr::value(problem.as_str())),
+        };
+        let transaction = self.write(Turn::Any, FOLDERS).await?;
+        let done = update.exec(&transaction).await.map_err(writing(FOLDERS))?;
+        commit(transaction, FOLDERS).await?;
+        Ok(changed(done.rows_affected))
+    }
+
+    /// Writes down that what is at the folder's path now is the folder, whatever was there before.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_folder_identity(&self, id: &FolderId, identity: &str) -> Result<Change, StoreError> {
         let transaction = self.write(Turn::Any, FOLDERS).await?;
         let done = folder::Entity::update_many()
-            .col_expr(folder::Column::State, Expr::value(state.as_str()))
-            .col_expr(folder::Column::Device, Expr::value(device.map(u64::cast_signed)))
+            .col_expr(folder::Column::Identity, Expr::value(identity))
             .filter(folder::Column::Id.eq(id.as_str()))
             .exec(&transaction)
             .await
@@ -383,6 +426,11 @@ async fn insert_folder(
         place: Set(place as i64),
         state: Set(FolderState::Online.as_str().into()),
         device: Set(None),
+        identity: Set(None),
+        problem: Set(None),
+        unread: Set(None),
+        unread_total: Set(0),
+        links: Set(0),
     };
     folder::Entity::insert(row)
         .exec_without_returning(transaction)
@@ -405,6 +453,17 @@ fn to_folder(row: folder::Model) -> Result<Folder, StoreError> {
         library: library_id(&row.library_id)?,
         path: PathBuf::from(OsString::from_vec(row.path)),
         state: FolderState::parse(&row.state).ok_or_else(|| unreadable(FOLDERS, &row.state))?,
-        device: row.device.map(i64::cast_unsigned),
+        problem: row.problem.as_deref().and_then(FolderProblem::parse),
+        identity: row.identity,
+        left_out: LeftOut {
+            // What cannot be read is written again by the next scan.
+            unread: row.unread.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            unread_total: row.unread_total.cast_unsigned(),
+            links: row.links.cast_unsigned(),
+        },
     })
+}
+
+fn names(list: &[String]) -> Option<String> {
+    (!list.is_empty()).then(|| serde_json::Value::from(list.to_vec()).to_string())
 }

@@ -36,6 +36,8 @@ pub struct KnownFile {
     pub probed: bool,
     pub missing: bool,
     pub defect: Option<Defect>,
+    /// When somebody last looked inside.
+    pub probed_at: Option<UnixMs>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -301,6 +303,7 @@ impl Batch<'_> {
     async fn update(&self, row: file::Model, content: Content) -> Result<String, StoreError> {
         let (title_id, file_id) = (row.title_id.clone(), row.id.clone());
         let other_bytes = row.size_bytes != content.size_bytes.cast_signed() || row.mtime_ns != content.mtime_ns;
+        let healed = row.defect.is_some() && content.facts.is_ok();
         let mut row = row.into_active_model();
         row.size_bytes = Set(content.size_bytes.cast_signed());
         row.mtime_ns = Set(content.mtime_ns);
@@ -310,7 +313,7 @@ impl Batch<'_> {
         row.missing_since = Set(None);
         row.probed_at = Set(Some(self.now.0));
         row.update(self.transaction).await.map_err(writing(FILES))?;
-        if other_bytes {
+        if other_bytes || healed {
             // Another picture, and another chance for one that failed.
             title::Entity::update_many()
                 .col_expr(title::Column::Poster, Expr::value(None::<String>))
@@ -475,5 +478,6 @@ fn to_known(row: file::Model) -> Result<KnownFile, StoreError> {
         probed: row.defect.is_some() || row.facts.as_deref().is_some_and(facts::is_complete),
         missing: row.missing_since.is_some(),
         defect: row.defect.as_deref().and_then(Defect::parse),
+        probed_at: row.probed_at.map(UnixMs),
     })
 }

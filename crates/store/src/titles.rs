@@ -215,27 +215,6 @@ impl Store {
         Ok(title.map(|t| (t, files)))
     }
 
-    /// The titles of every file in a folder that can be watched, with the files' paths: what one looks
-    /// through for the next part of a series.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn paths_of_folder(&self, folder: &FolderId) -> Result<Vec<(TitleId, Vec<u8>)>, StoreError> {
-        let rows: Vec<(String, Vec<u8>)> = file::Entity::find()
-            .select_only()
-            .columns([file::Column::TitleId, file::Column::Path])
-            .filter(file::Column::FolderId.eq(folder.as_str()))
-            .filter(file::Column::MissingSince.is_null())
-            .filter(file::Column::Defect.is_null())
-            .into_tuple()
-            .all(self.read())
-            .await
-            .map_err(reading("files"))?;
-        rows.into_iter()
-            .map(|(id, path)| Ok((TitleId::parse(&id).map_err(|_| unreadable("files", &id))?, path)))
-            .collect()
-    }
-
     /// # Errors
     /// When the database cannot be read.
     pub async fn file(&self, id: &FileId) -> Result<Option<FileRow>, StoreError> {

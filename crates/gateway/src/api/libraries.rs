@@ -8,11 +8,15 @@ use crate::{
     routes::Routes,
     view::{List, at},
 };
-use axum::{Json, extract::State, http::StatusCode};
-use domain::{Code, FolderState, LibraryId, LibraryKind, Role};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::{Code, FolderId, FolderProblem, FolderState, LibraryId, LibraryKind, Role};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
-use store::Library;
+use store::{Folder, Library};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -21,6 +25,7 @@ pub fn routes(r: Routes) -> Routes {
         .add(Policy::Admin, routes!(create))
         .add(Policy::Admin, routes!(change, remove))
         .add(Policy::Admin, routes!(scan))
+        .add(Policy::Admin, routes!(confirm))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -29,6 +34,35 @@ pub struct FolderView {
     path: String,
     /// `online`, `offline` or `unreadable`.
     state: String,
+    /// Why it is not online: `gone`, `not_mounted`, `another_disk`, `hanging` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// The same in words, with what helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+    /// The owner can say that what is there now is right.
+    can_be_confirmed: bool,
+    /// Folders below that could not be read at the last scan, the first of them by name.
+    unread: Vec<String>,
+    unread_total: u64,
+    /// Symbolic links that were left out.
+    links: u64,
+}
+
+impl From<&Folder> for FolderView {
+    fn from(folder: &Folder) -> Self {
+        Self {
+            id: folder.id.to_string(),
+            path: folder.path.to_string_lossy().into_owned(),
+            state: folder.state.as_str().into(),
+            problem: folder.problem.map(|problem| problem.as_str().into()),
+            advice: folder.problem.map(|problem| problem.sentence().into()),
+            can_be_confirmed: folder.problem.is_some_and(FolderProblem::can_be_confirmed),
+            unread: folder.left_out.unread.clone(),
+            unread_total: folder.left_out.unread_total,
+            links: folder.left_out.links,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,17 +89,7 @@ pub fn view(house: &House, library: &Library, role: Role) -> LibraryView {
         (false, true) => "offline",
         (false, false) => "ready",
     };
-    let folders = role.is_admin().then(|| {
-        library
-            .folders
-            .iter()
-            .map(|f| FolderView {
-                id: f.id.to_string(),
-                path: f.path.to_string_lossy().into_owned(),
-                state: f.state.as_str().into(),
-            })
-            .collect()
-    });
+    let folders = role.is_admin().then(|| library.folders.iter().map(FolderView::from).collect());
     LibraryView {
         id: library.id.to_string(),
         name: library.name.clone(),
@@ -162,6 +186,22 @@ pub struct JobStarted {
     responses((status = 202, body = JobStarted)))]
 async fn scan(State(house): State<Arc<House>>, Id(id): Id<LibraryId>) -> Answer<(StatusCode, Json<JobStarted>)> {
     let job = house.libraries.scan(&id).await?;
+    Ok((StatusCode::ACCEPTED, Json(JobStarted { job_id: job.to_string() })))
+}
+
+/// Say that what is at a folder's path now is right; the scan that believes it begins at once.
+#[utoipa::path(post, path = "/api/v1/libraries/{id}/folders/{folder}/confirm", tag = "libraries",
+    params(("id" = String, Path), ("folder" = String, Path)), responses((status = 202, body = JobStarted)))]
+async fn confirm(
+    State(house): State<Arc<House>>,
+    Who(who): Who,
+    Caller(peer): Caller,
+    Path((id, folder)): Path<(String, String)>,
+) -> Answer<(StatusCode, Json<JobStarted>)> {
+    let nothing = |_| Problem::of(Code::NotFound);
+    let (id, folder): (LibraryId, FolderId) = (id.parse().map_err(nothing)?, folder.parse().map_err(nothing)?);
+    let job = house.libraries.confirm_folder(&id, &folder).await?;
+    house.note(&who, peer, "library.confirm_folder", Some(folder.as_str()), "ok").await;
     Ok((StatusCode::ACCEPTED, Json(JobStarted { job_id: job.to_string() })))
 }
 

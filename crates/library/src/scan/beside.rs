@@ -3,7 +3,11 @@
 //! `Film.de.forced.srt` lies beside `Film.mkv`; `Subs/Film/2_English.srt` and `Subs/English.srt`
 //! lie below, the latter only where there is one film to belong to.
 
-use super::phase_1_walk::Seen;
+use super::{
+    judge::is_hidden,
+    names::{folder_of, name_of, stem_of},
+    phase_1_walk::Seen,
+};
 use domain::language;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -42,13 +46,18 @@ pub(crate) fn beside(films: &[Seen], subtitles: &[Seen]) -> BTreeMap<Vec<u8>, Ve
     out
 }
 
-/// What is written down anew: films whose subtitle files are others than before.
+/// What is written down: films whose subtitle files are others than before. Of a film with an
+/// `unread` folder below its own nothing is said.
 pub(crate) fn changes(
     mut known: HashMap<Vec<u8>, Vec<Beside>>,
     seen: BTreeMap<Vec<u8>, Vec<NewBeside>>,
+    unread: &[Vec<u8>],
 ) -> Vec<ScanChange> {
     let mut out = Vec::new();
-    for (path, subtitles) in seen {
+    let is_open =
+        |path: &[u8]| !is_hidden(path, unread) && !unread.iter().any(|closed| folder_of(closed) == folder_of(path));
+    known.retain(|path, _| is_open(path));
+    for (path, subtitles) in seen.into_iter().filter(|(path, _)| is_open(path)) {
         let mut before = known.remove(&path).unwrap_or_default();
         let mut now: Vec<Beside> = subtitles.iter().map(|s| s.file.clone()).collect();
         before.sort_by(|a, b| a.path.cmp(&b.path));
@@ -107,19 +116,6 @@ fn named(subtitle: &Seen, words: &[u8]) -> Option<NewBeside> {
     })
 }
 
-fn folder_of(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|b| *b == b'/').map_or(&[], |at| &path[..at])
-}
-
-fn name_of(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|b| *b == b'/').map_or(path, |at| &path[at + 1..])
-}
-
-fn stem_of(path: &[u8]) -> &[u8] {
-    let name = name_of(path);
-    name.iter().rposition(|b| *b == b'.').map_or(name, |at| &name[..at])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +163,9 @@ mod tests {
         let known = |path: &str, subtitle: &str, mtime_ns| {
             (path.into(), vec![Beside { path: subtitle.into(), size_bytes: 10, mtime_ns }])
         };
-        assert!(changes([known("a.mkv", "a.en.srt", 5), known("b.mkv", "b.srt", 5)].into(), now.clone()).is_empty());
+        assert!(
+            changes([known("a.mkv", "a.en.srt", 5), known("b.mkv", "b.srt", 5)].into(), now.clone(), &[]).is_empty()
+        );
         let paths = |list: Vec<ScanChange>| -> Vec<(Vec<u8>, usize)> {
             let path = |change| match change {
                 ScanChange::Beside { path, subtitles } => (path, subtitles.len()),
@@ -177,9 +175,16 @@ mod tests {
         };
         let known = [known("a.mkv", "a.en.srt", 6), known("c.mkv", "c.srt", 5)].into();
         assert_eq!(
-            paths(changes(known, now)),
+            paths(changes(known, now, &[])),
             [(b"a.mkv".to_vec(), 1), (b"b.mkv".to_vec(), 1), (b"c.mkv".to_vec(), 0)]
         );
+        let lost = |unread: &[Vec<u8>]| changes([self::known("x/a.mkv")].into(), BTreeMap::new(), unread).len();
+        assert_eq!((lost(&[]), lost(&[b"y".to_vec()])), (1, 1));
+        assert_eq!((lost(&[b"x".to_vec()]), lost(&[b"x/Subs".to_vec()])), (0, 0), "it may lie where nobody can look");
+    }
+
+    fn known(film: &str) -> (Vec<u8>, Vec<Beside>) {
+        (film.into(), vec![Beside { path: b"x.srt".to_vec(), size_bytes: 10, mtime_ns: 5 }])
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Phase 1: what is in the folder now. One `stat` a file, nothing is opened.
 
-use super::beside::looks_like_subtitle;
-use domain::facts::Container;
-use ignore::WalkBuilder;
+use super::{
+    beside::looks_like_subtitle,
+    identity::glance,
+    names::{is_left_out, is_link_worth_telling},
+};
+use base::Pulse;
+use domain::{FolderProblem, facts::Container};
 use std::{
+    fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// A regular file with the ending of a film.
@@ -23,71 +28,105 @@ pub(crate) struct Seen {
 pub(crate) struct Walk {
     pub(crate) files: Vec<Seen>,
     pub(crate) subtitles: Vec<Seen>,
-    /// Device number of the folder; another one at the same path is another disk.
-    pub(crate) device: Option<u64>,
-    /// Entries that could not be read (rights, vanished) or are no regular files.
+    /// Which disk and folder it walked.
+    pub(crate) identity: Option<String>,
+    /// Entries that vanished or are no regular files.
     pub(crate) skipped: u64,
-    /// Some subfolder could not be listed: absence proves nothing.
-    pub(crate) incomplete: bool,
+    /// Subfolders that could not be listed, relative: what is not seen below them is not missing.
+    pub(crate) unread: Vec<Vec<u8>>,
+    /// Symbolic links that may have led to films.
+    pub(crate) links: u64,
     /// Why the folder itself could not be walked.
-    pub(crate) unreadable: Option<String>,
-    pub(crate) gone: bool,
+    pub(crate) problem: Option<FolderProblem>,
 }
 
 impl Walk {
-    pub(crate) fn unreadable(why: &str) -> Self {
-        Self { unreadable: Some(why.into()), ..Self::default() }
+    pub(crate) fn away(problem: FolderProblem) -> Self {
+        Self { problem: Some(problem), ..Self::default() }
     }
 }
 
+/// Deeper folders are somebody's backup of a backup.
+const MAX_DEPTH: usize = 64;
+
 /// Walks a folder. Symbolic links are neither followed nor listed: a worker would refuse to open
-/// them anyway, and a loop of them must not hold a scan. May take seconds on a network disk.
-pub(crate) fn walk(root: &Path) -> Walk {
-    let device = match std::fs::metadata(root) {
-        Ok(m) if m.is_dir() => m.dev(),
-        Ok(_) => return Walk::unreadable("not a folder"),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Walk { gone: true, ..Walk::default() },
-        Err(e) => return Walk::unreadable(&e.to_string()),
+/// them anyway, and a loop of them must not hold a scan. May take minutes on a network disk.
+pub(crate) fn walk(root: &Path, pulse: &Pulse) -> Walk {
+    let identity = match glance(root) {
+        Ok(identity) => identity,
+        Err(problem) => return Walk::away(problem),
     };
-    if let Err(e) = std::fs::read_dir(root) {
-        return Walk { device: Some(device), ..Walk::unreadable(&e.to_string()) };
-    }
-    let mut found = Walk { device: Some(device), ..Walk::default() };
-    // `standard_filters(false)`: a .gitignore in a film folder is nobody's wish. Hidden files are
-    // left out below, since ending in .mp4 does not make ".trash" a film.
-    let entries = WalkBuilder::new(root).standard_filters(false).follow_links(false).max_depth(Some(64)).build();
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(_) => {
-                found.incomplete = true;
-                found.skipped += 1;
+    let mut found = Walk { identity: Some(identity), ..Walk::default() };
+    let mut waiting = vec![(root.to_path_buf(), 0)];
+    while let Some((folder, depth)) = waiting.pop() {
+        let list = match fs::read_dir(&folder) {
+            Ok(list) if depth <= MAX_DEPTH => list,
+            // It was there a moment ago; its films are missing like any others.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && depth > 0 => continue,
+            _ => {
+                found.unread.extend(relative(root, &folder));
                 continue;
             }
         };
-        let is_film = looks_like_film(entry.path());
-        if !is_film && !looks_like_subtitle(entry.path()) {
-            continue;
-        }
-        match entry.metadata() {
-            Ok(meta) if meta.is_file() => {
-                let Ok(relative) = entry.path().strip_prefix(root) else { continue };
-                let seen = Seen {
-                    path: relative.as_os_str().as_bytes().to_vec(),
-                    size_bytes: meta.size(),
-                    mtime_ns: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
-                    inode: meta.ino(),
-                };
-                if is_film { &mut found.files } else { &mut found.subtitles }.push(seen);
+        for entry in list {
+            if !pulse.beat() {
+                return found;
             }
-            // A FIFO called film.mkv, a dangling link, a file that vanished between two calls.
-            _ if is_film => found.skipped += 1,
-            _ => {}
+            match entry {
+                Ok(entry) => found.take(root, &entry, depth, &mut waiting),
+                // The rest of this folder is not told.
+                Err(_) => {
+                    found.unread.extend(relative(root, &folder));
+                    break;
+                }
+            }
         }
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found.subtitles.sort_by(|a, b| a.path.cmp(&b.path));
+    found.unread.sort();
     found
+}
+
+impl Walk {
+    fn take(&mut self, root: &Path, entry: &fs::DirEntry, depth: usize, waiting: &mut Vec<(PathBuf, usize)>) {
+        let name = entry.file_name();
+        let Ok(kind) = entry.file_type() else {
+            self.skipped += 1;
+            return;
+        };
+        if is_left_out(name.as_bytes()) {
+            return;
+        }
+        let path = entry.path();
+        if kind.is_dir() {
+            waiting.push((path, depth + 1));
+            return;
+        }
+        if kind.is_symlink() {
+            self.links += u64::from(is_link_worth_telling(name.as_bytes()));
+            return;
+        }
+        let is_film = looks_like_film(&path);
+        if !is_film && !looks_like_subtitle(&path) {
+            return;
+        }
+        match entry.metadata() {
+            Ok(meta) if meta.is_file() => {
+                let Some(path) = relative(root, &path) else { return };
+                let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+                let seen = Seen { path, size_bytes: meta.size(), mtime_ns, inode: meta.ino() };
+                if is_film { &mut self.files } else { &mut self.subtitles }.push(seen);
+            }
+            // A FIFO called film.mkv, a file that vanished between two calls.
+            _ if is_film => self.skipped += 1,
+            _ => {}
+        }
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> Option<Vec<u8>> {
+    path.strip_prefix(root).ok().map(|path| path.as_os_str().as_bytes().to_vec())
 }
 
 /// Judged by the ending alone; the probe judges the bytes.
@@ -99,13 +138,17 @@ pub(crate) fn looks_like_film(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{ffi::OsStr, fs};
+    use std::ffi::OsStr;
 
     #[test]
     fn strange_trees_neither_hang_nor_hide_the_films() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &[u8]| dir.path().join(OsStr::from_bytes(name));
-        fs::create_dir(at(b"sub")).unwrap();
+        for folder in [&b"sub"[..], b".Trash-1000", b"#recycle", b"sub/@eaDir", b"lost+found"] {
+            fs::create_dir(at(folder)).unwrap();
+            fs::write(at(folder).join("thrown away.mp4"), b"x").unwrap();
+        }
+        fs::remove_file(at(b"sub/thrown away.mp4")).unwrap();
         for name in [
             &b"a.mp4"[..],
             b"sub/B.MKV",
@@ -121,19 +164,20 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere", at(b"dangling.mp4")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at(b"pipe.mkv"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
             .unwrap();
-        let walk = walk(dir.path());
+        let walk = walk(dir.path(), &Pulse::default());
         let names: Vec<_> = walk.files.iter().map(|f| f.path.clone()).collect();
         assert_eq!(
             names,
             [&b"a.mp4"[..], b"bytes\xff\xfe.mov", b"new\nline.webm", b"quote'\".avi", b"sub/B.MKV"].map(<[u8]>::to_vec)
         );
-        assert_eq!(walk.skipped, 2, "the pipe and the dangling link");
-        assert!(!walk.incomplete);
+        assert_eq!((walk.skipped, walk.links), (1, 2), "the pipe; the loop and the dangling link");
+        assert!(walk.unread.is_empty());
     }
 
     #[test]
     fn a_folder_that_is_not_there_says_so() {
-        assert!(walk(Path::new("/no/such/folder")).gone);
-        assert!(walk(Path::new("/etc/hostname")).unreadable.is_some());
+        let walk = |path: &str| walk(Path::new(path), &Pulse::default());
+        assert_eq!(walk("/no/such/folder").problem, Some(FolderProblem::Gone));
+        assert_eq!(walk("/etc/hostname").problem, Some(FolderProblem::Refused));
     }
 }

@@ -25,7 +25,10 @@ pub(super) async fn probe_and_apply(
         .map(|tasks| async move {
             scan.control.checkpoint().await.map_err(|_| ScanError::Cancelled)?;
             scan.progress.current(tasks.first().map(|task| file_stem(&task.seen.path)));
-            learn(scan, folder, tasks).await
+            let began = Instant::now();
+            let learned = learn(scan, folder, tasks).await;
+            tokio::time::sleep(scan.pace.rest_after(began.elapsed())).await;
+            learned
         })
         .buffered(scan.concurrency.max(1));
     let mut batch = Vec::new();
@@ -41,7 +44,7 @@ pub(super) async fn probe_and_apply(
             }
         };
         scan.progress.add_done(learned.len() as u64);
-        batch.extend(learned.into_iter().filter_map(|(task, facts)| Some(change(task, facts?))));
+        batch.extend(learned.into_iter().filter_map(|(task, facts)| change(task, facts?)));
         if batch.len() >= BATCH_FILES || began.elapsed() >= BATCH_TIME {
             scan.apply(library, folder, std::mem::take(&mut batch)).await?;
             began = Instant::now();
@@ -118,9 +121,13 @@ fn media_file(folder: &store::Folder, task: &ToProbe) -> MediaFile {
     MediaFile { folder: folder.id.clone(), path: task.seen.path.clone(), size_bytes: task.seen.size_bytes }
 }
 
-fn change(task: ToProbe, facts: Result<FileFacts, Defect>) -> ScanChange {
+/// `None` when a file that could not be opened still cannot: there is nothing to tell.
+fn change(task: ToProbe, facts: Result<FileFacts, Defect>) -> Option<ScanChange> {
+    if task.known == Some(Defect::Unreadable) && facts == Err(Defect::Unreadable) {
+        return None;
+    }
     let seen = task.seen;
-    match task.changed {
+    Some(match task.changed {
         Some(file) => {
             ScanChange::Updated { file, size_bytes: seen.size_bytes, mtime_ns: seen.mtime_ns, inode: seen.inode, facts }
         }
@@ -136,7 +143,7 @@ fn change(task: ToProbe, facts: Result<FileFacts, Defect>) -> ScanChange {
                 facts,
             }
         }
-    }
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +156,7 @@ mod tests {
         let task = |length: usize| ToProbe {
             seen: Seen { path: vec![b'x'; length], size_bytes: 1, mtime_ns: 0, inode: 0 },
             changed: None,
+            known: None,
         };
         let sizes = |lengths: Vec<usize>| -> Vec<usize> {
             questions(lengths.into_iter().map(task).collect()).iter().map(Vec::len).collect()

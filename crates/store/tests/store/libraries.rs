@@ -1,17 +1,18 @@
 use crate::house::{House, facts, found, on_both, query};
 use domain::{
-    FolderId, FolderState, LibraryId, ProgressEvent, Role, TitleId,
+    FolderId, FolderProblem, FolderState, LibraryId, ProgressEvent, Role, TitleId,
     facts::{Container, Defect},
     playback::Playability,
 };
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
-use store::{Change, ScanChange, TitleSort};
+use store::{Change, FolderVerdict, LeftOut, ScanChange, TitleSort};
 
 on_both!(
     libraries_and_their_folders,
     what_was_not_granted_does_not_exist,
     a_scan_keeps_identity,
     a_scan_of_a_library_that_left,
+    files_are_found_by_how_their_paths_begin,
     pictures
 );
 
@@ -22,16 +23,29 @@ async fn libraries_and_their_folders(house: &House) {
     let second = FolderId::from_random([2; 16]);
     let folders = vec![(second.clone(), bytes.clone()), (folder.clone(), PathBuf::from("/films/films"))];
     assert_eq!(house.store.set_folders(&films, folders).await.unwrap(), Change::Done);
-    house.store.set_folder_state(&second, FolderState::Offline, Some(u64::MAX)).await.unwrap();
+    let left_out = LeftOut { unread: vec!["a \"b\"".into(), "ü\n".into()], unread_total: u64::MAX, links: 3 };
+    let online = FolderVerdict::Online { identity: Some("disk/1".into()), left_out: left_out.clone() };
+    house.store.set_folder_verdict(&second, &online).await.unwrap();
+    house.store.set_folder_verdict(&second, &FolderVerdict::Away(FolderProblem::AnotherDisk)).await.unwrap();
     assert_eq!(house.store.rename_library(&films, "Cinema").await.unwrap(), Change::Done);
     house.store.mark_scanned(&films, crate::house::START).await.unwrap();
     let library = house.store.library(&films).await.unwrap().unwrap();
     assert_eq!((library.name.as_str(), library.last_scan_at), ("Cinema", Some(crate::house::START)));
-    let seen: Vec<_> = library.folders.iter().map(|f| (&f.path, f.state, f.device)).collect();
+    let seen: Vec<_> = library.folders.iter().map(|f| (&f.path, f.state, f.problem)).collect();
     assert_eq!(
         seen,
-        [(&bytes, FolderState::Offline, Some(u64::MAX)), (&"/films/films".into(), FolderState::Online, None)]
+        [
+            (&bytes, FolderState::Offline, Some(FolderProblem::AnotherDisk)),
+            (&"/films/films".into(), FolderState::Online, None)
+        ]
     );
+    let away = &library.folders[0];
+    assert_eq!(away.identity.as_deref(), Some("disk/1"), "nothing is learned from a walk that is not believed");
+    assert_eq!(away.left_out, left_out);
+    assert_eq!(library.folders[1].left_out, LeftOut::default());
+    house.store.set_folder_identity(&second, "disk/2").await.unwrap();
+    let folders = house.store.all_folders().await.unwrap();
+    assert!(folders.iter().any(|f| f.id == second && f.identity.as_deref() == Some("disk/2")));
     assert_eq!(house.store.all_folders().await.unwrap().len(), 3);
     let taken = store::NewLibrary {
         id: LibraryId::from_random([9; 16]),
@@ -48,6 +62,30 @@ async fn libraries_and_their_folders(house: &House) {
     assert_eq!(house.store.delete_library(&films).await.unwrap(), Change::Done);
     assert_eq!(house.store.delete_library(&films).await.unwrap(), Change::Missing);
     assert_eq!(house.store.set_folders(&films, vec![]).await.unwrap(), Change::Missing);
+}
+
+async fn files_are_found_by_how_their_paths_begin(house: &House) {
+    let (films, folder) = house.library("films").await;
+    let paths: [&[u8]; 6] = [b"A/1.mp4", b"A/2.mp4", b"A0/1.mp4", b"a/1.mp4", b"A.mp4", b"\xff\xff/1.mp4"];
+    let all = paths.iter().map(|path| match found("x", None, Ok(facts(Container::Mp4, "h264", 1))) {
+        ScanChange::Found { size_bytes, mtime_ns, inode, name, year, facts, .. } => {
+            ScanChange::Found { path: path.to_vec(), size_bytes, mtime_ns, inode, name, year, facts }
+        }
+        other => other,
+    });
+    house.store.apply_scan(&films, &folder, all.collect()).await.unwrap();
+    let begin = async |beginnings: &[&[u8]]| {
+        let beginnings: Vec<Vec<u8>> = beginnings.iter().map(|b| b.to_vec()).collect();
+        let found = house.store.paths_that_begin(&folder, &beginnings).await.unwrap();
+        let mut found: Vec<Vec<u8>> = found.into_iter().map(|(_, path)| path).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(begin(&[b"A/"]).await, [&b"A/1.mp4"[..], b"A/2.mp4"]);
+    assert_eq!(begin(&[b"a", b"A."]).await, [&b"A.mp4"[..], b"a/1.mp4"]);
+    assert_eq!(begin(&[b"\xff"]).await, [b"\xff\xff/1.mp4"]);
+    assert_eq!(begin(&[b""]).await.len(), paths.len(), "the control: nothing is left out but by its beginning");
+    assert!(begin(&[b"B/"]).await.is_empty());
 }
 
 async fn what_was_not_granted_does_not_exist(house: &House) {

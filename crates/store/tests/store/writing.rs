@@ -111,6 +111,7 @@ async fn jobs_over_a_restart(house: &House) {
         total: u64::MAX,
         current: Some("a\0b".into()),
         error: None,
+        note: Some("Two links were left out.".into()),
         created_at: base::UnixMs(i64::from(n)),
         started_at: Some(base::UnixMs(1)),
         finished_at: None,

@@ -49,6 +49,9 @@ struct JobView {
     current: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What the owner should know although it went well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<String>,
@@ -77,6 +80,7 @@ fn view(job: Job, libraries: &HashMap<LibraryId, String>) -> JobView {
         eta_s: job.progress.eta.map(|d| d.as_secs_f64()),
         current: job.progress.current,
         error: job.error,
+        note: job.note,
         created_at: at(job.created_at),
         started_at: job.started_at.map(at),
         finished_at: job.finished_at.map(at),

@@ -1,0 +1,5 @@
+//! Folders, disks and scans from outside.
+
+mod disks;
+mod house;
+mod scans;
