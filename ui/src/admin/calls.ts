@@ -83,6 +83,7 @@ export const calls = {
   changeLibrary: (library: string, change: { name?: string; folders?: string[] }) => api.patch<Library>(`/libraries/${id(library)}`, change),
   removeLibrary: (library: string) => api.delete(`/libraries/${id(library)}`),
   scan: (library: string) => api.post<{ job_id: string }>(`/libraries/${id(library)}/scan`, {}),
+  confirmFolder: (library: string, folder: string) => api.post<{ job_id: string }>(`/libraries/${id(library)}/folders/${id(folder)}/confirm`, {}),
   checkFolder: (path: string) => api.post<FolderCheck>("/admin/folders/check", { path }),
   browse: (path: string) => api.get<FolderList>(`/admin/folders?path=${id(path)}`),
   newest: async (limit: number) => list<TitleCard>(`/titles?sort=added&order=desc&limit=${limit}`),

@@ -151,6 +151,8 @@ export interface DeviceView {
   video_codecs: string[];
 }
 export interface Disk {
+  /** Days until it is full at the pace of the last day: of the data disk, while it is filling up, and once there is a day to go by. */
+  days_to_full?: number | null;
   free_bytes: number;
   mount: string;
   /** `data` or `library`. */
@@ -224,10 +226,21 @@ export interface FolderList {
   path: string;
 }
 export interface FolderView {
+  /** The same in words, with what helps. */
+  advice?: string | null;
+  /** The owner can say that what is there now is right. */
+  can_be_confirmed: boolean;
   id: string;
+  /** Symbolic links that were left out. */
+  links: number;
   path: string;
+  /** Why it is not online: `gone`, `not_mounted`, `another_disk`, `hanging` or `refused`. */
+  problem?: string | null;
   /** `online`, `offline` or `unreadable`. */
   state: string;
+  /** Folders below that could not be read at the last scan, the first of them by name. */
+  unread: string[];
+  unread_total: number;
 }
 export interface Grants {
   libraries: string[];
@@ -309,6 +322,8 @@ export interface Job {
   kind: string;
   library_id?: string | null;
   name: string;
+  /** What the owner should know although it went well. */
+  note?: string | null;
   /** 0 to 1. */
   progress: number;
   /** Items a second. */
@@ -541,6 +556,8 @@ export interface NamesForm {
   allowed: string[];
 }
 export interface Network {
+  /** From here on the link is busy. */
+  busy_from_bps?: number | null;
   link_bps?: number | null;
   /** Bits per second, like the next two. */
   rx_bps: number;
@@ -919,6 +936,8 @@ export interface SubtitleTrack {
 }
 export interface Temperature {
   celsius?: number | null;
+  /** From here on the state is `hot`, and preparing waits. */
+  hot_celsius: number;
   /** `ok`, `hot` or `no_sensor`. */
   state: string;
 }

@@ -54,6 +54,13 @@ export interface LibraryFolder {
   id: string;
   path: string;
   state: FolderState;
+  /** `gone`, `not_mounted`, `another_disk`, `hanging` or `refused`. */
+  problem?: string | null;
+  advice?: string | null;
+  can_be_confirmed: boolean;
+  unread: string[];
+  unread_total: number;
+  links: number;
 }
 export interface Library {
   id: string;
@@ -350,9 +357,9 @@ export interface Vitals {
   cpus: number[];
   load1: number;
   memory: { total_bytes: number; used_bytes: number; available_bytes: number };
-  temperature: { celsius?: number | null; state: "ok" | "hot" | "no_sensor" };
-  disks: { mount: string; total_bytes: number; free_bytes: number; role: "data" | "library" }[];
-  network: { rx_bps: number; tx_bps: number; link_bps?: number | null };
+  temperature: { celsius?: number | null; hot_celsius: number; state: "ok" | "hot" | "no_sensor" };
+  disks: { mount: string; total_bytes: number; free_bytes: number; role: "data" | "library"; days_to_full?: number | null }[];
+  network: { rx_bps: number; tx_bps: number; link_bps?: number | null; busy_from_bps?: number | null };
   server: { rss_bytes: number; cpu_percent: number; uptime_s: number; open_fds: number };
   viewers: { now: number; max: number };
   loges: { user_id: string; cpu_percent: number; memory_bytes: number }[];
@@ -384,6 +391,8 @@ export interface Job {
   eta_s?: number | null;
   current?: string | null;
   error?: string | null;
+  /** What the owner should know although it went well. */
+  note?: string | null;
   created_at: string;
   started_at?: string | null;
   finished_at?: string | null;
