@@ -36,6 +36,26 @@ pub fn next<T>(current: &Episode, others: impl IntoIterator<Item = (Episode, T)>
     later.min_by_key(|(other, _)| (other.season, other.first)).map(|(_, it)| it)
 }
 
+/// Returns how the paths of all files begin that may be parts of the same series as this one: below
+/// the folder of its season's series, or else whatever begins with the same letter beside it.
+pub fn paths_near(path: &[u8]) -> Vec<Vec<u8>> {
+    let folder = path.iter().rposition(|byte| *byte == b'/').map(|at| &path[..at]);
+    let above = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let Some(folder) = folder else { return either_case(path, 0) };
+    let start = above(folder);
+    if start > 0 && is_season(&String::from_utf8_lossy(&folder[start..])) {
+        return vec![folder[..start].to_vec()];
+    }
+    either_case(folder, start)
+}
+
+fn either_case(path: &[u8], at: usize) -> Vec<Vec<u8>> {
+    let Some(letter) = path.get(at) else { return vec![path[..at].to_vec()] };
+    let mut both = vec![letter.to_ascii_uppercase(), letter.to_ascii_lowercase()];
+    both.dedup();
+    both.into_iter().map(|letter| [&path[..at], &[letter]].concat()).collect()
+}
+
 /// Where the first `S01E02` or `1x02` begins, and what it says.
 fn marker(name: &str) -> Option<(usize, u16, u16, u16)> {
     let bytes = name.as_bytes();
@@ -89,6 +109,19 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_parts_of_a_series_are_looked_for_near_each_other() {
+        let near = |path: &str| -> Vec<String> {
+            paths_near(path.as_bytes()).into_iter().map(|p| String::from_utf8(p).unwrap()).collect()
+        };
+        assert_eq!(near("Shows/A/Season 1/A S01E01.mkv"), ["Shows/A/"]);
+        assert_eq!(near("Shows/A/A S01E01.mkv"), ["Shows/A", "Shows/a"]);
+        assert_eq!(near("b S01/S01E01.mkv"), ["B", "b"]);
+        assert_eq!(near("Season 1/A S01E01.mkv"), ["S", "s"], "a season of nobody knows what");
+        assert_eq!(near("24 S01E01.mkv"), ["2"]);
+        assert_eq!(paths_near(b"\xc3\x84 S01E01.mkv"), [vec![0xc3]]);
+    }
 
     #[test]
     fn names_from_the_wild() {

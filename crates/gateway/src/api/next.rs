@@ -3,7 +3,7 @@
 use crate::{House, problem::Answer};
 use domain::{
     Role, TitleId, UserId,
-    episodes::{Episode, next},
+    episodes::{Episode, next, paths_near},
 };
 use serde::Serialize;
 use store::FileRow;
@@ -20,7 +20,7 @@ pub struct NextView {
 pub async fn next_of(house: &House, user: &UserId, role: Role, file: &FileRow) -> Answer<Option<NextView>> {
     let episode = |path: &[u8]| Episode::of_path(&String::from_utf8_lossy(path));
     let Some(current) = episode(&file.path) else { return Ok(None) };
-    let all = house.store.paths_of_folder(&file.folder).await?;
+    let all = house.store.paths_that_begin(&file.folder, &paths_near(&file.path)).await?;
     let parts = all.into_iter().filter_map(|(title, path)| Some((episode(&path)?, title)));
     let later = next(&current, parts.filter(|(_, title)| *title != file.title));
     let Some(title): Option<TitleId> = later else { return Ok(None) };
