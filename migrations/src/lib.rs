@@ -17,6 +17,7 @@ mod m2026_12_01_000010_job_note;
 mod m2026_12_01_000011_permission;
 mod m2026_12_01_000012_ended_plays;
 mod m2026_12_01_000013_look_again;
+mod m2026_12_01_000016_sidecar_names;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m2026_12_01_000011_permission::Migration),
             Box::new(m2026_12_01_000012_ended_plays::Migration),
             Box::new(m2026_12_01_000013_look_again::Migration),
+            Box::new(m2026_12_01_000016_sidecar_names::Migration),
         ]
     }
 }

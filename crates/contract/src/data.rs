@@ -1,5 +1,6 @@
 //! One request and one answer on a data connection.
 
+use crate::TextTrack;
 use domain::chip::VaDriver;
 use serde::{Deserialize, Serialize};
 
@@ -151,12 +152,13 @@ pub enum Job {
     Poster { file: FileRef, picture_track: u32, moments_ms: Vec<u64>, width: u32 },
     /// Result: tracks of text as WebVTT, see [`crate::subtitle`]. A film's subtitles are counted
     /// from 0; pictures of words count too, but cannot be asked for.
-    Subtitles { file: FileRef, tracks: Vec<u8> },
+    Subtitles { file: FileRef, tracks: Vec<TextTrack> },
     /// Result: one JPEG of the key frames at these moments (milliseconds, at most 25), each
     /// `tile_width` × `tile_height` pixels, five in a row; black where a place cannot be read.
     Sheet { file: FileRef, picture_track: u32, times_ms: Vec<u64>, tile_width: u32, tile_height: u32 },
-    /// Result: a subtitle file that lies beside a film, as WebVTT.
-    SubtitleFile { file: FileRef },
+    /// Result: a subtitle file that lies beside a film, as WebVTT. `frame_rate`: frames of the film in
+    /// a thousand seconds, for files that count in frames.
+    SubtitleFile { file: FileRef, frame_rate_millihertz: Option<u32> },
     /// Result: what a film of the worker's own costs as these pictures, see [`crate::measure`].
     /// `read`: a large file, of which a part is read for the speed of its disk. `chip`: whether the
     /// graphics chip is tested too.
@@ -215,7 +217,7 @@ impl Job {
             | Self::Poster { file, .. }
             | Self::Subtitles { file, .. }
             | Self::Sheet { file, .. }
-            | Self::SubtitleFile { file } => Some(file),
+            | Self::SubtitleFile { file, .. } => Some(file),
         }
     }
 }

@@ -29,4 +29,4 @@ pub use data::{
 pub use frame::{FrameError, FromWorker, Hello, MAX_FRAME_BYTES, Opening, PROTOCOL, ToWorker};
 pub use look::Looked;
 pub use measure::{ChipCost, ChipTest, Measured};
-pub use subtitle::Taken;
+pub use subtitle::{Taken, TextTrack};

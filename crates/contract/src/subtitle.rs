@@ -8,6 +8,15 @@ pub const MAX_TRACKS: usize = 32;
 /// No WebVTT is longer: the words of a day and a night.
 pub const MAX_TEXT_BYTES: usize = 2 << 20;
 
+/// A track of text in a film.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextTrack {
+    /// Its place among the film's subtitles.
+    pub number: u8,
+    /// ASS or SSA: read as it is, since ffmpeg shows the outlines of its drawings as words.
+    pub is_ass: bool,
+}
+
 /// One track; a bad one costs only itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Taken {

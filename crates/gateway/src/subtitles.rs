@@ -5,7 +5,7 @@
 
 use crate::{House, LogeRoom, problem::Problem, timeline::file_ref};
 use contract::{
-    FileRef, Job, Taken,
+    FileRef, Job, Taken, TextTrack,
     subtitle::{self, MAX_TRACKS},
 };
 use domain::{
@@ -49,12 +49,19 @@ pub fn version(file: &FileRow, subtitle: &Subtitle) -> String {
 /// The place in the list of what is shown unless somebody chooses otherwise.
 pub fn shown_of(list: &[Subtitle], reads: Option<&str>, speaks: Option<&str>) -> Option<usize> {
     let showable: Vec<usize> = (0..list.len()).filter(|at| list[*at].can_be_shown()).collect();
-    let offered: Vec<Offered<'_>> = showable
-        .iter()
-        .map(|at| &list[*at])
-        .map(|s| Offered { language: s.language.as_deref(), forced: s.forced, default: s.default })
-        .collect();
+    let offered: Vec<Offered<'_>> = showable.iter().map(|at| &list[*at]).map(offered).collect();
     shown(&offered, reads, speaks).map(|at| showable[at])
+}
+
+/// What is known of a subtitle, as lists and choices need it.
+pub fn offered(subtitle: &Subtitle) -> Offered<'_> {
+    Offered {
+        language: subtitle.language.as_deref(),
+        title: subtitle.title.as_deref(),
+        forced: subtitle.forced,
+        default: subtitle.default,
+        hearing_impaired: subtitle.hearing_impaired,
+    }
 }
 
 /// One subtitle's WebVTT, and the version it is of.
@@ -112,7 +119,10 @@ pub async fn make_tracks(
     numbers.sort_by_key(|number| Some(u32::from(*number)) != wanted);
     numbers.truncate(MAX_TRACKS);
     if !numbers.is_empty() {
-        let job = Job::Subtitles { file: file_ref(file), tracks: numbers.clone() };
+        let is_ass =
+            |number: u8| own().any(|s| s.number == u32::from(number) && matches!(s.codec.as_str(), "ass" | "ssa"));
+        let tracks = numbers.iter().map(|number| TextTrack { number: *number, is_ass: is_ass(*number) }).collect();
+        let job = Job::Subtitles { file: file_ref(file), tracks };
         let taken = match loges.job(&Tenant::House, job, TRACKS_BYTES, TRACKS_TIME).await {
             Ok(bytes) => subtitle::decode(&bytes, numbers.len()).map_err(|e| {
                 tracing::warn!(file.id = %file.id, "the subtitles of file {} are none: {e}", file.id);
@@ -153,7 +163,12 @@ pub async fn make_beside(
     };
     let most = u32::try_from(MAX_SUBTITLE_BYTES).unwrap_or(u32::MAX);
     let version = version_of(beside.size_bytes, beside.mtime_ns);
-    let state = match loges.job(&Tenant::House, Job::SubtitleFile { file: of }, most, BESIDE_TIME).await {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000 frames a second")]
+    let millihertz = |rate: f64| (rate * 1000.0).round() as u32;
+    let rate = file.facts.as_ref().and_then(|facts| facts.video.as_ref()).and_then(|video| video.frame_rate);
+    let frame_rate_millihertz = rate.filter(|rate| (0.0..1000.0).contains(rate)).map(millihertz);
+    let job = Job::SubtitleFile { file: of, frame_rate_millihertz };
+    let state = match loges.job(&Tenant::House, job, most, BESIDE_TIME).await {
         Ok(text) => keep(looks, file, subtitle.number, &version, text).await?,
         Err(failure) if failure.code == Code::FileBroken => SubtitleState::Failed,
         Err(failure) => return Err(failure),

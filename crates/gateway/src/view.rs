@@ -151,10 +151,10 @@ pub struct SubtitleTrack {
     /// Names it; not its place in this list.
     pub index: u32,
     pub codec: String,
-    /// Two letters where there are two.
+    /// A language tag (BCP 47): `de`, `pt-BR`, `zh-Hans`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// For people: "Deutsch, forced".
+    /// For people: "Deutsch (forced)". No two in a list are the same.
     pub label: String,
     pub forced: bool,
     /// Shown unless somebody chooses otherwise.
@@ -223,11 +223,13 @@ pub fn subtitle_tracks(
     shown: Option<usize>,
     address: impl Fn(u32) -> Option<String>,
 ) -> Vec<SubtitleTrack> {
+    let offered: Vec<_> = list.iter().map(crate::subtitles::offered).collect();
+    let labels = domain::subtitles::labels(&offered);
     let view = |(at, one): (usize, &Subtitle)| SubtitleTrack {
         index: one.number,
         codec: one.codec.clone(),
-        language: one.language.as_deref().map(|code| language::two_letters(code).unwrap_or(code).to_string()),
-        label: language::label(one.language.as_deref(), one.title.as_deref(), one.forced, at),
+        language: one.language.as_deref().map(|code| language::tag(code).unwrap_or_else(|| code.to_owned())),
+        label: labels[at].clone(),
         forced: one.forced,
         default: shown == Some(at),
         url: if one.can_be_shown() { address(one.number) } else { None },

@@ -34,7 +34,10 @@ async fn shelf(house: &TestHouse) -> Shelf {
         file: Beside { path: b"films.en.forced.srt".to_vec(), size_bytes: 10, mtime_ns: 1 },
         codec: "subrip".into(),
         language: Some("en".into()),
+        title: None,
         forced: true,
+        default: false,
+        hearing_impaired: false,
     };
     let beside = ScanChange::Beside { path: file.path.clone(), subtitles: vec![beside] };
     house.store.apply_scan(&shelf.library, &file.folder, vec![updated, beside]).await.unwrap();
@@ -62,7 +65,10 @@ async fn a_play_offers_what_can_be_shown_and_says_what_cannot() {
             (s["index"].as_u64().unwrap(), s["label"].as_str().unwrap(), s["url"].is_string(), s["note"].is_string())
         })
         .collect();
-    assert_eq!(said, [(0, "Deutsch", true, false), (1, "English", false, true), (100, "English, forced", true, false)]);
+    assert_eq!(
+        said,
+        [(0, "Deutsch", true, false), (1, "English", false, true), (100, "English (forced)", true, false)]
+    );
     assert_eq!(list(&play)[0]["language"], "de");
     let shown = |play: &Value| list(play).iter().find(|s| s["default"] == true).map(|s| s["index"].clone());
     assert_eq!(shown(&play), Some(json!(100)), "the sound is English, and so are the forced ones");

@@ -114,17 +114,19 @@ pub fn cover(width: PosterWidth) -> Vec<String> {
 }
 
 /// ffmpeg on standard input; every one of these tracks becomes WebVTT in a file of its own in the
-/// folder it runs in, all in one pass over the film. A name is for the worker to choose.
-pub fn subtitles(tracks: &[(u8, &str)]) -> Vec<String> {
+/// folder it runs in, all in one pass over the film. ASS (`true`) stays what it is. A name is for
+/// the worker to choose.
+pub fn subtitles(tracks: &[(u8, bool, &str)]) -> Vec<String> {
     let decoders = decoders();
     let mut args = list(&["-nostdin", "-hide_banner", "-v", "level+error"]);
     args.extend(list(&["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]));
     args.extend(list(&["-codec_whitelist", &decoders, "-max_streams", MAX_STREAMS, "-threads", "1"]));
     args.extend(list(&["-vn", "-an", "-dn", "-i", INPUT]));
-    for (track, name) in tracks {
+    for (track, is_ass, name) in tracks {
         let stream = format!("0:s:{track}");
         let to = format!("file:{name}");
-        args.extend(list(&["-map", &stream, "-map_metadata", "-1", "-c:s", "webvtt", "-f", "webvtt", "-y", &to]));
+        let (codec, format) = if *is_ass { ("copy", "ass") } else { ("webvtt", "webvtt") };
+        args.extend(list(&["-map", &stream, "-map_metadata", "-1", "-c:s", codec, "-f", format, "-y", &to]));
     }
     args
 }
@@ -164,12 +166,12 @@ mod tests {
 
     #[test]
     fn the_subtitles_list() {
-        let text = subtitles(&[(0, "a.vtt"), (3, "b.vtt")]).join(" ");
+        let text = subtitles(&[(0, false, "a.vtt"), (3, true, "b.vtt")]).join(" ");
         assert!(
             text.ends_with(
                 "-vn -an -dn -i file:/proc/self/fd/0 \
                  -map 0:s:0 -map_metadata -1 -c:s webvtt -f webvtt -y file:a.vtt \
-                 -map 0:s:3 -map_metadata -1 -c:s webvtt -f webvtt -y file:b.vtt"
+                 -map 0:s:3 -map_metadata -1 -c:s copy -f ass -y file:b.vtt"
             ),
             "{text}"
         );

@@ -389,6 +389,9 @@ pub(crate) mod subtitle {
         pub codec: String,
         pub language: Option<String>,
         pub forced: bool,
+        pub title: Option<String>,
+        pub hearing_impaired: bool,
+        pub is_default: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

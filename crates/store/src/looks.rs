@@ -44,6 +44,8 @@ pub struct Subtitle {
     pub title: Option<String>,
     pub forced: bool,
     pub default: bool,
+    /// Tells noises too.
+    pub hearing_impaired: bool,
     pub state: SubtitleState,
     /// Relative to the film's folder; `None` for a track in the film itself.
     pub beside: Option<Beside>,
@@ -69,8 +71,13 @@ pub struct Beside {
 pub struct NewBeside {
     pub file: Beside,
     pub codec: String,
+    /// A language tag (BCP 47).
     pub language: Option<String>,
+    /// What else the name says, in its own words: "Director's commentary".
+    pub title: Option<String>,
     pub forced: bool,
+    pub default: bool,
+    pub hearing_impaired: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,6 +206,7 @@ impl Store {
                 title: track.title,
                 forced: track.forced,
                 default: track.default,
+                hearing_impaired: track.hearing_impaired,
                 state,
                 beside: None,
             });
@@ -209,9 +217,10 @@ impl Store {
                 number: u32::try_from(row.number).map_err(|_| unreadable(SUBTITLES, &row.file_id))?,
                 codec: row.codec,
                 language: row.language,
-                title: None,
+                title: row.title,
                 forced: row.forced,
-                default: false,
+                default: row.is_default,
+                hearing_impaired: row.hearing_impaired,
                 state: SubtitleState::parse(&row.state).ok_or_else(|| unreadable(SUBTITLES, &row.state))?,
                 beside: Some(Beside { path, size_bytes: row.size_bytes.cast_unsigned(), mtime_ns: row.mtime_ns }),
             });
@@ -269,7 +278,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn besides_of_folder(&self, folder: &FolderId) -> Result<HashMap<Vec<u8>, Vec<Beside>>, StoreError> {
+    pub async fn besides_of_folder(&self, folder: &FolderId) -> Result<HashMap<Vec<u8>, Vec<NewBeside>>, StoreError> {
         let of_folder = Query::select()
             .column(file::Column::Id)
             .from(file::Entity)
@@ -297,11 +306,10 @@ impl Store {
             .map_err(reading("files"))?
             .into_iter()
             .collect();
-        let mut out: HashMap<Vec<u8>, Vec<Beside>> = HashMap::new();
+        let mut out: HashMap<Vec<u8>, Vec<NewBeside>> = HashMap::new();
         for row in rows {
-            let (Some(path), Some(film)) = (row.path, films.get(&row.file_id)) else { continue };
-            let beside = Beside { path, size_bytes: row.size_bytes.cast_unsigned(), mtime_ns: row.mtime_ns };
-            out.entry(film.clone()).or_default().push(beside);
+            let Some(film) = films.get(&row.file_id) else { continue };
+            out.entry(film.clone()).or_default().extend(to_beside(row));
         }
         Ok(out)
     }
@@ -337,6 +345,9 @@ impl Store {
                 codec: Set(String::new()),
                 language: Set(None),
                 forced: Set(false),
+                title: Set(None),
+                hearing_impaired: Set(false),
+                is_default: Set(false),
             };
             let newer = OnConflict::columns([subtitle::Column::FileId, subtitle::Column::Number])
                 .update_column(subtitle::Column::State)
@@ -365,12 +376,9 @@ pub(crate) async fn set_beside(
         .await
         .map_err(reading(SUBTITLES))?;
     let same = |row: &subtitle::Model, new: &NewBeside| row.path.as_deref() == Some(new.file.path.as_slice());
-    let is_unchanged = |row: &subtitle::Model, new: &NewBeside| {
-        row.size_bytes == new.file.size_bytes.cast_signed() && row.mtime_ns == new.file.mtime_ns
-    };
     let mut differs = false;
     for row in &known {
-        if !seen.iter().any(|new| same(row, new) && is_unchanged(row, new)) {
+        if !seen.iter().any(|new| same(row, new)) {
             subtitle::Entity::delete_by_id((row.file_id.clone(), row.number))
                 .exec(transaction)
                 .await
@@ -381,26 +389,49 @@ pub(crate) async fn set_beside(
     let mut free = known.iter().map(|row| row.number + 1).max().unwrap_or(i64::from(FIRST_BESIDE));
     for new in seen {
         let old = known.iter().find(|row| same(row, new));
-        if old.is_some_and(|row| is_unchanged(row, new)) {
+        let before = old.cloned().and_then(to_beside);
+        if before.as_ref() == Some(new) {
             continue;
         }
         let number = old.map_or(free, |row| row.number);
         free += i64::from(old.is_none());
+        // Another name of the same bytes is another label for the same text.
+        let state = old.filter(|_| before.is_some_and(|before| before.file == new.file)).map(|row| row.state.clone());
         let row = subtitle::ActiveModel {
             file_id: Set(file_id.into()),
             number: Set(number),
-            state: Set(SubtitleState::Waiting.as_str().into()),
+            state: Set(state.unwrap_or_else(|| SubtitleState::Waiting.as_str().into())),
             path: Set(Some(new.file.path.clone())),
             size_bytes: Set(new.file.size_bytes.cast_signed()),
             mtime_ns: Set(new.file.mtime_ns),
             codec: Set(new.codec.clone()),
             language: Set(new.language.clone()),
             forced: Set(new.forced),
+            title: Set(new.title.clone()),
+            hearing_impaired: Set(new.hearing_impaired),
+            is_default: Set(new.default),
         };
-        subtitle::Entity::insert(row).exec_without_returning(transaction).await.map_err(writing(SUBTITLES))?;
+        if old.is_some() {
+            subtitle::Entity::update(row).exec(transaction).await.map_err(writing(SUBTITLES))?;
+        } else {
+            subtitle::Entity::insert(row).exec_without_returning(transaction).await.map_err(writing(SUBTITLES))?;
+        }
         differs = true;
     }
     Ok(differs)
+}
+
+/// What a row says of a subtitle file; `None` for a track in the film.
+fn to_beside(row: subtitle::Model) -> Option<NewBeside> {
+    Some(NewBeside {
+        file: Beside { path: row.path?, size_bytes: row.size_bytes.cast_unsigned(), mtime_ns: row.mtime_ns },
+        codec: row.codec,
+        language: row.language,
+        title: row.title,
+        forced: row.forced,
+        default: row.is_default,
+        hearing_impaired: row.hearing_impaired,
+    })
 }
 
 /// The bytes of a file are others now: what was made of the old ones is worth nothing.

@@ -127,7 +127,7 @@ fn answer(
                 | Job::Poster { file, .. }
                 | Job::Subtitles { file, .. }
                 | Job::Sheet { file, .. }
-                | Job::SubtitleFile { file } => match open(settings, file) {
+                | Job::SubtitleFile { file, .. } => match open(settings, file) {
                     Ok(open) => job::run(settings, stream, &job, open, limits),
                     Err(status) => job::Outcome::Ended(status),
                 },

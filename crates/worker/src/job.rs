@@ -96,7 +96,7 @@ pub fn run(settings: &Settings, gateway: &UnixStream, job: &Job, open: OpenFile,
             let Some(tile) = Size::of_tile(*tile_width, *tile_height) else { return Outcome::Ended(Status::Refused) };
             sheet::make(settings, gateway, &open, *picture_track, times_ms, tile, limits, deadline)
         }
-        Job::SubtitleFile { .. } => subtitles::beside(&open, limits),
+        Job::SubtitleFile { frame_rate_millihertz, .. } => subtitles::beside(&open, *frame_rate_millihertz, limits),
         Job::Poster { picture_track, moments_ms, width, .. } => {
             poster::make(settings, gateway, &open, *picture_track, moments_ms, *width, limits, deadline)
         }

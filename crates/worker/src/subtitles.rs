@@ -9,7 +9,7 @@ use crate::{
     settings::Settings,
 };
 use contract::{
-    Status, Taken,
+    Status, Taken, TextTrack,
     subtitle::{MAX_TEXT_BYTES, MAX_TRACKS, encode},
 };
 use media::{
@@ -22,7 +22,7 @@ use std::{ffi::OsString, os::unix::net::UnixStream, time::Instant};
 fn taken(scratch: &Scratch) -> Taken {
     scratch
         .read(MAX_FILE_BYTES)
-        .and_then(|bytes| to_webvtt(&bytes, MAX_TEXT_BYTES).ok())
+        .and_then(|bytes| to_webvtt(&bytes, MAX_TEXT_BYTES, None).ok())
         .map_or(Taken::Nothing, |text| Taken::Text(text.into_bytes()))
 }
 
@@ -31,7 +31,7 @@ pub fn tracks(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
-    tracks: &[u8],
+    tracks: &[TextTrack],
     limits: JobLimits,
     deadline: Instant,
 ) -> Outcome {
@@ -64,13 +64,13 @@ fn take(
     settings: &Settings,
     gateway: &UnixStream,
     open: &OpenFile,
-    tracks: &[u8],
+    tracks: &[TextTrack],
     limits: JobLimits,
     deadline: Instant,
 ) -> Result<Vec<Taken>, Outcome> {
     let scratch: Vec<Scratch> = tracks.iter().map(|_| Scratch::new(settings)).collect();
-    let named: Vec<(u8, &str)> =
-        tracks.iter().zip(&scratch).map(|(track, file)| (*track, file.name.as_str())).collect();
+    let named: Vec<(u8, bool, &str)> =
+        tracks.iter().zip(&scratch).map(|(track, file)| (track.number, track.is_ass, file.name.as_str())).collect();
     let args = ffmpeg_args::subtitles(&named).into_iter().map(OsString::from).collect();
     let program = settings.programs.ffmpeg.clone().into_os_string();
     match watch(settings, gateway, program, args, open, limits, deadline) {
@@ -80,7 +80,7 @@ fn take(
 }
 
 /// Result: WebVTT.
-pub fn beside(open: &OpenFile, limits: JobLimits) -> Outcome {
+pub fn beside(open: &OpenFile, frame_rate_millihertz: Option<u32>, limits: JobLimits) -> Outcome {
     let size = match usize::try_from(open.size_bytes) {
         Ok(size) if size <= MAX_FILE_BYTES => size,
         // No text of a film is, so asking again is in vain.
@@ -97,7 +97,8 @@ pub fn beside(open: &OpenFile, limits: JobLimits) -> Outcome {
         }
     }
     bytes.truncate(at);
-    match to_webvtt(&bytes, MAX_TEXT_BYTES) {
+    let frame_rate = frame_rate_millihertz.map(|rate| f64::from(rate) / 1000.0);
+    match to_webvtt(&bytes, MAX_TEXT_BYTES, frame_rate) {
         Ok(text) if text.len() > limits.max_bytes => Outcome::Ended(Status::Limit),
         Ok(text) => Outcome::Done(text.into_bytes()),
         Err(error) => {

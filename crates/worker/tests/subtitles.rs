@@ -3,7 +3,7 @@
 mod common;
 
 use common::{House, job};
-use contract::{Job, Status, Taken, subtitle};
+use contract::{Job, Status, Taken, TextTrack, subtitle};
 
 const ROOM: u32 = 8 << 20;
 const LINES: &str = "1\n00:00:00,200 --> 00:00:01,000\nHello <i>there</i>\n\n2\n00:00:01,200 --> 00:00:01,900\n<script>alert(1)</script> & so\n";
@@ -25,7 +25,8 @@ fn tracks_of_every_kind_of_text_come_out_in_one_pass() {
     let mut data = house.dial(1);
     for (id, name) in ["film.mkv", "web.mkv", "film.mp4"].into_iter().enumerate() {
         let file = house.file(name.as_bytes(), None);
-        let asked = Job::Subtitles { file, tracks: vec![0, 1] };
+        let ass = |number| TextTrack { number, is_ass: number == 1 && name == "film.mkv" };
+        let asked = Job::Subtitles { file, tracks: vec![ass(0), ass(1)] };
         let (status, bytes) = job(&mut data, id as u64, asked, ROOM, 20_000);
         assert_eq!(status, Status::Ok, "{name}: {}", String::from_utf8_lossy(&bytes));
         for taken in subtitle::decode(&bytes, 2).unwrap() {
@@ -36,7 +37,11 @@ fn tracks_of_every_kind_of_text_come_out_in_one_pass() {
         }
     }
     // A track that is not there costs only itself; a film without any says so.
-    let asked = |tracks| Job::Subtitles { file: house.file(b"film.mkv", None), tracks };
+    let plain = |number| TextTrack { number, is_ass: false };
+    let asked = |numbers: Vec<u8>| Job::Subtitles {
+        file: house.file(b"film.mkv", None),
+        tracks: numbers.into_iter().map(plain).collect(),
+    };
     let (status, bytes) = job(&mut data, 10, asked(vec![7, 0]), ROOM, 20_000);
     assert_eq!(status, Status::Ok);
     let taken = subtitle::decode(&bytes, 2).unwrap();
@@ -45,7 +50,7 @@ fn tracks_of_every_kind_of_text_come_out_in_one_pass() {
     assert_eq!(job(&mut data, 12, asked(vec![0; 33]), ROOM, 20_000).0, Status::Refused);
     assert_eq!(job(&mut data, 13, asked(vec![0]), 20, 20_000).0, Status::Limit);
     house.write("text.mkv", b"hello, this is a shopping list");
-    let none = Job::Subtitles { file: house.file(b"text.mkv", None), tracks: vec![0] };
+    let none = Job::Subtitles { file: house.file(b"text.mkv", None), tracks: vec![plain(0)] };
     assert_eq!(job(&mut data, 14, none, ROOM, 20_000).0, Status::Failed);
     assert_eq!(scratch(&house), 0, "nothing is left in the work folder");
 }
@@ -80,15 +85,16 @@ fn files_beside_a_film_are_read_whatever_they_are() {
     .into_iter()
     .enumerate()
     {
-        let asked = Job::SubtitleFile { file: house.file(name.as_bytes(), None) };
+        let asked = Job::SubtitleFile { file: house.file(name.as_bytes(), None), frame_rate_millihertz: None };
         let (status, bytes) = job(&mut data, id as u64, asked, ROOM, 20_000);
         match expected {
             Ok(text) => assert_eq!((status, String::from_utf8_lossy(&bytes).as_ref()), (Status::Ok, text), "{name}"),
             Err(why) => assert_eq!((status, bytes.len()), (why, 0), "{name}"),
         }
     }
-    let small = Job::SubtitleFile { file: house.file(b"good.srt", Some(LINES.len() as u64)) };
+    let small =
+        Job::SubtitleFile { file: house.file(b"good.srt", Some(LINES.len() as u64)), frame_rate_millihertz: None };
     assert_eq!(job(&mut data, 20, small, 20, 20_000).0, Status::Limit);
-    let other = Job::SubtitleFile { file: house.file(b"good.srt", Some(5)) };
+    let other = Job::SubtitleFile { file: house.file(b"good.srt", Some(5)), frame_rate_millihertz: None };
     assert_eq!(job(&mut data, 21, other, ROOM, 20_000).0, Status::Changed);
 }

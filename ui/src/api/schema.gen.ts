@@ -925,9 +925,9 @@ export interface SubtitleTrack {
   forced: boolean;
   /** Names it; not its place in this list. */
   index: number;
-  /** For people: "Deutsch, forced". */
+  /** For people: "Deutsch (forced)". No two in a list are the same. */
   label: string;
-  /** Two letters where there are two. */
+  /** A language tag (BCP 47): `de`, `pt-BR`, `zh-Hans`. */
   language?: string | null;
   /** Why it cannot be shown. */
   note?: string | null;

@@ -149,9 +149,9 @@ export interface SubtitleTrack {
   /** Names it; not its place in a list. */
   index: number;
   codec: string;
-  /** Two letters where there are two. */
+  /** A language tag (BCP 47): `de`, `pt-BR`, `zh-Hans`. */
   language?: string | null;
-  /** For people: "Deutsch, forced". */
+  /** For people: "Deutsch (forced)". No two in a list are the same. */
   label: string;
   forced: boolean;
   /** Shown unless somebody chooses otherwise. */

@@ -10,7 +10,13 @@ export type Habit = "off" | { language: string; forced: boolean };
 export function pick(tracks: readonly SubtitleTrack[], habit: Habit | null): number | null {
   if (habit === "off") return null;
   const open = tracks.filter((track) => track.url !== null);
-  const fits = habit === null ? undefined : open.find((track) => track.language === habit.language && track.forced === habit.forced);
+  // The very tag first, then the same language: `pt-BR` for who chose `pt` in another film.
+  const spoken = (tag: string | null | undefined) => tag?.split("-")[0];
+  const fits =
+    habit === null
+      ? undefined
+      : (open.find((track) => track.language === habit.language && track.forced === habit.forced) ??
+        open.find((track) => spoken(track.language) === spoken(habit.language) && track.forced === habit.forced));
   return (fits ?? open.find((track) => track.default))?.index ?? null;
 }
 

@@ -1,39 +1,46 @@
-//! Which subtitle files belong to which film, and what their names say. Pure.
+//! Which subtitle files belong to which film. Pure.
 //!
-//! `Film.de.forced.srt` lies beside `Film.mkv`; `Subs/Film/2_English.srt` and `Subs/English.srt`
-//! lie below, the latter only where there is one film to belong to.
+//! `Film.de.forced.srt` lies beside `Film.mkv`; `English.srt`, `Subs/English.srt` and
+//! `Subs/Film/2_English.srt` belong to it too, those without its name only where there is one film
+//! to belong to. Names are compared as people see them: letter case and the two ways of writing
+//! é are no difference.
 
 use super::{
     judge::is_hidden,
     names::{folder_of, name_of, stem_of},
     phase_1_walk::Seen,
+    sidecar_name,
 };
-use domain::language;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     path::Path,
 };
 use store::{Beside, NewBeside, ScanChange};
+use unicode_normalization::UnicodeNormalization;
 
 /// More beside one film are somebody's archive.
 const MAX_BESIDE: usize = 40;
 const BELOW: [&str; 3] = ["subs", "subtitles", "sub"];
 
-/// By the ending; the worker judges the bytes.
+/// By the ending; the worker judges the bytes. With an index beside it, a `.sub` holds pictures.
 pub(crate) fn looks_like_subtitle(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| codec(e.as_bytes()).is_some())
+    let found = path.extension().and_then(|e| e.to_str()).and_then(|e| codec(e.as_bytes()));
+    let has_index = || ["idx", "IDX"].iter().any(|ending| path.with_extension(ending).exists());
+    found.is_some_and(|codec| codec != "microdvd" || !has_index())
 }
 
 fn codec(ending: &[u8]) -> Option<&'static str> {
-    let known = [("srt", "subrip"), ("ass", "ass"), ("ssa", "ssa"), ("vtt", "webvtt")];
+    let known = [("srt", "subrip"), ("ass", "ass"), ("ssa", "ssa"), ("vtt", "webvtt"), ("sub", "microdvd")];
     known.into_iter().find(|(e, _)| ending.eq_ignore_ascii_case(e.as_bytes())).map(|(_, codec)| codec)
 }
 
 /// The subtitles of every film that has some, by the film's path.
 pub(crate) fn beside(films: &[Seen], subtitles: &[Seen]) -> BTreeMap<Vec<u8>, Vec<NewBeside>> {
-    let mut by_folder: HashMap<Vec<u8>, Vec<&Seen>> = HashMap::new();
-    for film in films {
-        by_folder.entry(folder_of(&film.path).to_ascii_lowercase()).or_default().push(film);
+    let mut by_folder: HashMap<String, Vec<Film<'_>>> = HashMap::new();
+    for seen in films {
+        let film = Film { seen, stem: composed(stem_of(&seen.path)) };
+        by_folder.entry(folded(folder_of(&seen.path))).or_default().push(film);
     }
     let mut out: BTreeMap<Vec<u8>, Vec<NewBeside>> = BTreeMap::new();
     for subtitle in subtitles {
@@ -46,10 +53,10 @@ pub(crate) fn beside(films: &[Seen], subtitles: &[Seen]) -> BTreeMap<Vec<u8>, Ve
     out
 }
 
-/// What is written down: films whose subtitle files are others than before. Of a film with an
-/// `unread` folder below its own nothing is said.
+/// What is written down again: films whose subtitle files are others than before, or are read
+/// otherwise. Of a film with an `unread` folder below its own nothing is said.
 pub(crate) fn changes(
-    mut known: HashMap<Vec<u8>, Vec<Beside>>,
+    mut known: HashMap<Vec<u8>, Vec<NewBeside>>,
     seen: BTreeMap<Vec<u8>, Vec<NewBeside>>,
     unread: &[Vec<u8>],
 ) -> Vec<ScanChange> {
@@ -59,9 +66,9 @@ pub(crate) fn changes(
     known.retain(|path, _| is_open(path));
     for (path, subtitles) in seen.into_iter().filter(|(path, _)| is_open(path)) {
         let mut before = known.remove(&path).unwrap_or_default();
-        let mut now: Vec<Beside> = subtitles.iter().map(|s| s.file.clone()).collect();
-        before.sort_by(|a, b| a.path.cmp(&b.path));
-        now.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut now = subtitles.clone();
+        before.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        now.sort_by(|a, b| a.file.path.cmp(&b.file.path));
         if before != now {
             out.push(ScanChange::Beside { path, subtitles });
         }
@@ -70,49 +77,129 @@ pub(crate) fn changes(
     out
 }
 
+/// A film, and its name without the ending as it is compared.
+struct Film<'a> {
+    seen: &'a Seen,
+    stem: Cow<'a, str>,
+}
+
 /// The film, and the part of the subtitle's name that is not the film's.
-fn owner<'a>(films: &HashMap<Vec<u8>, Vec<&'a Seen>>, path: &[u8]) -> Option<(&'a Seen, Vec<u8>)> {
-    let (folder, stem) = (folder_of(path).to_ascii_lowercase(), stem_of(path));
-    let here = |folder: &[u8]| films.get(folder).map(Vec::as_slice).unwrap_or_default();
-    if let Some(found) = longest(here(&folder), stem) {
+fn owner<'a>(films: &HashMap<String, Vec<Film<'a>>>, path: &[u8]) -> Option<(&'a Seen, String)> {
+    let (folder, stem) = (folder_of(path), stem_of(path));
+    let here = |folder: &[u8]| films.get(&folded(folder)).map(Vec::as_slice).unwrap_or_default();
+    if let Some(found) = longest(here(folder), stem) {
         return Some(found);
     }
+    if let [only] = here(folder) {
+        let text = composed(stem);
+        if sidecar_name::is_only_language(&text) {
+            return Some((only.seen, text.into_owned()));
+        }
+        if let Some(rest) = without_release(only, &text) {
+            return Some((only.seen, rest));
+        }
+    }
     // `Subs/x.srt`, or `Subs/<film>/x.srt`.
-    let name = name_of(&folder);
-    let is_below = |name: &[u8]| BELOW.iter().any(|b| b.as_bytes() == name);
+    let name = name_of(folder);
+    let is_below = |name: &[u8]| BELOW.iter().any(|b| name.eq_ignore_ascii_case(b.as_bytes()));
     if is_below(name) {
-        let above = here(folder_of(&folder));
+        let above = here(folder_of(folder));
         return longest(above, stem).or_else(|| match above {
-            [only] => Some((*only, stem.to_vec())),
+            [only] => Some((only.seen, composed(stem).into_owned())),
             _ => None,
         });
     }
-    let (parent, grand) = (folder_of(&folder), folder_of(folder_of(&folder)));
-    let film =
-        here(grand).iter().find(|film| is_below(name_of(parent)) && stem_of(&film.path).eq_ignore_ascii_case(name));
-    film.map(|film| (*film, stem.to_vec()))
+    let (parent, grand) = (folder_of(folder), folder_of(folder_of(folder)));
+    let name = folded(name);
+    let film = here(grand).iter().find(|film| is_below(name_of(parent)) && folded_text(&film.stem) == name)?;
+    Some((film.seen, composed(stem).into_owned()))
 }
 
-/// Of "Film" and "Film.2", "Film.2.de" belongs to the latter.
-fn longest<'a>(films: &[&'a Seen], stem: &[u8]) -> Option<(&'a Seen, Vec<u8>)> {
-    let fits = |film: &&&Seen| {
-        let own = stem_of(&film.path);
-        let begins = stem.get(..own.len()).is_some_and(|head| head.eq_ignore_ascii_case(own));
-        begins && stem.get(own.len()).is_none_or(|b| b"._-".contains(b))
+/// Of "Film" and "Film.2", "Film.2.de" belongs to the latter. Of two films that look the same,
+/// the one whose bytes are the subtitle's.
+fn longest<'a>(films: &[Film<'a>], stem: &[u8]) -> Option<(&'a Seen, String)> {
+    let text = composed(stem);
+    let fits = |film: &Film<'a>| {
+        let rest = strip_prefix(&text, &film.stem)?;
+        let is_apart = match rest.chars().next() {
+            None => true,
+            Some('.' | '_' | '-') => true,
+            Some(' ' | '[' | '(') => sidecar_name::may_follow_a_space(rest),
+            Some(_) => false,
+        };
+        is_apart.then(|| (film.seen, rest.to_owned()))
     };
-    let film = films.iter().filter(fits).max_by_key(|film| stem_of(&film.path).len())?;
-    Some((*film, stem[stem_of(&film.path).len()..].to_vec()))
+    let exact = |film: &Seen| stem.starts_with(stem_of(&film.path));
+    films
+        .iter()
+        .filter_map(fits)
+        .max_by_key(|(film, rest)| (std::cmp::Reverse(rest.len()), exact(film), std::cmp::Reverse(&film.path)))
 }
 
-fn named(subtitle: &Seen, words: &[u8]) -> Option<NewBeside> {
+/// `Film (2002).en` beside `Film [1080p] (2002)`: the same name but for what a release says of
+/// itself in brackets.
+fn without_release(film: &Film<'_>, text: &str) -> Option<String> {
+    let (film, text) = (without_brackets(&film.stem), without_brackets(text));
+    let rest = strip_prefix(&text, &film).filter(|_| !film.is_empty())?;
+    rest.chars().next().is_none_or(|c| "._-".contains(c)).then(|| rest.to_owned())
+}
+
+fn without_brackets(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        let Some((_, behind)) = after.split_once(']') else { break };
+        out.push_str(before);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What follows a prefix that is the same but for the case of its letters.
+fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    for wanted in prefix.chars() {
+        let found = rest.next()?;
+        if found != wanted && !found.to_lowercase().eq(wanted.to_lowercase()) {
+            return None;
+        }
+    }
+    Some(rest.as_str())
+}
+
+/// A name with each letter in one piece (NFC), as people see it. Bytes that are no text keep apart
+/// from each other, in letters that no name has.
+fn composed(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        Ok(text) => Cow::Owned(text.nfc().collect()),
+        Err(_) => {
+            let private = |byte: u8| char::from_u32(0xf_0000 + u32::from(byte)).unwrap_or('\u{fffd}');
+            Cow::Owned(bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { private(*b) }).collect())
+        }
+    }
+}
+
+fn folded(bytes: &[u8]) -> String {
+    folded_text(&composed(bytes))
+}
+
+fn folded_text(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn named(subtitle: &Seen, words: &str) -> Option<NewBeside> {
     let ending = subtitle.path.rsplit(|b| *b == b'.').next()?;
-    let text = String::from_utf8_lossy(words);
-    let words: Vec<&str> = text.split(|c: char| "._-()[], ".contains(c)).filter(|word| !word.is_empty()).collect();
+    let sidecar_name::Said { language, title, forced, default, hearing_impaired } = sidecar_name::read(words);
     Some(NewBeside {
         file: Beside { path: subtitle.path.clone(), size_bytes: subtitle.size_bytes, mtime_ns: subtitle.mtime_ns },
         codec: codec(ending)?.into(),
-        language: words.iter().find_map(|word| language::in_file_name(word)).map(Into::into),
-        forced: words.iter().any(|word| word.eq_ignore_ascii_case("forced") || word.eq_ignore_ascii_case("foreign")),
+        language,
+        title,
+        forced,
+        default,
+        hearing_impaired,
     })
 }
 
@@ -142,6 +229,15 @@ mod tests {
             ("b/Subs/two/3_French.srt", Some(("b/Two.mkv", "subrip", Some("fr"), false))),
             ("b/Other/two/3_French.srt", None),
             ("b/Subs/Four/3_French.srt", None),
+            ("a/English.srt", Some(("a/One (2001).mkv", "subrip", Some("en"), false))),
+            ("a/2_German.srt", Some(("a/One (2001).mkv", "subrip", Some("de"), false))),
+            ("a/one (2001) [nl].srt", Some(("a/One (2001).mkv", "subrip", Some("nl"), false))),
+            ("a/One (2001)_fr.sub", Some(("a/One (2001).mkv", "microdvd", Some("fr"), false))),
+            ("a/One [1080p] (2001).pt-BR.srt", Some(("a/One (2001).mkv", "subrip", Some("pt-BR"), false))),
+            ("a/One (2001) 2.en.srt", None),
+            ("a/notes.en.srt", None),
+            ("b/English.srt", None),
+            ("b/Two 2.en.srt", None),
         ] {
             let found = beside(&films, &[seen(subtitle)]);
             let found = found.iter().next().map(|(film, list)| {
@@ -160,12 +256,8 @@ mod tests {
     fn only_films_whose_subtitles_changed_are_written_down() {
         let films = [seen("a.mkv"), seen("b.mkv")];
         let now = beside(&films, &[seen("a.en.srt"), seen("b.srt")]);
-        let known = |path: &str, subtitle: &str, mtime_ns| {
-            (path.into(), vec![Beside { path: subtitle.into(), size_bytes: 10, mtime_ns }])
-        };
-        assert!(
-            changes([known("a.mkv", "a.en.srt", 5), known("b.mkv", "b.srt", 5)].into(), now.clone(), &[]).is_empty()
-        );
+        let as_known = |list: &BTreeMap<Vec<u8>, Vec<NewBeside>>| list.clone().into_iter().collect::<HashMap<_, _>>();
+        assert!(changes(as_known(&now), now.clone(), &[]).is_empty());
         let paths = |list: Vec<ScanChange>| -> Vec<(Vec<u8>, usize)> {
             let path = |change| match change {
                 ScanChange::Beside { path, subtitles } => (path, subtitles.len()),
@@ -173,18 +265,42 @@ mod tests {
             };
             list.into_iter().map(path).collect()
         };
-        let known = [known("a.mkv", "a.en.srt", 6), known("c.mkv", "c.srt", 5)].into();
+        let mut known = as_known(&now);
+        known.get_mut(&b"a.mkv"[..]).unwrap()[0].file.mtime_ns = 6;
+        let b = known.remove(&b"b.mkv"[..]).unwrap();
+        known.insert(b"c.mkv".to_vec(), b);
         assert_eq!(
-            paths(changes(known, now, &[])),
+            paths(changes(known, now.clone(), &[])),
             [(b"a.mkv".to_vec(), 1), (b"b.mkv".to_vec(), 1), (b"c.mkv".to_vec(), 0)]
         );
-        let lost = |unread: &[Vec<u8>]| changes([self::known("x/a.mkv")].into(), BTreeMap::new(), unread).len();
+        // What an earlier version read out of the same name.
+        let mut known = as_known(&now);
+        known.get_mut(&b"a.mkv"[..]).unwrap()[0].language = None;
+        assert_eq!(paths(changes(known, now.clone(), &[])), [(b"a.mkv".to_vec(), 1)]);
+        let list = now[&b"a.mkv"[..]].clone();
+        let lost = |unread: &[Vec<u8>]| {
+            changes([(b"x/a.mkv".to_vec(), list.clone())].into(), BTreeMap::new(), unread).len()
+        };
         assert_eq!((lost(&[]), lost(&[b"y".to_vec()])), (1, 1));
         assert_eq!((lost(&[b"x".to_vec()]), lost(&[b"x/Subs".to_vec()])), (0, 0), "it may lie where nobody can look");
     }
 
-    fn known(film: &str) -> (Vec<u8>, Vec<Beside>) {
-        (film.into(), vec![Beside { path: b"x.srt".to_vec(), size_bytes: 10, mtime_ns: 5 }])
+    #[test]
+    fn names_that_look_the_same_are_the_same() {
+        let (composed, parted) = ("Amélie (2001)", "Ame\u{301}lie (2001)");
+        for (film, subtitle) in
+            [(composed, parted), (parted, composed), ("ÜBER Éclair (2002)", "über éclair (2002)"), ("Ночь", "НОЧЬ")]
+        {
+            let found = beside(&[seen(&format!("{film}/{film}.mp4"))], &[seen(&format!("{film}/{subtitle}.fr.srt"))]);
+            let list: Vec<_> = found.values().flatten().collect();
+            assert_eq!(list.len(), 1, "{film} {subtitle}");
+            assert_eq!(list[0].language.as_deref(), Some("fr"));
+        }
+        // Twins stay two films, each with the words that are written as it is.
+        let films = ["Café.mp4", "Cafe\u{301}.mp4"].map(seen);
+        for (at, subtitle) in ["Café.de.srt", "Cafe\u{301}.de.srt"].into_iter().enumerate() {
+            assert_eq!(beside(&films, &[seen(subtitle)]).into_keys().next(), Some(films[at].path.clone()));
+        }
     }
 
     #[test]

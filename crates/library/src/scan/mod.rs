@@ -7,6 +7,7 @@ mod names;
 mod phase_1_walk;
 mod phase_2_compare;
 mod phase_3_probe;
+mod sidecar_name;
 
 use crate::{control::Control, job::Progress, pace::Pace, prober::Prober};
 use base::{Bus, Clock, Event, LookError, disks};

@@ -2,12 +2,16 @@
 //! bold and underlined, and where they stand; drawings are left out.
 
 use super::{
-    Cue, Cues, MAX_CUE_CHARS, NoSubtitle,
+    Cue, MAX_CUE_CHARS,
+    painting::{Line, is_drawing},
     place::{Canvas, Corner, point, settings},
-    time_ms,
+    times::{span, time_ms},
     words::push,
 };
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// More styles than any typesetter makes are an attack.
 const MAX_STYLES: usize = 2_000;
@@ -17,12 +21,12 @@ pub fn is_ass(text: &str) -> bool {
     head.starts_with("[Script Info]") || text.lines().take(4_000).any(|line| line.trim() == "[Events]")
 }
 
-pub fn cues(text: &str) -> Result<Vec<Cue>, NoSubtitle> {
-    let mut out = Cues::default();
+pub fn lines(text: &str) -> Vec<Line> {
+    let mut out: Vec<Line> = Vec::new();
     let mut columns = Columns::usual();
     let mut styles = Styles::default();
     let mut canvas = Canvas { width: None, height: None };
-    for line in text.lines() {
+    for line in text.lines().map(str::trim_start) {
         if line.starts_with('[') {
             styles.old = line.trim().eq_ignore_ascii_case("[V4 Styles]");
         } else if let Some(names) = line.strip_prefix("Format:") {
@@ -36,12 +40,12 @@ pub fn cues(text: &str) -> Result<Vec<Cue>, NoSubtitle> {
         } else if let Some(side) = line.strip_prefix("PlayResY:") {
             canvas.height = Canvas::side(side);
         } else if let Some(row) = line.strip_prefix("Dialogue:")
-            && let Some(cue) = columns.cue(row, &styles, canvas)
+            && let Some(line) = columns.line(row, &styles, canvas)
         {
-            out.add(cue)?;
+            out.push(line);
         }
     }
-    Ok(out.0)
+    out
 }
 
 /// The columns that a format names.
@@ -93,29 +97,40 @@ struct Columns {
     start: usize,
     end: usize,
     style: Option<usize>,
+    effect: Option<usize>,
     /// Always the last one: it may have commas.
     text: usize,
 }
 
 impl Columns {
     const fn usual() -> Self {
-        Self { start: 1, end: 2, style: Some(3), text: 9 }
+        Self { start: 1, end: 2, style: Some(3), effect: Some(8), text: 9 }
     }
 
     fn read(names: &str) -> Option<Self> {
         let names = columns_of(names);
         let at = |name: &str| place_of(&names, name);
         let (start, end, text) = (at("Start")?, at("End")?, at("Text")?);
-        (text + 1 == names.len()).then_some(Self { start, end, style: at("Style"), text })
+        (text + 1 == names.len()).then_some(Self { start, end, style: at("Style"), effect: at("Effect"), text })
     }
 
-    fn cue(&self, row: &str, styles: &Styles<'_>, canvas: Canvas) -> Option<Cue> {
+    fn line(&self, row: &str, styles: &Styles<'_>, canvas: Canvas) -> Option<Line> {
         let fields: Vec<&str> = row.splitn(self.text + 1, ',').collect();
-        let (start_ms, end_ms) = (time_ms(fields.get(self.start)?)?, time_ms(fields.get(self.end)?)?);
+        let (start, end) = (time_ms(fields.get(self.start)?)?, time_ms(fields.get(self.end)?)?);
+        let (start_ms, end_ms) = span(start, end)?;
         let said = spoken(fields.get(self.text)?);
-        let style = self.style.and_then(|at| fields.get(at)).map_or(Corner::USUAL, |name| styles.corner(name));
-        let settings = settings(said.corner.unwrap_or(style), said.at, canvas, said.lines.len());
-        Some(Cue { start_ms, end_ms, settings, text: said.lines.join("\n") })
+        if said.lines.is_empty() {
+            return None;
+        }
+        let style = self.style.and_then(|at| fields.get(at)).map_or("", |name| plain_name(name));
+        let settings = settings(said.corner.unwrap_or(styles.corner(style)), said.at, canvas, said.lines.len());
+        // Programs that paint sign their lines in this column.
+        let is_signed =
+            self.effect.and_then(|at| fields.get(at)).is_some_and(|text| text.trim().eq_ignore_ascii_case("fx"));
+        let cue = Cue { start_ms, end_ms, settings, text: said.lines.join("\n") };
+        let mut hasher = DefaultHasher::new();
+        style.hash(&mut hasher);
+        Some(Line { cue, is_painted: said.is_painted || is_signed, style: hasher.finish() })
     }
 }
 
@@ -123,13 +138,17 @@ impl Columns {
 fn spoken(text: &str) -> Said {
     let mut said = Said::default();
     let mut rest = text;
-    let mut room = MAX_CUE_CHARS;
+    let mut left = MAX_CUE_CHARS;
+    // Braces behind the last one that closes are words: looking for their end again and again
+    // would take the square of the line's length.
+    let closing = text.rfind('}').map_or(0, |at| at + 1);
     while let Some(first) = rest.chars().next() {
-        if room == 0 {
+        if left == 0 {
             break;
         }
-        room -= 1;
+        left -= 1;
         if first == '{'
+            && text.len() - rest.len() < closing
             && let Some(end) = rest.find('}')
         {
             said.instructions(&rest[1..end]);
@@ -163,6 +182,8 @@ struct Said {
     /// Slanted, bold, underlined.
     on: [bool; 3],
     drawing: bool,
+    /// It says where it stands, how it moves or what of it is seen.
+    is_painted: bool,
     /// The first of each counts.
     corner: Option<Corner>,
     at: Option<(f32, f32)>,
@@ -185,7 +206,7 @@ impl Said {
         }
         let bare =
             TAGS.iter().fold(line.clone(), |l, t| l.replace(&format!("<{t}>"), "").replace(&format!("</{t}>"), ""));
-        if !bare.trim().is_empty() {
+        if !bare.trim().is_empty() && !is_drawing(&bare) {
             self.lines.push(line.trim().to_owned());
         }
         for (tag, _) in TAGS.iter().zip(self.on).filter(|(_, on)| *on) {
@@ -194,6 +215,8 @@ impl Said {
     }
 
     fn instructions(&mut self, text: &str) {
+        let paints = ["\\pos(", "\\move(", "\\clip(", "\\iclip(", "\\org(", "\\t("];
+        self.is_painted |= paints.iter().any(|name| text.contains(name));
         for one in text.split('\\').skip(1) {
             match one.trim() {
                 "i1" => self.turn(0, true),
@@ -204,8 +227,10 @@ impl Said {
                 "u0" | "u" => self.turn(2, false),
                 "r" => (0..3).for_each(|tag| self.turn(tag, false)),
                 other => {
-                    if let Some(scale) = other.strip_prefix('p').filter(|s| s.bytes().all(|b| b.is_ascii_digit())) {
-                        self.drawing = scale.bytes().any(|b| b != b'0');
+                    // `\p1` begins a drawing and `\p0` ends it; what stands behind the number is ignored by
+                    // players too. `\pos` and `\pbo` are others.
+                    if let Some(scale) = other.strip_prefix('p').and_then(|rest| rest.trim().parse::<f32>().ok()) {
+                        self.drawing = scale > 0.0;
                     } else {
                         self.place(other);
                     }

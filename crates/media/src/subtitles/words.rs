@@ -1,6 +1,6 @@
 //! The words of a cue, made safe.
 
-use super::MAX_CUE_CHARS;
+use super::{MAX_CUE_CHARS, painting::is_drawing};
 
 /// Tags that mean the same in WebVTT.
 const KEPT: [&str; 3] = ["i", "b", "u"];
@@ -14,11 +14,12 @@ const MAX_TAG_CHARS: usize = 200;
 /// since they would end the cue.
 pub fn clean(lines: &[&str]) -> String {
     let mut out = String::new();
+    let mut is_drawn = false;
     for line in lines.iter().map(|line| line.trim()) {
         let mut one = String::new();
-        line_into(&mut one, line);
+        line_into(&mut one, line, &mut is_drawn);
         let one = one.trim();
-        if one.is_empty() {
+        if one.is_empty() || is_drawing(one) {
             continue;
         }
         if !out.is_empty() {
@@ -32,14 +33,17 @@ pub fn clean(lines: &[&str]) -> String {
     out
 }
 
-fn line_into(out: &mut String, line: &str) {
+/// `is_drawn`: a drawing of ASS has begun and not ended, maybe in a line above.
+fn line_into(out: &mut String, line: &str, is_drawn: &mut bool) {
     let mut rest = line;
-    let mut room = MAX_CUE_CHARS;
+    let mut left = MAX_CUE_CHARS;
+    // As in `ass::spoken`: braces that nothing closes are not looked for again and again.
+    let closing = line.rfind('}').map_or(0, |at| at + 1);
     while let Some(first) = rest.chars().next() {
-        if room == 0 {
+        if left == 0 {
             return;
         }
-        room -= 1;
+        left -= 1;
         if first == '<'
             && let Some((tag, after)) = tag(rest)
         {
@@ -50,9 +54,16 @@ fn line_into(out: &mut String, line: &str) {
         // `{\an8}` and its like are ASS inside SubRip.
         if first == '{'
             && rest[1..].starts_with('\\')
+            && line.len() - rest.len() < closing
             && let Some(end) = rest.find('}')
         {
+            let scales = rest[1..end].split('\\').filter_map(|one| one.trim().strip_prefix('p')?.parse::<u8>().ok());
+            *is_drawn = scales.last().map_or(*is_drawn, |scale| scale > 0);
             rest = &rest[end + 1..];
+            continue;
+        }
+        if *is_drawn {
+            rest = &rest[first.len_utf8()..];
             continue;
         }
         if first == '&'
@@ -62,9 +73,35 @@ fn line_into(out: &mut String, line: &str) {
             rest = &rest[entity.len()..];
             continue;
         }
+        if first == '&'
+            && let Some((letter, length)) = letter(rest)
+        {
+            push(out, letter);
+            rest = &rest[length..];
+            continue;
+        }
         push(out, first);
         rest = &rest[first.len_utf8()..];
     }
+}
+
+/// The letter that `&quot;`, `&#39;` or `&#x27;` at the beginning of `text` means, and its length there.
+fn letter(text: &str) -> Option<(char, usize)> {
+    let end = text.bytes().take(10).position(|b| b == b';')?;
+    let name = &text[1..end];
+    let letter = match name.strip_prefix('#') {
+        Some(number) => {
+            let hex = number.strip_prefix(['x', 'X']);
+            let code = hex.map_or_else(|| number.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())?;
+            char::from_u32(code)?
+        }
+        None => match name {
+            "quot" => '"',
+            "apos" => '\'',
+            _ => return None,
+        },
+    };
+    Some((letter, end + 1))
 }
 
 /// What a tag at the beginning of `text` becomes, and what comes behind it. `None` where it is

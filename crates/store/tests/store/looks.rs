@@ -72,7 +72,10 @@ fn beside(name: &[u8], mtime_ns: i64) -> NewBeside {
         file: Beside { path: name.to_vec(), size_bytes: 10, mtime_ns },
         codec: "subrip".into(),
         language: Some("de".into()),
+        title: None,
         forced: false,
+        default: false,
+        hearing_impaired: false,
     }
 }
 
