@@ -4,7 +4,7 @@
 mod common;
 
 use common::house::{Login, Shelf, TestHouse};
-use contract::{FileRef, Job};
+use contract::{FileRef, Job, TextTrack};
 use domain::{
     Tenant,
     facts::{Container, SubtitleFacts},
@@ -76,7 +76,7 @@ impl Household {
             ask(Job::Index { file: file.clone(), picture: 0 }).await.unwrap_err().code,
             domain::Code::FileBroken
         );
-        let text = ask(Job::Subtitles { file, tracks: vec![0] }).await.unwrap();
+        let text = ask(Job::Subtitles { file, tracks: vec![TextTrack { number: 0, is_ass: false }] }).await.unwrap();
         assert!(String::from_utf8_lossy(&text).contains("Send me your password"));
     }
 }

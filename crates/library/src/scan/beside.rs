@@ -278,9 +278,8 @@ mod tests {
         known.get_mut(&b"a.mkv"[..]).unwrap()[0].language = None;
         assert_eq!(paths(changes(known, now.clone(), &[])), [(b"a.mkv".to_vec(), 1)]);
         let list = now[&b"a.mkv"[..]].clone();
-        let lost = |unread: &[Vec<u8>]| {
-            changes([(b"x/a.mkv".to_vec(), list.clone())].into(), BTreeMap::new(), unread).len()
-        };
+        let lost =
+            |unread: &[Vec<u8>]| changes([(b"x/a.mkv".to_vec(), list.clone())].into(), BTreeMap::new(), unread).len();
         assert_eq!((lost(&[]), lost(&[b"y".to_vec()])), (1, 1));
         assert_eq!((lost(&[b"x".to_vec()]), lost(&[b"x/Subs".to_vec()])), (0, 0), "it may lie where nobody can look");
     }

@@ -29,7 +29,7 @@ impl Prober for FakeProber {
         let failing = self.failing.lock().unwrap().clone();
         files.iter().map(|_| failing.clone().map_or_else(|| Ok(facts()), Err)).collect()
     }
-    async fn poster(&self, _: &MediaFile, _: &[u64], _: u32) -> Result<Vec<u8>, ProbeFailure> {
+    async fn poster(&self, _: &MediaFile, _: u32, _: &[u64], _: u32) -> Result<Vec<u8>, ProbeFailure> {
         self.pictures.acquire().await.unwrap().forget();
         let mut jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
         jpeg.resize(200, 0);
@@ -42,6 +42,8 @@ fn facts() -> FileFacts {
     FileFacts {
         container: Container::Mp4,
         duration_ms: 60_000,
+        start_ms: 0,
+        compressed: false,
         bitrate: None,
         video: None,
         audio: vec![],
