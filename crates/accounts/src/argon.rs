@@ -140,7 +140,7 @@ mod tests {
 
     fn resident_mib() -> u64 {
         let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-        text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap() * 4096 >> 20
+        (text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap() * 4096) >> 20
     }
 
     /// Four threads hash at the same time, twice, as blocking threads do over an evening, and stay.

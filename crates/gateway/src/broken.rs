@@ -39,9 +39,12 @@ impl Broken {
     }
 }
 
+/// What broke for whom, and when it last did.
+type ByViewer = HashMap<(UserId, FilmKey), (Broken, UnixMs)>;
+
 /// By viewer and version of a file. Cloning gives another handle.
 #[derive(Debug, Clone, Default)]
-pub struct BrokenFiles(Arc<Mutex<HashMap<(UserId, FilmKey), (Broken, UnixMs)>>>);
+pub struct BrokenFiles(Arc<Mutex<ByViewer>>);
 
 impl BrokenFiles {
     /// Long enough that a player does not go in circles; a loge that was unwell gets another chance.
@@ -64,7 +67,7 @@ impl BrokenFiles {
         files.get(&(user.clone(), film.clone())).map(|(broken, _)| *broken).unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(UserId, FilmKey), (Broken, UnixMs)>> {
+    fn lock(&self) -> MutexGuard<'_, ByViewer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -110,7 +110,7 @@ impl Faults {
 /// A refusal on its way out.
 #[derive(Debug)]
 pub struct Problem {
-    failure: Failure,
+    failure: Box<Failure>,
     status: StatusCode,
     fields: Vec<FieldProblem>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -169,7 +169,7 @@ impl From<Failure> for Problem {
         let status = if failure.code == Code::MethodNotAllowed { StatusCode::METHOD_NOT_ALLOWED } else { status };
         let named = failure.fields.iter();
         let fields = named.map(|(f, m)| FieldProblem { field: (*f).into(), message: m.clone() }).collect();
-        Self { failure, status, fields, headers: Vec::new(), preparing: None }
+        Self { failure: Box::new(failure), status, fields, headers: Vec::new(), preparing: None }
     }
 }
 
@@ -186,6 +186,7 @@ impl From<store::StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { failure, status, fields, headers, preparing } = self;
+        let failure = *failure;
         let body = ProblemBody {
             kind: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Refused").into(),

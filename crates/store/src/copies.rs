@@ -129,7 +129,7 @@ mod tests {
         {
             file(name, age);
         }
-        assert_eq!(surplus(dir.path()), [oldest.clone()]);
+        assert_eq!(surplus(dir.path()), std::slice::from_ref(&oldest));
         fs::remove_file(oldest).unwrap();
         assert!(surplus(dir.path()).is_empty(), "the control");
     }

@@ -275,7 +275,8 @@ fn what_a_browser_shows_wrongly_it_is_not_given() {
     let safari = crate::devices::Device::named("safari").unwrap().capabilities();
     let vlc = crate::devices::Device::named("vlc").unwrap().capabilities();
     let first = |why: Reason| Err(vec![why]);
-    let cases: [(&str, FileFacts, &Capabilities, Result<Method, Vec<Reason>>); 17] = [
+    type Case<'a> = (&'a str, FileFacts, &'a Capabilities, Result<Method, Vec<Reason>>);
+    let cases: [Case<'_>; 17] = [
         ("plain", of(Container::Mp4, "h264", |_| {}), &any, Ok(Method::Direct)),
         (
             "second picture",

@@ -56,7 +56,7 @@ pub struct House {
     pub libraries: Libraries,
     pub store: Store,
     pub prober: Arc<FakeProber>,
-    pub clock: Arc<FakeClock>,
+
     lifecycle: Lifecycle,
     dir: tempfile::TempDir,
 }
@@ -77,7 +77,7 @@ impl House {
         };
         let lifecycle = Lifecycle::new();
         let open = Libraries::open(config, store.clone(), prober.clone(), clock.clone(), Bus::new(), &lifecycle);
-        Self { libraries: open.await.unwrap(), store, prober, clock, lifecycle, dir }
+        Self { libraries: open.await.unwrap(), store, prober, lifecycle, dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

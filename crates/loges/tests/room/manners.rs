@@ -163,7 +163,7 @@ async fn a_film_that_was_only_in_bad_company_is_tried_alone_and_plays_on() {
     assert!(house.runtime.starts().iter().any(|start| start.tenant == Tenant::House));
     // Whatever was ordered has been tried by now.
     tokio::time::sleep(Duration::from_secs(300)).await;
-    assert_eq!(house.tenants.aside(), [bad.clone()]);
+    assert_eq!(house.tenants.aside(), std::slice::from_ref(&bad));
     let answer = parse(&house, &ana(), good).await;
     assert!(matches!(answer, Err(RangeError::NotFound)), "it is asked for, and the worker lives: {answer:?}");
     assert!(matches!(parse(&house, &ana(), bad).await, Err(RangeError::Unplayable(_))));

@@ -28,7 +28,8 @@ pub fn timing(line: &str) -> Timing {
         return if is_stray_time(&line) { Timing::Unreadable } else { Timing::None };
     };
     let (before, after) = (last_time(left), first_time(right));
-    if !is_usual && !(before.is_some() && after.is_some() && is_bare(left)) {
+    let is_whole = before.is_some() && after.is_some() && is_bare(left);
+    if !is_usual && !is_whole {
         return if is_stray_time(&line) { Timing::Unreadable } else { Timing::None };
     }
     match (before, after) {

@@ -57,8 +57,9 @@ fn line_into(out: &mut String, line: &str, is_drawn: &mut bool) {
             && line.len() - rest.len() < closing
             && let Some(end) = rest.find('}')
         {
-            let scales = rest[1..end].split('\\').filter_map(|one| one.trim().strip_prefix('p')?.parse::<u8>().ok());
-            *is_drawn = scales.last().map_or(*is_drawn, |scale| scale > 0);
+            let mut scales =
+                rest[1..end].split('\\').filter_map(|one| one.trim().strip_prefix('p')?.parse::<u8>().ok());
+            *is_drawn = scales.next_back().map_or(*is_drawn, |scale| scale > 0);
             rest = &rest[end + 1..];
             continue;
         }

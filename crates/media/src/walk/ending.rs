@@ -155,7 +155,7 @@ mod tests {
         let second = cluster_at(9_000, &[block(1, 0), block(1, 80), block(1, 40), block(2, 100), block(2, 121)]);
         let whole = film(&[first.clone(), second.clone()]);
         assert_eq!(ends(&whole), Some(9_142), "sound of 21 ms behind 9.121 s");
-        assert_eq!(ends(&film(&[first.clone()])), Some(80));
+        assert_eq!(ends(&film(std::slice::from_ref(&first))), Some(80));
         // Cut in the middle of the last cluster, of its head, and of everything.
         assert_eq!(ends(&whole[..whole.len() - 20]), Some(9_120));
         assert_eq!(ends(&whole[..whole.len() - second.len() + 6]), Some(80));

@@ -55,6 +55,7 @@ impl Subject {
                     total: 0,
                     current: None,
                     error: None,
+                    note: None,
                     created_at: UnixMs(i64::from(n)),
                     started_at: None,
                     finished_at: None,
