@@ -7,7 +7,7 @@ import { mustCapture } from "./lib/run.mjs";
 import { main, say } from "./lib/say.mjs";
 
 await main(async () => {
-  const server = await buildServer({ release: false });
+  const { server } = await buildServer({ release: false });
   const document = mustCapture(server, ["openapi"]);
   writeFileSync(join(root, "ui/src/api/openapi.json"), document);
   mustCapture(process.execPath, [join(root, "ui/scripts/api.mjs")]);

@@ -429,7 +429,7 @@ export interface List_InviteView {
 }
 /** Every list. */
 export interface List_Job {
-  items: ({ created_at: string; current?: string | null; done: number; error?: string | null; eta_s?: number | null; finished_at?: string | null; id: string; kind: string; library_id?: string | null; name: string; progress: number; rate?: number | null; started_at?: string | null; state: string; total: number })[];
+  items: ({ created_at: string; current?: string | null; done: number; error?: string | null; eta_s?: number | null; finished_at?: string | null; id: string; kind: string; library_id?: string | null; name: string; note?: string | null; progress: number; rate?: number | null; started_at?: string | null; state: string; total: number })[];
   /** Ask again with `cursor` set to this for what comes next. */
   next_cursor?: string | null;
   /** How many there are in all, where that is known. */
