@@ -31,6 +31,7 @@ use tokio::{sync::Mutex, time::Instant};
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WAIT: Duration = Duration::from_secs(2);
 const PROBE: &str = "write_probe";
+const PROBE_BYTES: usize = 64 << 10;
 
 /// Where the house keeps its memory.
 #[derive(Debug, Clone)]
@@ -213,8 +214,8 @@ impl Store {
         self.0.health.failure()
     }
 
-    /// Returns whether writes reach the disk. While the last one failed, a small one is tried, at
-    /// most one each second, so that the answer turns good by itself.
+    /// Returns whether writes reach the disk. While the last one failed, one is tried, at most one
+    /// each second, so that the answer turns good by itself.
     pub async fn can_write(&self) -> bool {
         // Whoever comes while one is tried takes what is known.
         if self.write_failure().is_some()
@@ -236,11 +237,15 @@ impl Store {
         (size(file).await, size(Path::new(&log)).await)
     }
 
+    /// Larger than what people save, so that it does not fit into a last page where nothing else
+    /// does; and given back at once.
     async fn probe(&self) -> Result<(), StoreError> {
-        let now = self.clock().now();
-        let transaction = self.write(Turn::Any, "a probe").await?;
-        settings::set_value(&transaction, PROBE, now.0.to_string()).await?;
-        commit(transaction, "a probe").await
+        for text in ["0".repeat(PROBE_BYTES), String::new()] {
+            let transaction = self.write(Turn::Any, "a probe").await?;
+            settings::set_value(&transaction, PROBE, text).await?;
+            commit(transaction, "a probe").await?;
+        }
+        Ok(())
     }
 
     /// A consistent copy beside the running house. Needs as much free space as the database has;
