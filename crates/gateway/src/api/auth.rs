@@ -116,8 +116,10 @@ async fn refresh(
     for token in policy::cookies(&headers, cookies::REFRESH).filter(|t| !t.is_empty()).take(MOST_COOKIES) {
         match house.accounts.refresh(&token, secret, peer).await {
             Ok(signed) => return Ok(signed_in(&house, signed, StatusCode::OK)),
-            // Another one may be ours.
-            Err(failure) => refused = Some(failure),
+            // Another one may be ours; what is said at the end is the best known of all.
+            Err(failure) => {
+                refused = Some(refused.filter(|f: &Failure| f.code != Code::SignInRequired).unwrap_or(failure));
+            }
         }
     }
     let failure = refused.unwrap_or_else(|| Failure::of(Code::SignInRequired));
