@@ -78,8 +78,8 @@ impl Away {
     ) -> bool {
         let tells = is_news(&look, problem, known, self.last.as_ref());
         self.last = Some(look);
-        self.wait = if tells { FIRST_WAIT } else { (self.wait * 2).min(LAST_WAIT) };
-        self.next = now + self.wait;
+        let wait = if tells { FIRST_WAIT } else { self.wait };
+        (self.next, self.wait) = (now + wait, (wait * 2).min(LAST_WAIT));
         tells
     }
 }
