@@ -64,7 +64,8 @@ impl Posters<'_> {
         let mut made = HashSet::new();
         let mut waiting = VecDeque::new();
         while let Some((title, file)) = self.next(&mut waiting, &made).await? {
-            self.progress.set_total((made.len() + 1 + waiting.len()) as u64);
+            // Those made before it stepped aside for a scan count too.
+            self.progress.set_total(self.progress.view().done + 1 + waiting.len() as u64);
             self.control.checkpoint().await.map_err(|_| PostersError::Cancelled)?;
             if !has_room(&self.dir) {
                 return Err(PostersError::NoRoom);
