@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Failure, parseProblem } from "../api/errors";
 import type { Play } from "../api/types";
 import { Attempts, type Trouble } from "./attempts";
+import { behindHole } from "./playback.svelte";
 import { refusalOf, refused } from "./source";
 
 const answer = (status: number, code: string) => parseProblem(status, { code, detail: "Because." }, null);
@@ -41,11 +42,14 @@ describe("a stream that fails", () => {
   });
   it("may be healed by a new one, once", () => {
     const attempts = new Attempts();
-    const expired = trouble(answer(410, "ticket_expired"));
+    const expired = trouble(answer(404, "not_found"));
     expect(attempts.after(way("direct"), expired, 0).kind).toBe("again");
     attempts.moved();
     expect(attempts.after(way("direct"), expired, 0).kind).toBe("again");
     expect(attempts.after(way("direct"), expired, 1).kind).toBe("refuse");
+  });
+  it("is not begun again where it was stopped from outside", () => {
+    expect(sit(["direct"], trouble(answer(403, "stopped_by_owner")))).toMatchObject({ seen: ["direct"] });
   });
   it("that this browser makes no picture of falls to the next way, then passes over the place, then ends", () => {
     expect(sit(["direct", "remux", "transcode"], DECODER)).toEqual({
@@ -90,5 +94,19 @@ describe("the answer to a segment", () => {
     expect(refusalOf(data(0, null))).toEqual({ kind: "unreachable" });
     expect(refusalOf({ networkDetails: null })).toEqual({ kind: "unreachable" });
     expect(refusalOf(data(502, "<html>"))).toEqual({ kind: "garbled", status: 502 });
+  });
+});
+
+describe("a hole in what lies ready", () => {
+  const ranges = (...all: [number, number][]) => ({ length: all.length, start: (n: number) => all[n]?.[0] ?? 0, end: (n: number) => all[n]?.[1] ?? 0 });
+  it("is left behind where something lies ready after it", () => {
+    expect(behindHole(ranges([10, 20]), 7.2)).toBe(10.05);
+    expect(behindHole(ranges([0, 7], [10, 20]), 7.2)).toBe(10.05);
+  });
+  it("is none where the place itself lies ready, or nothing behind it does", () => {
+    expect(behindHole(ranges([0, 8], [10, 20]), 7.2)).toBeNull();
+    expect(behindHole(ranges([7.3, 20]), 7.2)).toBeNull();
+    expect(behindHole(ranges([0, 5]), 7.2)).toBeNull();
+    expect(behindHole(ranges(), 7.2)).toBeNull();
   });
 });

@@ -2,7 +2,7 @@
 // and acts.
 import type { Failure } from "../api/errors";
 import type { Play } from "../api/types";
-import { backoff, judge } from "./healing";
+import { backoff, judge, stopOf } from "./healing";
 
 /** Why a stream cannot go on by itself. */
 export type Trouble =
@@ -56,6 +56,9 @@ export class Attempts {
 
   /** A stream failed. `attempt`: streams asked for since one played. */
   after(play: Pick<Play, "method" | "quality">, trouble: Trouble, attempt: number): Next {
+    // What was stopped from outside does not begin again by itself.
+    const stop = trouble.kind === "refused" && trouble.failure.kind === "refused" ? stopOf(trouble.failure.code, trouble.sentence) : null;
+    if (stop) return stop;
     const way = `${play.method} ${play.quality} ${trouble.kind}`;
     const count = (this.#failures.get(way) ?? 0) + 1;
     this.#failures.set(way, count);

@@ -235,7 +235,8 @@ export class Playback {
   }
   paused() {
     const video = this.#video;
-    if (!video || this.#opening || video.ended) return;
+    // A decoder that fails stops the film too, and nobody asked for it.
+    if (!video || this.#opening || video.ended || video.error) return;
     this.#wantsToPlay = false;
     this.reporter.report("pause", video.currentTime);
   }
@@ -307,6 +308,7 @@ export class Playback {
         quality: this.quality,
         expect: this.#expect,
         trouble: (trouble: Trouble) => this.#broke(trouble),
+        wantsToPlay: () => this.#wantsToPlay,
         shows: (id: string) => {
           this.#shows = id;
         },
@@ -371,6 +373,12 @@ export class Playback {
     const now = performance.now();
     const arrived = this.#source?.arrived() ?? 0;
     if (this.#stall.check(position, arrived, waiting, now)) {
+      const behind = this.#opening ? null : behindHole(video.buffered, video.currentTime);
+      if (behind !== null) {
+        // What is missing was here and could not be taken: another stream would bring the same.
+        video.currentTime = behind;
+        return;
+      }
       this.#expectLess();
       this.#heal(0, "The picture stopped. Going on at the same place…");
     } else if (!this.#opening) this.#fill(video, arrived, now);
@@ -420,6 +428,16 @@ export class Playback {
   #close() {
     if (this.#video && !this.#video.ended && this.#play) this.reporter.close(this.#position);
   }
+}
+
+/** Where the film goes on behind a place of which nothing lies ready although later parts do; null where there is no such hole. */
+export function behindHole(buffered: Pick<TimeRanges, "length" | "start" | "end">, at: number): number | null {
+  for (let i = 0; i < buffered.length; i += 1) {
+    if (buffered.end(i) <= at) continue;
+    const start = buffered.start(i);
+    return start > at + 0.2 ? start + 0.05 : null;
+  }
+  return null;
 }
 
 /** Seconds that lie ready behind the place in sight. */

@@ -29,6 +29,8 @@ export interface Told {
   /** Bits a second, where something is known about the way to here. */
   expect: number | null;
   trouble: (what: Trouble) => void;
+  /** Whether it should move. A decoder that fails leaves a film that stands. */
+  wantsToPlay: () => boolean;
   /** Another picture of the playlist is in sight. */
   shows: (id: string) => void;
 }
@@ -83,10 +85,9 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
       // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
       if (!recovered) {
         recovered = true;
-        const went = !video.paused;
         hls.recoverMediaError();
         // A fresh decoder begins with a film that stands.
-        if (went) void video.play().catch(() => {});
+        if (told.wantsToPlay()) void video.play().catch(() => {});
       } else told.trouble({ kind: "decoder" });
     } else told.trouble(refused(refusalOf(data)));
   });
