@@ -490,7 +490,10 @@ async fn choose<'a>(
     }
     let code = refusal(&refused);
     let problem = match code {
-        Code::FileBroken => Problem::new(code, defect_of(files).sentence()),
+        Code::FileBroken => match defect_of(files) {
+            Some(defect) => Problem::new(code, defect.sentence()),
+            None => Problem::of(code),
+        },
         _ => {
             let why: Vec<&str> = refused.iter().map(|r| sentence(*r)).collect();
             Problem::new(code, format!("{} {}", code.sentence(), why.join(" ")))
@@ -512,11 +515,14 @@ fn refusal(reasons: &[Reason]) -> Code {
 }
 
 /// What is wrong with files that are all refused for a defect: with the first one that is there.
-fn defect_of(files: &[FileRow]) -> Defect {
+/// `None` where only their pictures turned out to be unreadable, whatever their headers say.
+fn defect_of(files: &[FileRow]) -> Option<Defect> {
     let there = || files.iter().filter(|file| file.missing_since.is_none());
-    let looked_into = there().find(|file| file.facts.is_some());
-    let unreadable = if looked_into.is_some() { Defect::NoVideo } else { Defect::NotMedia };
-    there().find_map(|file| file.defect).unwrap_or(unreadable)
+    let by_facts = |file: &FileRow| match &file.facts {
+        None => Some(Defect::NotMedia),
+        Some(facts) => facts.video.is_none().then_some(Defect::NoVideo),
+    };
+    there().find_map(|file| file.defect).or_else(|| there().find_map(by_facts))
 }
 
 fn film_key(file: &FileRow) -> FilmKey {
