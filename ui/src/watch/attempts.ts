@@ -64,6 +64,11 @@ export class Attempts {
     this.#failures.set(way, count);
     if (trouble.kind === "decoder") return this.#afterDecoder(play.method, count);
     const verdict = judge(trouble.failure, attempt, trouble.sentence);
+    // Waiting helps the house, and not a link that the house calls expired as soon as it is made.
+    const isExpired = trouble.failure.kind === "refused" && trouble.failure.code === "ticket_expired";
+    if (verdict.kind === "wait" && isExpired && count >= SAME_WAY) {
+      return { kind: "refuse", title: "The film does not start", text: trouble.sentence, action: "again" };
+    }
     if (verdict.kind === "wait") return { kind: "again", ms: verdict.ms, say: STOPPED };
     // Most refusals of a stream are over with a new one: its link had expired, or its seat was taken. And of a file that
     // one way cannot be made of, the house may know another.
