@@ -46,7 +46,8 @@ async fn retry(loges: &Loges, request: &RequestBody) {
         return;
     }
     for _ in 0..TRIES {
-        let Ok(link) = loges.link(&Tenant::House, Instant::now() + PARK_DEADLINE).await else {
+        let until = Instant::now() + PARK_DEADLINE;
+        let Ok(link) = loges.link_holding(&Tenant::House, &request.mounts(), until).await else {
             sleep(AGAIN).await;
             continue;
         };
