@@ -95,7 +95,7 @@ async fn a_lie_about_key_frames_costs_nobody_else_anything() {
     let (_, hers) = household.play(&household.ana, json!({ "quality": "240p" })).await;
     let (_, his) = household.play(&household.bo, json!({ "quality": "240p" })).await;
     for play in [hers, his] {
-        assert_eq!(household.segments(&play, "v-240p").await, 10, "{play:#}");
+        assert_eq!(household.segments(&play, "v-240p").await, 5, "{play:#}");
     }
 }
 

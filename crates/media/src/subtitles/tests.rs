@@ -308,9 +308,9 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_line_of_times_is_no_words(at in 0_usize..29, by in any::<char>()) {
+    fn a_damaged_line_of_times_is_no_words(at in 0_usize..29, by in "[^\n\r]") {
         let line = "00:00:03,000 --> 00:00:04,000";
-        let damaged: String = line.chars().enumerate().map(|(n, c)| if n == at { by } else { c }).collect();
+        let damaged: String = line.chars().enumerate().map(|(n, c)| if n == at { by.clone() } else { c.to_string() }).collect();
         let text = format!("1\n00:00:01,000 --> 00:00:02,000\nsaid\n\n2\n{damaged}\nlater\n");
         let made = to_webvtt(text.as_bytes(), ROOM, None).unwrap();
         let words: Vec<&str> = made.lines().filter(|line| !line.contains(" --> ")).collect();

@@ -3,7 +3,7 @@
 use base::{Clock, FakeClock, UnixMs};
 use domain::{
     FolderId, LibraryId, LibraryKind, Role, SessionId, TitleId, UserId,
-    facts::{AudioFacts, Chapter, Container, Defect, DolbyVision, FileFacts, VideoFacts},
+    facts::{AudioFacts, Chapter, Container, Defect, FileFacts, VideoFacts},
 };
 use sea_orm::ConnectionTrait;
 use std::{path::PathBuf, sync::Arc};
@@ -143,18 +143,14 @@ pub fn facts(container: Container, codec: &str, duration_ms: u64) -> FileFacts {
         duration_ms,
         bitrate: Some(u64::MAX),
         start_ms: 5_000,
-        compressed: true,
+        compressed: false,
         video: Some(VideoFacts {
-            track: 1,
             profile: Some("High".into()),
             level: Some(41),
             pixel_aspect: Some((64, 45)),
-            interlaced: true,
             bit_depth: Some(8),
             frame_rate: Some(23.976),
             primaries: Some("bt2020".into()),
-            dolby_vision: Some(DolbyVision { profile: 5, compatibility: 0 }),
-            sample_entry: Some("hev1".into()),
             ..VideoFacts::plain(codec, 1920, 1080)
         }),
         audio: vec![AudioFacts {
@@ -162,8 +158,7 @@ pub fn facts(container: Container, codec: &str, duration_ms: u64) -> FileFacts {
             sample_rate_hz: Some(48_000),
             language: Some("de".into()),
             default: true,
-            commentary: true,
-            ..AudioFacts::plain(2, "aac", 2)
+            ..AudioFacts::plain(0, "aac", 2)
         }],
         subtitles: vec![],
         chapters: vec![Chapter { start_ms: 0, end_ms: 90_000, title: Some("Anfang".into()) }],
