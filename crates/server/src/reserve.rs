@@ -70,13 +70,11 @@ pub(crate) fn hold_when_there_is_plenty(dirs: &Dirs) {
     }
 }
 
-/// At the end of a run, when nobody needs it: whatever there is, for the next start.
+/// At the end of a run, when nobody needs it: as much as there is, for the next start.
 pub(crate) fn hold_what_there_is(dirs: &Dirs) {
     let (total, free) = space(dirs.data());
     let wanted = HELD.min(total / SMALL_PART);
-    if free < PLENTY * wanted {
-        hold(&dirs.reserve(), free.min(wanted) / 4096 * 4096);
-    }
+    hold(&dirs.reserve(), free.min(wanted) / 4096 * 4096);
 }
 
 fn hold(path: &Path, bytes: u64) {

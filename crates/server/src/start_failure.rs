@@ -95,7 +95,7 @@ impl StartError {
                 ),
                 [
                     "Free about 10 MB on this disk and start Loge again.",
-                    "Loge has already removed its own kept segments there. Old files in the folder logs may go too.",
+                    "There are no kept segments of Loge left that it could remove by itself. Old files in the folder logs may go.",
                     NOTHING_LOST,
                 ],
             ),
