@@ -36,7 +36,7 @@ while [ "$n" -gt 0 ]; do
       [ $chip = ignores-key-frames ] || set -- "$@" -force_key_frames "$times" ;;
     -vf)
       filters=$1; shift; n=$((n - 1))
-      lines=${filters##*scale_vaapi=w=-2:h=}; lines=${lines%:format=nv12,setsar=1}
+      lines=${filters##*scale_vaapi=w=*:h=}; lines=${lines%%:format=nv12,setsar=1*}
       case "$lines" in *[!0-9]*|"") fail "other filters: $filters" ;; esac
       if [ $decodes = yes ]; then want="format=nv12|vaapi,hwupload,"; else want="bwdif=deint=interlaced,format=nv12,hwupload,"; fi
       case "$filters" in "$want"scale_vaapi=*) ;; *) fail "other filters: $filters" ;; esac
