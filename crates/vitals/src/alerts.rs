@@ -73,7 +73,8 @@ impl AlertCode {
         match self {
             Self::CpuBusy | Self::MemoryLow => 300_000,
             Self::Hot => 30_000,
-            Self::EngineAway => 60_000,
+            // It is believed away only after three pings in vain; a restart of it is over sooner.
+            Self::EngineAway => 15_000,
             Self::DiskLow(_)
             | Self::DiskHanging(_)
             | Self::LibraryOffline(_)

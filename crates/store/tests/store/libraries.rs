@@ -152,7 +152,7 @@ async fn a_scan_keeps_identity(house: &House) {
     assert_eq!(title.best.playability, Playability::Direct);
     assert_eq!(
         (title.best.width, title.best.duration_ms, title.best.audio_codec.as_deref()),
-        (1920, 60_000, Some("aac"))
+        (2731, 60_000, Some("aac"))
     );
     assert_eq!(files[0].facts, Some(facts(Container::Mp4, "h264", 60_000)), "facts come back as they went in");
     let verdict = |id: TitleId| {
