@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildEverything, buildFrames, buildProbe, buildSandboxed, cargo, cargoEnv } from "./lib/cargo.mjs";
+import { libtestReader } from "./lib/libtest.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
 import { root, skipsReporter } from "./lib/paths.mjs";
 import { run, signalRunning, which } from "./lib/run.mjs";
@@ -45,8 +46,8 @@ const steps = [
   { name: "frames", for: ["security"], only: true, vital: true, run: async () => Object.assign(made, await buildFrames(debug)) },
   { name: "programs and tests", for: ["rust", "containers", "browser", "desktop"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
   { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop"], vital: true, run: async () => (house = await openTestHouse(made)) },
-  { name: "cargo test", for: ["rust"], run: () => withHouse(cargo(["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"], house.env)) },
-  { name: "cargo test, containers", for: ["containers"], only: true, run: () => withHouse(cargo(["test", "--workspace", "--locked", "--no-fail-fast", ...CONTAINER_TESTS.flatMap((name) => ["--test", name]), "--", "--nocapture", "--test-threads=1"], { ...house.env, LOGE_LONG: "1" })) },
+  { name: "cargo test", for: ["rust"], run: () => cargoTests(["--workspace", "--quiet"]) },
+  { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargoTests(["--workspace", ...CONTAINER_TESTS.flatMap((name) => ["--test", name])], { LOGE_LONG: "1" }, ["--nocapture", "--test-threads=1"]) },
   { name: "cargo test, security", for: ["security"], only: true, run: security },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
@@ -94,10 +95,11 @@ async function attempt(step) {
   }
 }
 
-/** What the test house could not offer is left out of every step that runs in it. */
-async function withHouse(run) {
-  await run;
-  return { without: house.missing };
+/** Rust's tests, with what the house and the machine made them leave out. */
+async function cargoTests(what, env = {}, how = []) {
+  const read = libtestReader();
+  await cargo(["test", "--locked", "--no-fail-fast", ...what, "--", "--show-output", ...how], { ...house.env, ...env }, read.line);
+  return { without: [...house.missing, ...read.skips] };
 }
 
 /** The test files of a folder, with Node's own runner; one at a time, since each starts whole programs. */
@@ -132,10 +134,13 @@ async function security() {
     ["loge-loges", "--lib", "--test", "probe", "--test", "hostile", "--test", "engine", "--test", "real", "--test", "room"],
     ["loge-tests", "--test", "doors"],
   ];
-  const failed = [];
-  for (const room of rooms) await cargo(["test", "--locked", "--quiet", "--no-fail-fast", "-p", ...room], house.env).catch((error) => failed.push(`${room[0]}: ${error.message}`));
+  const [failed, without] = [[], []];
+  for (const room of rooms) {
+    const done = cargoTests(["--quiet", "-p", ...room]);
+    await done.then((found) => without.push(...found.without)).catch((error) => failed.push(`${room[0]}: ${error.message}`));
+  }
   if (failed.length > 0) throw new Refusal(failed.join("; "));
-  return { without: house.missing };
+  return { without };
 }
 
 async function deny() {

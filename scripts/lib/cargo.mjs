@@ -10,8 +10,8 @@ const gnu = `${machine}-unknown-linux-gnu`;
 
 export const cargoEnv = (extra = {}) => ({ ...process.env, CARGO_TARGET_DIR: targetDir, ...extra });
 
-/** Runs cargo with its output shown. */
-export const cargo = (args, env = {}) => run("cargo", args, { cwd: root, env: cargoEnv(env), expect: `cargo ${args[0]} failed`, limitS: 2700 });
+/** Runs cargo with its output shown, or the lines of it that `showLine` is for. */
+export const cargo = (args, env = {}, showLine) => run("cargo", args, { cwd: root, env: cargoEnv(env), expect: `cargo ${args[0]} failed`, limitS: 2700, showLine });
 
 /**
  * How the worker and the launcher become static: for musl where that target is there or can be

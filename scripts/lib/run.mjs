@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 import { Refusal } from "./say.mjs";
 
 /** Programs that `run` started and that still run: a stopped script takes them along. */
@@ -9,13 +10,14 @@ const running = new Set();
 
 /**
  * Runs a program with its output shown. Throws a Refusal when it fails, or when it takes longer
- * than `limitS` seconds: then it is ended together with everything it started.
+ * than `limitS` seconds: then it is ended together with everything it started. `showLine` is asked
+ * of every line of its standard output whether to show it.
  */
 export function run(program, args, options = {}) {
-  const { expect, limitS, ...rest } = options;
+  const { expect, limitS, showLine, ...rest } = options;
   return new Promise((resolve, reject) => {
     // With a limit it gets a process group of its own, so that a signal reaches its children too.
-    const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"], detached: Boolean(limitS), ...rest });
+    const child = spawn(program, args, { stdio: ["ignore", showLine ? "pipe" : "inherit", "inherit"], detached: Boolean(limitS), ...rest });
     child.group = limitS ? -child.pid : null;
     let late = false;
     const timer = limitS
@@ -25,6 +27,11 @@ export function run(program, args, options = {}) {
         }, limitS * 1000)
       : null;
     running.add(child);
+    if (showLine) {
+      createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
+        if (showLine(line)) process.stdout.write(`${line}\n`);
+      });
+    }
     child.once("error", (error) => {
       running.delete(child);
       reject(new Refusal(`${program} could not be started: ${error.message}`));

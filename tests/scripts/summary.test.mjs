@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { libtestReader } from "../../scripts/lib/libtest.mjs";
 import { skipsReporter } from "../../scripts/lib/paths.mjs";
 import { outcomeOf, summarize } from "../../scripts/lib/summary.mjs";
 
@@ -12,7 +13,7 @@ test("only what was done whole and without a failure is ok", () => {
   assert.equal(outcomeOf({}).word, "ok");
   assert.equal(outcomeOf({ skipped: "no cargo-deny" }).word, "skipped");
   assert.equal(outcomeOf({ without: ["tests with Docker (no kernel)"] }).word, "partly");
-  // What failed is a failure, whatever else was left out.
+  // A step that failed is a failure, even if it also left something out.
   assert.equal(outcomeOf({ failure: "boom", skipped: "x", without: ["y"] }).word, "FAILED");
 });
 
@@ -32,6 +33,19 @@ test("skipped steps are counted apart and do not fail the run", () => {
   ]);
   assert.equal(closing, "1 of 3 steps passed, 1 in part, 1 was skipped, in 3 min 0 s");
   assert.equal(code, 0);
+});
+
+test("what a Rust test left out is taken from its output", () => {
+  const read = libtestReader();
+  const printed = ["running 2 tests", "..", "successes:", "", "---- disks::full stdout ----", "skipped: no tmpfs can be mounted", "", "successes:", "    disks::full", "    disks::whole", "", "test result: ok. 2 passed"];
+  assert.deepEqual(printed.filter(read.line), ["running 2 tests", "..", "test result: ok. 2 passed"]);
+  assert.deepEqual([...read.skips], ["disks::full (no tmpfs can be mounted)"]);
+  // Beside a failure, and where nothing is captured.
+  const failed = ["successes:", "    a", "failures:", "---- b stdout ----", "boom", "test result: FAILED", "skipped with docker: no engine"];
+  const after = libtestReader();
+  assert.deepEqual(failed.filter(after.line), failed.slice(2));
+  assert.deepEqual([...after.skips], ["no engine"]);
+  assert.equal(outcomeOf({ without: [...read.skips] }).word, "partly");
 });
 
 test("a failure fails the run", () => {
