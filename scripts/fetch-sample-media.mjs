@@ -4,7 +4,8 @@
 //
 //   scripts/fetch-sample-media [--to DIR] [--offline]
 //
-// DIR then holds films/, shows/, long/, bad/ (files that are broken on purpose) and manifest.json.
+// Without DIR they go where Loge and its containers may read them: homes are often closed, and a
+// hidden folder in one is refused. DIR then holds films/, shows/, long/, bad/ (files that are broken on purpose) and manifest.json.
 import { createHash } from "node:crypto";
 import { chmodSync, createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -18,6 +19,7 @@ import { which } from "./lib/run.mjs";
 import { main, Refusal, say, took, warn } from "./lib/say.mjs";
 import { scenes } from "./lib/scenes.mjs";
 
+const FOR_PEOPLE = "/var/tmp/loge-films";
 const BAD_CLIP = "shows/The Understudies/Season 01/The Understudies S01E01 Half Light.mp4";
 
 /** Brings the whole set; answers its folder. */
@@ -117,6 +119,6 @@ function sha256(path) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await main(async () => {
     const { values } = parseArgs({ options: { to: { type: "string" }, offline: { type: "boolean" } } });
-    console.log(await fetchSampleMedia({ to: values.to ? resolve(values.to) : undefined, offline: values.offline }));
+    console.log(await fetchSampleMedia({ to: resolve(values.to ?? FOR_PEOPLE), offline: values.offline }));
   });
 }
