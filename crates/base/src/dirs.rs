@@ -21,7 +21,7 @@ pub enum DirsError {
     Create { path: PathBuf, source: io::Error },
     #[error("cannot write below {path}: {source}")]
     NotWritable { path: PathBuf, source: io::Error },
-    /// Whoever owns a folder decides what is in it.
+    /// The owner of a folder decides what is in it.
     #[error("{path} belongs to another user (number {owner})")]
     Foreign { path: PathBuf, owner: u32 },
 }
@@ -97,13 +97,17 @@ impl Dirs {
     pub fn backups(&self) -> PathBuf {
         self.data.join("backups")
     }
+    /// Old lines of the audit log.
+    pub fn audit(&self) -> PathBuf {
+        self.data.join("audit")
+    }
     /// Space that is held for a day on which the disk is full.
     pub fn reserve(&self) -> PathBuf {
         self.data.join("reserve")
     }
 }
 
-/// Leaves nothing behind, whatever happens.
+/// Tries to write in the folder, and removes what it wrote in any case.
 fn try_out(data: &Path) -> Result<(), DirsError> {
     let probe = data.join(".write-test");
     let written = fs::write(&probe, b"loge");
@@ -125,7 +129,7 @@ fn run_dir(data: &Path) -> Result<PathBuf, DirsError> {
     }
 }
 
-/// A folder under a name nobody can guess and so nobody made before us. The data folder remembers
+/// Makes a folder under a name that other users cannot guess or take first. The data folder remembers
 /// the name for the next start and for the command line.
 fn temporary(data: &Path, below: &Path) -> Result<PathBuf, DirsError> {
     let noted = data.join("run-folder");
@@ -145,7 +149,7 @@ fn temporary(data: &Path, below: &Path) -> Result<PathBuf, DirsError> {
     Ok(path)
 }
 
-/// A folder, no link to one, that only its owner changes, and that is us.
+/// Returns whether a path is a folder of ours, no link to one, that only its owner changes.
 fn is_ours(path: &Path) -> bool {
     fs::symlink_metadata(path)
         .is_ok_and(|about| about.is_dir() && about.uid() == geteuid().as_raw() && about.mode() & 0o022 == 0)
@@ -228,7 +232,7 @@ mod tests {
         let first = temporary(&data, &shared).unwrap();
         assert_eq!(mode(&first), 0o700);
         assert_eq!(temporary(&data, &shared).unwrap(), first);
-        // Somebody else's folder, or a link to one, under the noted name is not taken.
+        // Another user's folder, or a link to one, under the noted name is not taken.
         fs::remove_dir(&first).unwrap();
         std::os::unix::fs::symlink(&data, &first).unwrap();
         let second = temporary(&data, &shared).unwrap();

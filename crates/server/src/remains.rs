@@ -5,7 +5,6 @@ use base::Dirs;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 use store::{Lies, what_lies_at};
 
@@ -17,13 +16,17 @@ pub struct Remains {
     pub is_empty_file: bool,
     /// In words for people.
     pub found: Vec<&'static str>,
-    /// The newest of the copies Loge made by itself.
+    /// The newest of the copies Loge made by itself, or what a restore that was cut short left.
     pub newest_copy: Option<PathBuf>,
 }
 
+/// What a restore moves the database before it into, and where the new one lies until then.
+pub(crate) const BEFORE_RESTORE: &str = "before-restore-";
+pub(crate) const RESTORING: &str = "loge.db.restoring";
+
 /// Everything that belongs to one house and not to the next one.
-const OF_A_HOUSE: [&str; 9] =
-    ["loge.db", "loge.db-wal", "loge.db-shm", "keys", "posters", "looks", "renditions", "segments", "reserve"];
+const OF_A_HOUSE: [&str; 10] =
+    ["loge.db", "loge.db-wal", "loge.db-shm", "keys", "posters", "looks", "renditions", "segments", "reserve", "audit"];
 
 /// Looks for a house without a database. `None`: there is a database, or there never was a house.
 pub(crate) fn look(dirs: &Dirs) -> Option<Remains> {
@@ -41,7 +44,7 @@ pub(crate) fn look(dirs: &Dirs) -> Option<Remains> {
         (dirs.renditions(), "prepared versions"),
     ];
     let found: Vec<_> = kinds.into_iter().filter(|(path, _)| holds_something(path)).map(|(_, words)| words).collect();
-    let newest_copy = newest_copy(&dirs.backups());
+    let newest_copy = newest_copy(dirs);
     let is_house = !found.is_empty() || newest_copy.is_some();
     is_house.then(|| Remains { folder: dirs.data().into(), is_empty_file, found, newest_copy })
 }
@@ -50,10 +53,16 @@ fn holds_something(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-fn newest_copy(folder: &Path) -> Option<PathBuf> {
-    let age = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let copies = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    copies.filter(|path| path.extension().is_some_and(|e| e == "db")).max_by_key(|path| age(path))
+fn newest_copy(dirs: &Dirs) -> Option<PathBuf> {
+    let age = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
+    let within = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let made = within(&dirs.backups()).filter(|path| path.extension().is_some_and(|e| e == "db"));
+    // Power that fails in the middle of a restore leaves the database before it, and the copy.
+    let is_before = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(BEFORE_RESTORE));
+    let before = within(dirs.data()).filter(is_before).map(|folder| folder.join("loge.db"));
+    let half = std::iter::once(dirs.data().join(RESTORING));
+    let all = made.chain(before).chain(half).filter_map(|path| Some((age(&path)?, path)));
+    all.max().map(|(_, path)| path)
 }
 
 /// Moves what is left into a folder of its own and answers its path. Copies of the database and
@@ -85,6 +94,7 @@ pub(crate) fn set_aside(folder: &Path, aside: &Path, names: &[&str]) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     fn folder() -> (tempfile::TempDir, Dirs) {
         let dir = tempfile::tempdir().unwrap();
@@ -117,7 +127,13 @@ mod tests {
         fs::write(&copy, b"x").unwrap();
         let remains = look(&dirs).unwrap();
         assert_eq!((remains.is_empty_file, remains.found.as_slice()), (true, ["keys", "pictures"].as_slice()));
-        assert_eq!(remains.newest_copy, Some(copy));
+        assert_eq!(remains.newest_copy.as_ref(), Some(&copy));
+        // The disk's clock may be coarse: the older one is made older.
+        fs::File::open(&copy).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let before = dirs.data().join("before-restore-17");
+        fs::create_dir(&before).unwrap();
+        fs::write(before.join("loge.db"), b"x").unwrap();
+        assert_eq!(look(&dirs).unwrap().newest_copy, Some(before.join("loge.db")));
         fs::write(dirs.database(), b"SQLite format 3\0").unwrap();
         assert_eq!(look(&dirs), None, "the control: with a database it is a house");
     }

@@ -51,13 +51,13 @@ pub async fn restore(data_dir: &Path, copy: &Path) -> Result<Restored, RestoreEr
         Locked::Taken(_) => return Err(RestoreError::Running),
     };
     store::check_copy(copy).await?;
-    let part = dirs.data().join("loge.db.restoring");
+    let part = dirs.data().join(remains::RESTORING);
     match fs::remove_file(&part) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(RestoreError::Swap(e)),
         _ => {}
     }
     store::copy_file(copy, &part).await?;
-    let aside = dirs.data().join(format!("before-restore-{}", SystemClock.now().0));
+    let aside = dirs.data().join(format!("{}{}", remains::BEFORE_RESTORE, SystemClock.now().0));
     let there = DATABASE.iter().any(|name| dirs.data().join(name).exists());
     if there {
         remains::set_aside(dirs.data(), &aside, &DATABASE).map_err(RestoreError::Swap)?;

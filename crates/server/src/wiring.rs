@@ -21,6 +21,14 @@ use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
 use vitals::{AlertCode, Freeable, House, HouseView, Vitals, WriteFault};
 
+/// Lines of the audit log that stay in the database, where the page reads them: years of a house.
+const AUDIT_KEPT: u64 = 100_000;
+const AUDIT_PER_FILE: u64 = 10_000;
+/// More often than so many lines can come in.
+const DATABASE_EVERY: Duration = Duration::from_mins(10);
+/// A house may be off for so long without being told that its clock jumped.
+const LONGEST_PAUSE_MS: i64 = 30 * 24 * 3_600_000;
+
 /// Everything that runs.
 pub(crate) struct Rooms {
     pub(crate) store: Store,
@@ -54,6 +62,8 @@ impl Rooms {
         self.lifecycle.spawn("status", async move { rooms.keep_status().await });
         let rooms = self.clone();
         self.lifecycle.spawn("reserve", async move { rooms.keep_reserve().await });
+        let rooms = self.clone();
+        self.lifecycle.spawn("database", async move { rooms.keep_database().await });
         self.lifecycle.spawn("first calibration", crate::calibrating::run(self.clone()));
         self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
         self.lifecycle.spawn("looks", crate::looks::run(self.clone()));
@@ -75,6 +85,27 @@ impl Rooms {
             tokio::select! {
                 () = self.lifecycle.soft().cancelled() => return,
                 _ = timer.tick() => self.on_disk(crate::reserve::hold_when_there_is_plenty).await,
+            }
+        }
+    }
+
+    /// Old lines of the audit log move into files, so that the database does not grow for ever, and
+    /// the time is kept where nobody signs in for days.
+    async fn keep_database(&self) {
+        let mut timer = tokio::time::interval(DATABASE_EVERY);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.lifecycle.soft().cancelled() => return,
+                _ = timer.tick() => {}
+            }
+            if let Err(e) = self.store.keep_time(Duration::MAX).await {
+                debug!("the time could not be written down: {e}");
+            }
+            match self.store.archive_audit(&self.dirs.audit(), AUDIT_PER_FILE, AUDIT_KEPT).await {
+                Ok(0) => {}
+                Ok(moved) => info!(moved, "{moved} old lines of the audit log moved into a file"),
+                Err(e) => warn!(error = %e, "old lines of the audit log stay in the database: {e}"),
             }
         }
     }
@@ -186,8 +217,8 @@ impl Rooms {
             database_bytes,
             database_log_bytes,
             clock_off_ms: match self.store.clock_state() {
-                ClockState::Steady => 0,
-                ClockState::Ahead { by_ms } => by_ms,
+                ClockState::Ahead { by_ms } if by_ms > LONGEST_PAUSE_MS => by_ms,
+                ClockState::Steady | ClockState::Ahead { .. } => 0,
                 ClockState::Behind { by_ms } => by_ms.saturating_neg(),
             },
             freeable: self.freeable().await,
@@ -256,6 +287,9 @@ impl Rooms {
         self.open.stop(self.drain).await;
         self.loges.shutdown().await;
         self.lifecycle.stop(Duration::from_secs(5)).await;
+        if let Err(e) = self.store.keep_time(Duration::ZERO).await {
+            debug!("the time could not be written down: {e}");
+        }
         self.store.clone().close().await;
         self.on_disk(crate::reserve::hold_what_there_is).await;
         // Sockets only; the folder is made again at the next start.

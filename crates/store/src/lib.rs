@@ -8,6 +8,7 @@
 //! Never here: HTTP, policy about who may ask, hashing of passwords, reading media.
 
 mod audit;
+mod audit_archive;
 mod capacity;
 mod copies;
 mod cursor;
@@ -39,7 +40,8 @@ mod titles;
 mod users;
 mod writer;
 
-pub use audit::{AuditBroken, AuditEntry, AuditRow};
+pub use audit::{AuditBroken, AuditEntry, AuditRow, SealedRow};
+pub use audit_archive::ArchiveAudit;
 pub use copies::{check_copy, copy_file};
 pub use error::StoreError;
 pub use invites::{Invite, NewInvite};

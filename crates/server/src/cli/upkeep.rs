@@ -15,7 +15,7 @@ pub(crate) enum AuditVerb {
     Verify,
 }
 
-/// The database as it is: a server of another version may be running on it, so that no verb but
+/// Opens the database as it is: a server of another version may be running on it, so that no verb but
 /// `migrate` changes its schema.
 pub(crate) async fn open(config: &Config, wanted: AsIs) -> Result<Store, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -25,7 +25,9 @@ pub(crate) async fn open(config: &Config, wanted: AsIs) -> Result<Store, StartEr
 pub(crate) async fn audit(config: &Config, verb: &AuditVerb, json: bool) -> anyhow::Result<()> {
     let AuditVerb::Verify = verb;
     let store = open(config, AsIs::Exact).await?;
+    // In this order: what moves into a file meanwhile is in one or the other.
     let entries = store.verify_audit().await?;
+    store.verify_audit_archive(&base::Dirs::at(&config.data_dir).audit()).await?;
     say(&if json {
         json!({ "entries": entries, "intact": true }).to_string()
     } else {

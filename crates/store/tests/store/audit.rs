@@ -1,7 +1,12 @@
 use crate::house::{House, on_both};
 use store::{AuditBroken, AuditEntry};
 
-on_both!(lines_are_added_and_sealed, any_change_is_found, many_at_once_stay_one_chain);
+on_both!(
+    lines_are_added_and_sealed,
+    any_change_is_found,
+    many_at_once_stay_one_chain,
+    old_lines_move_into_files_and_the_chain_stays_whole,
+);
 
 fn entry(action: &str) -> AuditEntry {
     AuditEntry {
@@ -74,4 +79,54 @@ async fn many_at_once_stay_one_chain(house: &House) {
     }
     second.close().await;
     assert_eq!(house.store.verify_audit().await.unwrap(), 40);
+}
+
+async fn old_lines_move_into_files_and_the_chain_stays_whole(house: &House) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = &house.store;
+    let archive = async || store.archive_audit(folder.path(), 10, 20).await.unwrap();
+    for n in 0..29 {
+        store.append_audit(AuditEntry { address: None, ..entry(&format!("act \"{n}\" ü")) }).await.unwrap();
+    }
+    assert_eq!(archive().await, 0, "fewer than ten and twenty");
+    assert_eq!(store.verify_audit_archive(folder.path()).await.unwrap(), 0);
+    for n in 29..55 {
+        store.append_audit(entry(&format!("act {n}"))).await.unwrap();
+    }
+    assert_eq!((archive().await, archive().await, archive().await, archive().await), (10, 10, 10, 0));
+    let page = store.audit(500, None).await.unwrap();
+    assert_eq!((page.total, page.items.last().unwrap().seq), (25, 31));
+    assert_eq!(store.verify_audit_archive(folder.path()).await.unwrap(), 30);
+    assert_eq!(store.verify_audit().await.unwrap(), 55);
+    store.append_audit(entry("goes on")).await.unwrap();
+    assert_eq!(store.verify_audit().await.unwrap(), 56);
+
+    house.tamper("DELETE FROM audit WHERE seq = 31").await;
+    assert!(matches!(store.verify_audit().await, Err(AuditBroken::Changed { seq: 32 })), "the gap behind the files");
+    let middle = folder.path().join("0000000011-0000000020.jsonl");
+    let text = std::fs::read_to_string(&middle).unwrap();
+    std::fs::write(&middle, text.replacen(r#":"act "#, r#":"ace "#, 1)).unwrap();
+    let found = store.verify_audit_archive(folder.path()).await;
+    assert!(matches!(found, Err(AuditBroken::Changed { seq: 11 })), "{found:?}");
+    std::fs::write(&middle, &text).unwrap();
+    assert_eq!(store.verify_audit_archive(folder.path()).await.unwrap(), 30, "control");
+    std::fs::write(&middle, b"hello\n").unwrap();
+    let found = store.verify_audit_archive(folder.path()).await;
+    assert!(matches!(found, Err(AuditBroken::ArchiveUnreadable { .. })), "{found:?}");
+    std::fs::remove_file(&middle).unwrap();
+    let found = store.verify_audit_archive(folder.path()).await;
+    assert!(matches!(found, Err(AuditBroken::ArchiveMissing { from: 11, to: 30, .. })), "{found:?}");
+}
+
+/// A file that cannot be written removes nothing.
+#[tokio::test]
+async fn lines_that_find_no_disk_stay() {
+    let house = House::open("sqlite").await.unwrap();
+    for n in 0..30 {
+        house.store.append_audit(entry(&format!("act {n}"))).await.unwrap();
+    }
+    let folder = tempfile::NamedTempFile::new().unwrap();
+    assert!(house.store.archive_audit(folder.path(), 10, 10).await.is_err());
+    assert_eq!(house.store.audit(500, None).await.unwrap().total, 30);
+    assert_eq!(house.store.verify_audit().await.unwrap(), 30);
 }
