@@ -223,7 +223,7 @@ fn turned_away<'a, 'b: 'a>(what: &str, worth_waiting: impl Iterator<Item = &'a R
     let soonest =
         worth_waiting.filter_map(|p| p.left.filter(|left| !left.is_zero()).map(|left| (left, p.username))).min();
     let Some((left, name)) = soonest else {
-        let text = format!("{what} Try again when somebody stops.");
+        let text = format!("{what} Try again when a viewer stops.");
         return Admission::Refuse(Failure::new(Code::HouseFull, text).retry_after(LATER));
     };
     let text = match left.as_secs().div_ceil(60) {

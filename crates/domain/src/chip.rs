@@ -102,7 +102,7 @@ impl ChipProblem {
             Self::TooSlow => "It is not three times as fast as the film.",
             Self::Unfinished => "Its test did not end in time.",
             Self::KeptFailing => {
-                "It failed several times while people watched and was switched off. Measure again to try it anew."
+                "It failed several times while people watched and was switched off. Measure again to try it once more."
             }
         }
     }

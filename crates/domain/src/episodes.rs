@@ -36,8 +36,8 @@ pub fn next<T>(current: &Episode, others: impl IntoIterator<Item = (Episode, T)>
     later.min_by_key(|(other, _)| (other.season, other.first)).map(|(_, it)| it)
 }
 
-/// Returns how the paths of all files begin that may be parts of the same series as this one: below
-/// the folder of its season's series, or else whatever begins with the same letter beside it.
+/// Returns how the paths of all files begin that may be parts of the same series as this one: those
+/// below the folder of its season's series, or else those beside it that begin with the same letter.
 pub fn paths_near(path: &[u8]) -> Vec<Vec<u8>> {
     let folder = path.iter().rposition(|byte| *byte == b'/').map(|at| &path[..at]);
     let above = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);

@@ -155,7 +155,7 @@ impl AudioFacts {
     }
 
     /// Returns whether segments can carry it as it is: AAC-LC with a standard number of channels.
-    /// Browsers refuse other kinds of AAC in segments, whatever they do with them in a file.
+    /// Browsers refuse other kinds of AAC in segments, even those that they play in a file.
     pub fn fits_segments(&self) -> bool {
         self.codec == "aac"
             && !self.has_channel_map
@@ -201,6 +201,9 @@ pub struct FileFacts {
     pub start_ms: u64,
     /// Whether Matroska compressed the frames of its tracks, which browsers do not undo.
     pub compressed: bool,
+    /// Whether the length was read from the last packets, because the header says none or a wrong
+    /// one. Browsers believe the header.
+    pub is_length_found: bool,
     /// Bits per second over the whole file.
     pub bitrate: Option<u64>,
     pub video: Option<VideoFacts>,

@@ -137,7 +137,7 @@ codes! {
     FolderMissing = "folder_missing", Invalid, "There is no such folder.";
     FolderNotDirectory = "folder_not_directory", Invalid, "That is a file, not a folder.";
     FolderUnreadable = "folder_unreadable", Invalid, "Loge may not read that folder.";
-    FolderForbidden = "folder_forbidden", Invalid, "That folder belongs to the system or to Loge itself and cannot be a library.";
+    FolderForbidden = "folder_forbidden", Invalid, "That folder cannot be a library: it belongs to the system or to Loge itself, or it is a whole home or hidden in one. Choose a folder that holds films.";
     FolderTaken = "folder_taken", Conflict, "That folder already belongs to a library.";
     LibraryOffline = "library_offline", Conflict, "The disk of this library is not there. Nothing is lost; its titles come back when it does.";
     ScanRunning = "scan_running", Conflict, "This library is being scanned already.";
@@ -162,7 +162,7 @@ codes! {
 }
 
 impl Defect {
-    /// What is wrong with the file, and what helps.
+    /// Returns what is wrong with the file, and what helps.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Empty => "This file is empty. Copy it again.",
@@ -174,11 +174,11 @@ impl Defect {
             Self::NoVideo => "This file holds no picture, only sound.",
             Self::Unreadable => "This file cannot be read. The owner can check its permissions and the disk.",
             Self::ProbeLimit => {
-                "Reading this file took too long or too much memory. Writing it anew with another program, for example \
+                "Reading this file took too long or too much memory. Rewriting it with another program, for example \
                  MKVToolNix, often helps."
             }
             Self::Unsupported => {
-                "This file is of a kind that Loge does not play, whatever its name says. Films in MP4, MOV, Matroska, \
+                "Loge does not play this kind of file, even if its name ends like a film. Films in MP4, MOV, Matroska, \
                  WebM or AVI play."
             }
             Self::Protected => {

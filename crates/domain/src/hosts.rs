@@ -1,5 +1,5 @@
 //! Names under which a house may be called. A page of another site that makes its own name point
-//! here (DNS rebinding) must be refused by the name it was called with, whatever its cookies are;
+//! here (DNS rebinding) must be refused by the name it was called with, even with valid cookies;
 //! names that only a private network resolves cannot be such a name.
 
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ impl HostName {
         (is_fine && !is_numeric).then_some(Self::Name(name))
     }
 
-    /// Whether nobody outside the private network can own it.
+    /// Returns whether no outsider can own this name.
     pub fn is_private_name(&self) -> bool {
         let Self::Name(name) = self else { return false };
         let ends = |ending: &str| name.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.'));

@@ -227,7 +227,7 @@ pub fn is_same(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether a tag is one that has a name of its own here: `pt-BR`, `zh-tw`.
+/// Returns whether a tag is one that has a name of its own here: `pt-BR`, `zh-tw`.
 pub fn is_variant(code: &str) -> bool {
     VARIANTS.iter().any(|(variant, _)| variant.eq_ignore_ascii_case(code))
 }

@@ -88,7 +88,7 @@ impl FolderProblem {
         }
     }
 
-    /// What it is and what helps, for the owner.
+    /// Returns what it is and what helps, for the owner.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Gone => "The folder is not there. Plug its disk in, or mount it.",
@@ -103,7 +103,7 @@ impl FolderProblem {
         }
     }
 
-    /// Whether the owner can say that what is there now is right.
+    /// Returns whether the owner can say that what is there now is right.
     pub const fn can_be_confirmed(self) -> bool {
         matches!(self, Self::NotMounted | Self::AnotherDisk)
     }

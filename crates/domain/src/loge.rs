@@ -37,6 +37,33 @@ impl RuntimeKind {
     }
 }
 
+/// Returns what a wall around a loge keeps, in the owner's words. A name that is words already, or
+/// that this version does not know, stays as it is.
+pub fn wall_in_words(name: &str) -> &str {
+    match name {
+        "no_new_privs" => "no new privileges",
+        "limits" => "limits for each program",
+        "landlock" => "Landlock (no other files)",
+        "seccomp" => "system calls",
+        "signals" => "no signals to other programs",
+        "read_only" => "read-only files",
+        "network" | "own_network" => "no network",
+        "cgroup_memory" => "memory limit",
+        "cgroup_cpu" => "CPU limit",
+        "cgroup_pids" => "limit of processes (control group)",
+        "processes" => "limit of processes",
+        "capabilities" => "no capabilities",
+        "dies_with_server" => "ends with the server",
+        "view" => "sees its own files only",
+        "own_users" => "users of its own",
+        "own_mounts" => "mounts of its own",
+        "own_processes" => "processes of its own",
+        "own_ipc" => "no shared memory",
+        "own_host_name" => "a host name of its own",
+        other => other,
+    }
+}
+
 /// Where a loge is in its life. `Absent → Starting → Ready → Stopping → Absent`, with
 /// `Failed` reached from anywhere and left by the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]

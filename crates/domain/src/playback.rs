@@ -111,6 +111,9 @@ pub struct Candidate<'a> {
     pub defect: Option<Defect>,
     /// Whether its picture can be cut into segments as it is; `None` while nobody has looked.
     pub copy: Option<CopyVerdict>,
+    /// Whether the sound that plays is known to begin behind the picture. Chromium begins a Matroska
+    /// film where its sound does.
+    pub sound_begins_late: bool,
     /// Lines of the versions that were made ahead of time.
     pub renditions: &'a [u32],
     /// Lines that may be encoded live at this moment.
@@ -348,7 +351,7 @@ pub fn playability(facts: Option<&FileFacts>, defect: Option<Defect>) -> Playabi
     if defect.is_some() {
         return Playability::Broken;
     }
-    let file = Candidate { facts, defect, copy: None, renditions: &[], live: &[] };
+    let file = Candidate { facts, defect, copy: None, sound_begins_late: false, renditions: &[], live: &[] };
     match (facts, decide(&file, &Capabilities::default(), Wish::default())) {
         (None, _) => Playability::Unknown,
         (_, Decision::Play { method: Method::Direct, .. }) => Playability::Direct,

@@ -100,7 +100,7 @@ pub enum Hold {
 impl Hold {
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Watching => "Somebody is watching; it goes on when nobody does.",
+            Self::Watching => "Paused while someone is watching.",
             Self::Scanning => "A library is being scanned; it goes on after that.",
             Self::JobsHeld => "All jobs are on hold.",
             Self::Hot => "The processor is hot; it goes on when it has cooled down.",

@@ -77,7 +77,7 @@ impl Offered<'_> {
             || [Role::HearingImpaired, Role::ClosedCaptions, Role::Commentary].into_iter().any(|role| self.says(role))
     }
 
-    /// Its language with script or region, and what it is for.
+    /// Returns its language with script or region, and what it is for.
     fn name(&self) -> String {
         let spoken = self.language.map(|code| language::name(code).unwrap_or_else(|| code.to_owned()));
         let (mut name, mut said) = match (spoken, self.title.map(str::trim).filter(|title| !title.is_empty())) {
@@ -114,7 +114,7 @@ pub fn labels(offered: &[Offered<'_>]) -> Vec<String> {
     offered.iter().map(|one| numbered(one.name())).collect()
 }
 
-/// The place in the list of what is shown by itself; `None` is nothing. A viewer who said which
+/// Returns the place in the list of what is shown by itself; `None` is nothing. A viewer who said which
 /// language they read gets the film's words in it when the sound speaks another one, and only the
 /// forced ones when it speaks that. All others get what the film marks. The very tag is preferred
 /// (`pt-BR` before `pt`), and plain words before those for the hard of hearing.

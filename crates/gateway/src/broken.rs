@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What somebody's loge could not make of a file.
+/// What a viewer's loge could not make of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Broken {
     /// The picture as it is.
@@ -19,14 +19,14 @@ pub struct Broken {
     pub encode: bool,
     /// A sound as it is.
     pub sound_copy: bool,
-    /// A sound, encoded.
-    pub sound: bool,
+    /// Sounds that could not be encoded either, one bit for each by its number in the file.
+    sounds: u64,
 }
 
 impl Broken {
-    /// Returns whether nothing is left to be tried.
-    pub const fn is_whole(self) -> bool {
-        self.sound || (self.copy && self.encode)
+    /// Returns whether the sound with this number in the file can be made in no way.
+    pub const fn is_silent(self, sound: u32) -> bool {
+        sound < u64::BITS && self.sounds & (1 << sound) != 0
     }
 
     fn add(&mut self, track: &Track) {
@@ -34,7 +34,7 @@ impl Broken {
             Track::VideoCopy { .. } => self.copy = true,
             Track::VideoEncode { .. } => self.encode = true,
             Track::AudioCopy { .. } => self.sound_copy = true,
-            Track::AudioEncode { .. } => self.sound = true,
+            Track::AudioEncode { index } => self.sounds |= 1_u64.checked_shl(u32::from(*index)).unwrap_or(0),
         }
     }
 }
@@ -87,7 +87,6 @@ mod tests {
         files.add(&ana, version(1), &Track::VideoCopy { picture: 0, hevc: false }, begin);
         let copy = Broken { copy: true, ..Broken::default() };
         assert_eq!(files.of(&ana, &version(1), begin), copy);
-        assert!(!copy.is_whole());
         for (user, film) in [(&bo, version(1)), (&ana, version(2))] {
             assert_eq!(files.of(user, &film, begin), Broken::default(), "another viewer, another version");
         }
@@ -95,6 +94,11 @@ mod tests {
         files.add(&ana, version(1), &Track::AudioCopy { index: 0, start_us: 0, rate: 48_000 }, later);
         assert_eq!(files.of(&ana, &version(1), later.plus_ms(599_999)), Broken { sound_copy: true, ..copy });
         assert_eq!(files.of(&ana, &version(1), later.plus_ms(600_000)), Broken::default());
-        assert!(Broken { encode: true, ..copy }.is_whole() && Broken { sound: true, ..Broken::default() }.is_whole());
+        files.add(&ana, version(1), &Track::AudioEncode { index: 3 }, later);
+        let silent = files.of(&ana, &version(1), later);
+        assert_eq!(
+            [0, 2, 3, 4, 64, 200].map(|sound| silent.is_silent(sound)),
+            [false, false, true, false, false, false]
+        );
     }
 }

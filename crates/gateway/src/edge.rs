@@ -39,8 +39,8 @@ pub async fn around(State(house): State<Arc<House>>, mut request: Request, next:
     if is_order { carried_out(&lifecycle, work).await } else { work.await }
 }
 
-/// Pressing play holds a seat and a loge for whoever waits for the answer, and gives both back when
-/// they leave before it is there.
+/// Pressing play holds a seat and a loge for the caller, and gives both back when the caller leaves
+/// before the answer is there.
 const ASKED_BY_ONE_WHO_WAITS: &str = "/api/v1/titles/{id}/play";
 
 fn is_order(request: &Request) -> bool {
@@ -58,7 +58,7 @@ async fn carried_out(lifecycle: &Lifecycle, order: impl Future<Output = Response
         running.increment(1.0);
         let response = order.await;
         running.decrement(1.0);
-        // Nobody listens any more, and the order is carried out.
+        // The caller may have left; the order is carried out all the same.
         let _ = tell.send(response);
     });
     // The task is dropped at the hard stop alone.
@@ -125,7 +125,7 @@ async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> 
 #[derive(Clone)]
 pub struct ByUser(pub UserId);
 
-/// The pattern under which the request was routed; what no route knows is a page, or nothing.
+/// Returns the pattern under which the request was routed; what no route knows is a page, or nothing.
 fn route_of(request: &Request) -> String {
     match request.extensions().get::<MatchedPath>() {
         Some(path) => path.as_str().to_string(),
@@ -134,7 +134,7 @@ fn route_of(request: &Request) -> String {
 }
 
 /// Tickets and invitations are permissions; they do not belong into logs, however their path is
-/// spelled. What follows the name is hidden, and so is whatever is as long as a permission.
+/// spelled. What follows the name is hidden, and so is any part that is as long as a permission.
 fn shown_path(path: &str) -> String {
     const SECRET: [&str; 2] = ["stream", "invite"];
     /// No id and no name of a file of ours is longer.
@@ -162,7 +162,7 @@ fn shown_path(path: &str) -> String {
     shown.chars().take(200).collect()
 }
 
-/// `%73tream` is `stream` to whoever decodes it.
+/// Decodes `%73tream` to `stream`, as a client may.
 fn unescaped(segment: &str) -> String {
     let mut parts = segment.split('%');
     let mut out: Vec<u8> = parts.next().unwrap_or_default().into();
@@ -326,7 +326,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::sync::Notify;
 
-    /// Whether an order is carried out although its caller leaves in the middle of it.
+    /// Returns whether an order is carried out although its caller leaves in the middle of it.
     async fn is_carried_out(in_a_task: bool) -> bool {
         let lifecycle = Lifecycle::new();
         let (go, done) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));

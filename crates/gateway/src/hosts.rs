@@ -15,8 +15,8 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-/// A page of another site that makes its own name point here is refused by this, whatever its
-/// cookies are.
+/// The names by which this house may be called. They refuse a page of another site that makes its
+/// own name point here, even with valid cookies.
 #[derive(Debug)]
 pub struct HostNames {
     port: u16,
@@ -59,12 +59,12 @@ impl HostNames {
         *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();
     }
 
-    /// In the order of the alphabet.
+    /// Returns what the owner allows, in the order of the alphabet.
     pub fn allowed(&self) -> Vec<String> {
         self.allowed.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Those of the configuration, in the order of the alphabet.
+    /// Returns those of the configuration, in the order of the alphabet.
     pub fn configured(&self) -> Vec<String> {
         let names: BTreeSet<String> = self.configured.iter().map(ToString::to_string).collect();
         names.into_iter().collect()
@@ -74,7 +74,7 @@ impl HostNames {
         self.port
     }
 
-    /// Whether requests with this Host are for this house. `local` is where the connection arrived.
+    /// Returns whether requests with this Host are for this house. `local` is where the connection arrived.
     /// A proxy has a port of its own, so ports count only where no proxy is in between.
     pub fn allows(&self, host: &str, local: Option<IpAddr>) -> bool {
         let Some((name, port)) = split_port(host) else { return false };
@@ -130,7 +130,7 @@ color:#e9e6df;background:#141217\">\
 <p>You called this Loge {shown}. It answers only to names it knows, so that no other website can pose as it.</p>\
 <p><strong>If it is yours:</strong> open <a style=\"color:#e3c27a\" href=\"{reach}/admin/settings#names\">{reach}</a>, \
 sign in, and add {add} under Settings, Names. Then this page works.</p>\
-<p><strong>If it is somebody else’s:</strong> ask the owner to do that, or use <a style=\"color:#e3c27a\" \
+<p><strong>If it is not yours:</strong> ask the owner to do that, or use <a style=\"color:#e3c27a\" \
 href=\"{reach}\">{reach}</a>.</p></body></html>"
     )
 }
@@ -159,7 +159,7 @@ mod tests {
             "watch.example.com",
             "203.0.113.7",
             "203.0.113.7:8443",
-            // Nobody outside can own these.
+            // No outsider can own these.
             "nas",
             "nas.lan:8096",
             "nas.fritz.box",

@@ -125,7 +125,7 @@ impl House {
         Ok(gone.len())
     }
 
-    /// Where people in the same network reach this house. `local`: where somebody did.
+    /// Returns where people in the same network reach this house. `local`: where this request arrived.
     fn reach(&self, local: Option<IpAddr>) -> String {
         let local = local.filter(|ip| !ip.is_loopback());
         let address = local.or_else(|| self.lan_addresses().first().copied().map(IpAddr::V4));

@@ -36,7 +36,7 @@ use tracing::{debug, warn};
 pub struct ListenLimits {
     pub connections: u32,
     pub connections_per_source: u32,
-    /// Of `connections`, for this machine and for sources where somebody is signed in.
+    /// How many of `connections` are kept for this machine and for sources with a sign-in.
     pub reserved: u32,
     pub head_bytes: usize,
     pub headers: usize,

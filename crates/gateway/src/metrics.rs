@@ -35,7 +35,7 @@ pub fn builder() -> PrometheusBuilder {
 }
 
 /// Empties the recorder's buffers of samples, again and again, until `stop` is ready. Without it
-/// they grow with every request until somebody asks for `/metrics`.
+/// they grow with every request until `/metrics` is read.
 pub async fn upkeep(handle: PrometheusHandle, stop: impl Future<Output = ()>) {
     let mut stop = std::pin::pin!(stop);
     loop {

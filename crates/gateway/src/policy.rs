@@ -65,7 +65,7 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
     response
 }
 
-/// On an answer: whoever asked has proved who they are.
+/// Marks an answer to a caller who proved their identity.
 #[derive(Debug, Clone, Copy)]
 pub struct Authenticated;
 
@@ -126,7 +126,7 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     cookies(headers, name).next()
 }
 
-/// All of that name: a page on another port of this host can put one of its own before ours.
+/// Returns all cookies of that name: a page on another port of this host can put its own before ours.
 pub fn cookies(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     headers
         .get_all(header::COOKIE)

@@ -119,6 +119,11 @@ pub struct Problem {
 
 pub type Answer<T> = Result<T, Problem>;
 
+/// For the audit log: `ok`, or the code of the refusal.
+pub fn outcome<T>(answer: &Answer<T>) -> &'static str {
+    answer.as_ref().err().map_or("ok", |problem| problem.failure.code.as_str())
+}
+
 impl Problem {
     pub fn of(code: Code) -> Self {
         Failure::of(code).into()
@@ -132,7 +137,7 @@ impl Problem {
         problem.fields.push(FieldProblem { field: field.into(), message: message.into() });
         problem
     }
-    /// Whether the sender can put it right by changing fields.
+    /// Returns whether the sender can put it right by changing fields.
     pub fn is_about_fields(&self) -> bool {
         !self.fields.is_empty()
     }

@@ -40,7 +40,7 @@ impl OpenRange {
     fn of(range: Result<RangeStream, RangeError>, tenant: &Tenant, what: &str) -> Result<Self, Failure> {
         let range = range.map_err(|e| {
             match &e {
-                // Somebody will look for the reason why this film does not play.
+                // The owner will look for the reason why this film does not play.
                 RangeError::Unplayable(_) => {
                     tracing::warn!(loge.tenant = %tenant, "{what} from the loge of {tenant}: {e}");
                 }

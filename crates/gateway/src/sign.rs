@@ -8,7 +8,7 @@ use std::{
 use store::{Store, StoreError};
 use tokio::time::Instant;
 
-/// The command line writes to the same database, and tells nobody.
+/// The command line writes to the same database without telling the server.
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

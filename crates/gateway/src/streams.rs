@@ -141,7 +141,7 @@ impl Streams {
         Ok(())
     }
 
-    /// The entry of a play that runs.
+    /// Returns the entry of a play that runs.
     ///
     /// # Errors
     /// The play was ended; the failure says by what.
@@ -152,7 +152,7 @@ impl Streams {
         }
     }
 
-    /// Why a play ended, where it did.
+    /// Returns why a play ended, where it did.
     pub fn ended(&self, play: &PlayId) -> Option<Code> {
         lock(&self.0.ended).why(play, Instant::now())
     }

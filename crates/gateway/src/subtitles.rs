@@ -53,7 +53,7 @@ pub fn shown_of(list: &[Subtitle], reads: Option<&str>, speaks: Option<&str>) ->
     shown(&offered, reads, speaks).map(|at| showable[at])
 }
 
-/// What is known of a subtitle, as lists and choices need it.
+/// Returns what is known of a subtitle, as lists and choices need it.
 pub fn offered(subtitle: &Subtitle) -> Offered<'_> {
     Offered {
         language: subtitle.language.as_deref(),

@@ -9,10 +9,11 @@ use contract::{FileRef, Job, PlanPart, Rung, Track, Wanted};
 use domain::{
     Code, Failure, Tenant,
     facts::{Container, FileFacts},
+    playback::default_audio,
 };
 use media::hls::index::{KeyframeIndex, MAX_BYTES};
 pub use renditions::Timeline;
-use renditions::timeline::{is_hdr, video_part};
+use renditions::timeline::{index_of, is_hdr, video_part};
 use std::{sync::Arc, time::Duration};
 use store::{FileRow, StoredIndex};
 
@@ -89,11 +90,17 @@ pub fn track(timeline: &Timeline, facts: &FileFacts, rendition: &Rendition) -> O
     }
 }
 
+/// Whether the sound of this number, or else the film's own, is known to begin behind the picture.
+pub fn begins_late(timeline: &Timeline, facts: &FileFacts, sound: Option<usize>) -> bool {
+    let sound = facts.audio.get(sound.unwrap_or_else(|| default_audio(facts)));
+    sound.is_some_and(|sound| timeline.begins_late(sound.track))
+}
+
 pub fn file_ref(file: &FileRow) -> FileRef {
     FileRef { mount: file.folder.to_string(), path: file.path.clone(), size: Some(file.size_bytes), mtime_ns: None }
 }
 
-/// The number of the picture that is the film.
+/// Returns the number of the picture that is the film.
 fn picture_of(file: &FileRow) -> u32 {
     file.facts.as_ref().and_then(|facts| facts.video.as_ref()).map_or(0, |video| video.track)
 }
@@ -113,14 +120,14 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
 /// Plans to begin a copy with: those that are known, or else by key frames alone, which costs
 /// milliseconds where the other index may read the whole film. Their boundaries are the same; but
 /// they are no plans for an encode, and are not kept: the viewer's own loge makes them, and they
-/// serve nobody else.
+/// serve this viewer alone.
 pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
     let has_cues = picture_of(file) == 0
         && file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
     if has_cues && house.store.keyframe_index(file).await?.is_none() {
         let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
         if let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await
-            && let Ok(index) = KeyframeIndex::from_bytes(&bytes)
+            && let Ok(index) = index_of(&bytes, file.facts.as_ref())
         {
             let timeline = Timeline::new(index);
             if timeline.copy.is_ok() {
@@ -131,7 +138,7 @@ pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<
     timeline(house, file).await
 }
 
-/// What is known of a file's plans: `Some(None)` says that none can be made.
+/// Returns what is known of a file's plans: `Some(None)` says that none can be made.
 async fn settled(house: &House, file: &FileRow) -> Result<Option<Option<Arc<Timeline>>>, Problem> {
     if house.store.keyframe_index(file).await? == Some(StoredIndex::Impossible) {
         return Ok(Some(None));
@@ -139,8 +146,8 @@ async fn settled(house: &House, file: &FileRow) -> Result<Option<Option<Arc<Time
     Ok(known(house, file).await?.map(|known| Some(Arc::new(known))))
 }
 
-/// The plans of a file, made now in the house's loge when nobody has made them yet; the second who
-/// asks waits for the first. `None` where none can be made.
+/// Returns the plans of a file and has the house's loge make them now when they are not known yet;
+/// a second caller waits for the first. `None` where none can be made.
 pub async fn timeline(house: &House, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
     if let Some(settled) = settled(house, file).await? {
         return Ok(settled);
@@ -153,9 +160,9 @@ pub async fn timeline(house: &House, file: &FileRow) -> Result<Option<Arc<Timeli
     let job = Job::Index { file: file_ref(file), picture: picture_of(file) };
     let most = u32::try_from(MAX_BYTES).unwrap_or(u32::MAX);
     match house.loges.job(&Tenant::House, job, most, INDEX_TIME).await {
-        Ok(bytes) => match KeyframeIndex::from_bytes(&bytes) {
+        Ok(bytes) => match index_of(&bytes, file.facts.as_ref()) {
             Ok(index) => {
-                house.store.set_keyframe_index(file, &StoredIndex::Made(bytes)).await?;
+                house.store.set_keyframe_index(file, &StoredIndex::Made(index.to_bytes())).await?;
                 Ok(Some(Arc::new(Timeline::new(index))))
             }
             Err(e) => {

@@ -264,7 +264,7 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::TenBitNotPlayable => "Browsers do not show 10-bit H.264 properly.",
         Reason::NoVideo => "There is no picture in this file.",
         Reason::FileDefect => "The file is damaged or is not a film.",
-        Reason::NotProbedYet => "Nobody has looked into this file yet; the scan does.",
+        Reason::NotProbedYet => "This file has not been scanned yet.",
         Reason::PictureCopied => "The picture is sent as it is, in wrapping your browser takes.",
         Reason::SoundEncoded => "The sound is turned into AAC while you watch.",
         Reason::OtherSoundTrack => "You chose another sound track.",
@@ -272,6 +272,13 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::PictureNotFirst => "Your browser would show another picture of this file.",
         Reason::Interlaced => "The picture is interlaced, which browsers show as combs.",
         Reason::TracksCompressed => "The tracks of this file are compressed in a way that browsers do not undo.",
+        Reason::ClockNotFromZero => {
+            "The clock of this file does not begin at zero, so your browser would show wrong times."
+        }
+        Reason::LengthNotInHeader => "This file does not say how long it is, so your browser could not seek in it.",
+        Reason::SoundBeginsLate => {
+            "The sound of this file begins behind the picture, and your browser would jump to it."
+        }
         Reason::CodecNameNotPlayable => "Some browsers know this kind of picture only by another name.",
         Reason::SamplingNotPlayable => "Browsers do not show a picture whose colours are stored like this.",
         Reason::DolbyVision => {

@@ -14,7 +14,7 @@ fn resident_bytes() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * rustix::param::page_size() as u64
 }
 
-/// How much memory is left behind by a million requests that nobody scrapes.
+/// Returns how much memory a million requests leave behind that are never scraped.
 async fn left_behind(is_kept_up: bool) -> u64 {
     let recorder = builder().build_recorder();
     let handle = recorder.handle();

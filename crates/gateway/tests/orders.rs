@@ -43,7 +43,7 @@ struct Targets {
 }
 
 impl Targets {
-    /// The path and the body of one order.
+    /// Returns the path and the body of one order.
     fn of(&self, entry: &Entry) -> (String, Option<Value>) {
         let body = match (entry.method, entry.path.as_str()) {
             ("POST", "/api/v1/admin/users") => {
@@ -107,7 +107,7 @@ async fn figure(house: &TestHouse, name: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(name)).map_or(0, |value| value.trim().parse().unwrap())
 }
 
-/// Answered requests of this method, whatever the answer was.
+/// Returns how many requests of this method were answered, with any status.
 async fn counted(house: &TestHouse, method: &str) -> u64 {
     let text = figures(house).await;
     let named = format!("method=\"{method}\"");

@@ -47,7 +47,7 @@ impl Page {
 }
 
 impl Page {
-    /// Names of the events up to the control, vitals too; `None` where the line ended first.
+    /// Returns the names of the events up to the control, vitals too; `None` where the line ended first.
     async fn names_until_control(&mut self) -> Option<Vec<String>> {
         let mut names = Vec::new();
         loop {
@@ -247,7 +247,7 @@ async fn the_audit_log_is_told_in_names() {
     assert_eq!(target, format!("{}: {}", ana.user, shelf.title), "the log itself keeps the ids");
     let (grants, _) = newest(1).await;
     assert_eq!(grants, said("Owner", "user.grants", "ana"));
-    // Whoever is gone has no name, and a number would say nothing.
+    // A person who is gone has no name, and a number would say nothing.
     assert_eq!(house.json("DELETE", &format!("/api/v1/admin/users/{}", ana.user), &owner, None).await.0, 204);
     let (stopped, _) = newest(1).await;
     assert_eq!(stopped, said("Owner", "stream.stop", "Film of films"));

@@ -25,7 +25,7 @@ struct Household {
 }
 
 impl Household {
-    /// A film with a track of text in it.
+    /// Returns a film with a track of text in it.
     async fn open(container: Container) -> Self {
         let house = TestHouse::start().await;
         let owner = house.owner().await;
@@ -67,7 +67,7 @@ impl Household {
         list.text().matches("#EXTINF").count()
     }
 
-    /// The control: whoever asks her loge hears a lie.
+    /// The control: every request to her loge is answered with a lie.
     async fn her_loge_lies(&self) {
         let file = FileRef { mount: "m".into(), path: b"film".to_vec(), size: None, mtime_ns: None };
         let ana = Tenant::User(self.ana.user.parse().unwrap());

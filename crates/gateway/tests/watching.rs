@@ -340,7 +340,7 @@ async fn a_person_and_the_wire_have_their_limits() {
 async fn old_addresses_take_seats_like_plays() {
     let house = TestHouse::start().await;
     let owner = house.owner().await;
-    let limits = json!({ "max_streams_per_person": 3, "per_user_rate_bps": 800_000 });
+    let limits = json!({ "max_streams_per_person": 3, "per_user_rate_bps": 100_000 });
     assert_eq!(house.json("PATCH", "/api/v1/admin/settings", &owner, Some(limits)).await.0, 200);
     let mut kept = Vec::new();
     for n in 0..5 {

@@ -51,7 +51,7 @@ pub fn liveliest(pictures: &[u8], size: Size) -> Option<usize> {
     Some(if is_clearly_better(*score, first) { best } else { 0 })
 }
 
-/// Whether there is anything to see in a picture of so much liveliness. Plain colours, fog and
+/// Returns whether there is anything to see in a picture of so much liveliness. Plain colours, fog and
 /// blurs are no picture of a film, as long as it has another.
 pub const fn is_worth_showing(score: u32) -> bool {
     score >= 160

@@ -65,7 +65,7 @@ pub fn parse(json: &[u8], named: Option<Container>) -> Result<FileFacts, Defect>
     let length_s = |end_s: f64| if end_s > start_s { end_s - start_s } else { end_s };
     let size = format.get("size").and_then(|v| whole(v, 1, u64::MAX));
     let plausible = |s: &f64| size.is_none_or(|bytes| !walk::is_absurd(bytes, length_s(*s)));
-    // What was read from the last packets is true, whatever the headers say.
+    // What was read from the last packets is true, even if the headers say otherwise.
     let end_s = added(&root, "end_s").and_then(seconds);
     let said_s = end_s.or_else(|| format.get("duration").and_then(seconds).filter(plausible));
     let duration_s = length_s(said_s.or_else(|| Some(longest).filter(plausible)).unwrap_or(0.0));
@@ -76,6 +76,7 @@ pub fn parse(json: &[u8], named: Option<Container>) -> Result<FileFacts, Defect>
         duration_ms,
         start_ms,
         compressed: added(&root, "compressed").and_then(Value::as_bool) == Some(true),
+        is_length_found: end_s.is_some(),
         bitrate: bitrate(format, end_s, duration_s),
         video: Some(video),
         audio,
@@ -101,12 +102,12 @@ fn chapters_within(all: impl Iterator<Item = Chapter>, start_ms: u64, duration_m
     chapters
 }
 
-/// What the worker's own reading added to ffprobe's answer.
+/// Returns what the worker's own reading added to ffprobe's answer.
 fn added<'a>(root: &'a Value, name: &str) -> Option<&'a Value> {
     root.get(ADDED)?.get(name)
 }
 
-/// The picture of the film: the one marked default, else the first. Covers and thumbnails are
+/// Returns the picture of the film: the one marked default, else the first. Covers and thumbnails are
 /// none, unless there is nothing else.
 fn chosen_picture<'a>(pictures: &[&'a Value]) -> Option<(u32, &'a Value)> {
     let moves = |stream: &&Value| stream.get("codec_name").and_then(Value::as_str) != Some("mjpeg");
@@ -116,7 +117,7 @@ fn chosen_picture<'a>(pictures: &[&'a Value]) -> Option<(u32, &'a Value)> {
     moving().find(marked).or_else(|| moving().next()).or_else(|| films().find(marked)).or_else(|| films().next())
 }
 
-/// By the true length, where the headers did not say it.
+/// Returns the bit rate, by the true length where the headers did not say it.
 fn bitrate(format: &serde_json::Map<String, Value>, end_s: Option<f64>, duration_s: f64) -> Option<u64> {
     let said = format.get("bit_rate").and_then(|v| whole(v, 1, 100_000_000_000));
     let size = || format.get("size").and_then(|v| whole(v, 1, u64::MAX));

@@ -196,7 +196,7 @@ impl Renditions {
         Ok(all.iter().filter(|r| r.state == RenditionState::Done).map(|r| r.lines).collect())
     }
 
-    /// A version of this file, to be played. One whose files are gone is made again, and one whose
+    /// Returns a version of this file, to be played. One whose files are gone is made again, and one whose
     /// files are damaged counts as failed from then on.
     ///
     /// # Errors

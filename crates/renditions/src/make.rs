@@ -3,7 +3,7 @@
 use crate::{
     Inner, Now, StudioError, Timeline,
     shelf::{Draft, TrackWriter, VIDEO},
-    timeline::{is_hdr, rung, video_part},
+    timeline::{index_of, is_hdr, rung, video_part},
 };
 use contract::{FileRef, PlanPart, Track, Wanted};
 use domain::{playback::default_audio, rendition::RESERVE_BYTES};
@@ -155,7 +155,8 @@ async fn index(inner: &Inner, file: &FileRow, reference: &FileRef) -> Result<Vec
         None | Some(StoredIndex::Made(_)) => {
             let bytes = inner.studio.index(reference.clone(), picture).await?;
             // Kept only when it holds together: a worker is not believed.
-            KeyframeIndex::from_bytes(&bytes).map_err(|e| StudioError::Unfit(e.to_string()))?;
+            let index = index_of(&bytes, file.facts.as_ref()).map_err(|e| StudioError::Unfit(e.to_string()))?;
+            let bytes = index.to_bytes();
             inner.store.set_keyframe_index(file, &StoredIndex::Made(bytes.clone())).await?;
             Ok(bytes)
         }

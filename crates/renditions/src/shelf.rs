@@ -56,7 +56,7 @@ impl Shelf {
     /// When the folder cannot be read or changed.
     pub fn sweep(&self, keep: &HashSet<&str>) -> io::Result<usize> {
         let mut gone = 0;
-        // Somebody may have tidied the whole folder away.
+        // The whole folder may have been tidied away.
         fs::create_dir_all(&self.0)?;
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
@@ -128,7 +128,7 @@ impl Shelf {
     }
 }
 
-/// Whether these tracks hold the init and every segment of a plan.
+/// Returns whether these tracks hold the init and every segment of a plan.
 fn are_of(plan: &Timeline, tracks: &BTreeMap<String, StoredTrack>) -> bool {
     let parts = |name: &str| match name {
         VIDEO => plan.encode.cuts.len() + 1,

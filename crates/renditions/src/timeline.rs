@@ -8,11 +8,14 @@ use domain::{
 };
 use media::hls::{
     codecs,
-    index::KeyframeIndex,
+    index::{BadIndex, KeyframeIndex},
     plan::{AudioPlan, NoCopy, VideoPlan},
 };
 use sha2::{Digest as _, Sha256};
 use std::sync::OnceLock;
+
+/// A jump of this many microseconds is seen.
+const LATE_US: u64 = 300_000;
 
 /// The plans of one file.
 #[derive(Debug)]
@@ -30,13 +33,13 @@ impl Timeline {
         Self { copy, encode, audio: AudioPlan::new(index.film_end()), index, digest: OnceLock::new() }
     }
 
-    /// The same of a film whose sounds are not heard behind its last picture.
+    /// Returns the same of a film whose sounds are not heard behind its last picture.
     pub fn ending_with_picture(mut index: KeyframeIndex) -> Self {
         index.audio.iter_mut().for_each(|track| track.end_us = 0);
         Self::new(index)
     }
 
-    /// The same with every sound encoded.
+    /// Returns the same with every sound encoded.
     #[must_use]
     pub fn encoding_sounds(&self) -> Self {
         let mut index = self.index.clone();
@@ -58,6 +61,12 @@ impl Timeline {
         }
     }
 
+    /// Returns whether a sound, by its number in the file, begins so late that a browser that plays
+    /// the file itself may jump to it.
+    pub fn begins_late(&self, sound: u32) -> bool {
+        self.index.audio.get(sound as usize).is_some_and(|phase| phase.start_us > LATE_US)
+    }
+
     /// Sound is copied only where nothing of it would be missing or shifted.
     pub fn audio_track(&self, facts: &FileFacts, number: usize) -> Option<Track> {
         let audio = facts.audio.get(number)?;
@@ -75,6 +84,16 @@ impl Timeline {
             None => Track::AudioEncode { index },
         })
     }
+}
+
+/// Reads what a worker says of a file's key frames, with bounds, and believes no sound that goes on
+/// behind the film.
+///
+/// # Errors
+/// [`BadIndex`] when it does not hold together.
+pub fn index_of(bytes: &[u8], facts: Option<&FileFacts>) -> Result<KeyframeIndex, BadIndex> {
+    let film_us = facts.map_or(0, |facts| facts.duration_ms.saturating_mul(1000));
+    KeyframeIndex::from_bytes(bytes).map(|index| index.within(film_us))
 }
 
 /// An encoded picture of so many lines. `unhurried`: nobody waits for it.

@@ -147,6 +147,7 @@ impl Room {
             duration_ms: 60_000,
             start_ms: 0,
             compressed: false,
+            is_length_found: false,
             bitrate: None,
             video: Some(video),
             audio: (0..).take(sounds).map(audio).collect(),

@@ -25,7 +25,7 @@ pub async fn check_copy(path: &Path) -> Result<(), OpenError> {
     schema::refuse_newer(&taken)
 }
 
-/// Copies a database that nobody serves. The copy is checked and on the disk when this returns.
+/// Copies a database that no server uses. The copy is checked and on the disk when this returns.
 ///
 /// # Errors
 /// When it cannot be read or written, or the copy is not whole; `to` is not there then.
@@ -59,7 +59,7 @@ pub(crate) async fn into(db: &DatabaseConnection, to: &Path) -> Result<(), Store
     made
 }
 
-/// A copy beside the database, named after the step that comes next. One of an earlier try is replaced.
+/// Makes a copy beside the database, named after the step that comes next. One of an earlier try is replaced.
 pub(crate) async fn before_step(db: &DatabaseConnection, file: &Path, step: &str) -> Result<(), StoreError> {
     let folder = file.parent().unwrap_or(Path::new(".")).join("backups");
     let copy = folder.join(format!("pre-{step}.db"));
@@ -101,7 +101,7 @@ fn surplus(folder: &Path) -> Vec<PathBuf> {
     all.into_iter().take(gone).map(|(_, path)| path).collect()
 }
 
-/// A file or a folder, all the way to the disk.
+/// Syncs a file or a folder, all the way to the disk.
 async fn sync(path: PathBuf) -> Result<(), StoreError> {
     let synced = tokio::task::spawn_blocking(move || fs::File::open(path).and_then(|f| f.sync_all())).await;
     synced.map_err(io::Error::other).and_then(|done| done).map_err(failed)

@@ -20,7 +20,7 @@ use sea_orm::{
 const AT_ONCE: usize = 500;
 
 impl Store {
-    /// Titles that say they have a picture.
+    /// Returns titles that say they have a picture.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -56,7 +56,7 @@ impl Store {
         commit(transaction, "titles").await
     }
 
-    /// The file to take the picture of a title from, while the title waits for one.
+    /// Returns the file to take the picture of a title from, while the title waits for one.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -66,7 +66,7 @@ impl Store {
             .map(|found| found.filter(|(_, failed)| !failed).map(|(file, _)| file))
     }
 
-    /// The file to make the storyboard of a title from, while it has none.
+    /// Returns the file to make the storyboard of a title from, while it has none.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -78,7 +78,7 @@ impl Store {
         Ok(self.source(title, waits).await?.map(|(file, _)| file))
     }
 
-    /// The best file of a title that can be read, and whether its picture failed.
+    /// Returns the best file of a title that can be read, and whether its picture failed.
     async fn source(
         &self,
         title: &TitleId,
@@ -109,8 +109,8 @@ impl Store {
         commit(transaction, "storyboards").await
     }
 
-    /// A version whose files are gone waits to be made again: before everything else where
-    /// somebody looks for it, and after it otherwise.
+    /// Queues a version whose files are gone: before everything else when a viewer asks for it, and
+    /// after everything else otherwise.
     ///
     /// # Errors
     /// When the database cannot be written.

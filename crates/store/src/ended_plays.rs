@@ -33,7 +33,7 @@ impl Store {
         commit(transaction, ENDED).await
     }
 
-    /// Whether the owner ended this play.
+    /// Returns whether the owner ended this play.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -80,7 +80,7 @@ pub(crate) fn is_dangling(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }
 
-/// Whether a rule of the schema refused a row: the database works then.
+/// Returns whether a rule of the schema refused a row: the database works then.
 pub(crate) fn is_constraint(error: &DbErr) -> bool {
     error.sql_err().is_some()
 }
@@ -90,14 +90,14 @@ pub(crate) fn is_full(error: &DbErr) -> bool {
     code_of(error).is_some_and(|code| code == "13" || code == "53100")
 }
 
-/// The database's own number for what is wrong.
+/// Returns the database's own number for what is wrong.
 pub(crate) fn code_of(error: &DbErr) -> Option<String> {
     let (DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e)) = error else { return None };
     let RuntimeErr::SqlxError(e) = e else { return None };
     e.as_database_error().and_then(|e| e.code()).map(Into::into)
 }
 
-/// What the database says in words, without the layers around it and their numbers.
+/// Returns what the database says in words, without the layers around it and their numbers.
 pub(crate) fn words_of(error: &DbErr) -> String {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(e))

@@ -19,6 +19,8 @@ struct Stored {
     start_ms: u64,
     #[serde(default)]
     compressed: bool,
+    #[serde(default)]
+    is_length_found: bool,
     bitrate: Option<u64>,
     video: Option<StoredVideo>,
     audio: Vec<StoredAudio>,
@@ -104,6 +106,7 @@ pub(crate) fn write(facts: &FileFacts) -> Option<String> {
         duration_ms: facts.duration_ms,
         start_ms: facts.start_ms,
         compressed: facts.compressed,
+        is_length_found: facts.is_length_found,
         bitrate: facts.bitrate,
         video: facts.video.as_ref().map(|v| StoredVideo {
             track: v.track,
@@ -168,6 +171,7 @@ pub(crate) fn read(text: &str) -> Option<FileFacts> {
         duration_ms: stored.duration_ms,
         start_ms: stored.start_ms,
         compressed: stored.compressed,
+        is_length_found: stored.is_length_found,
         bitrate: stored.bitrate,
         video: stored.video.map(|v| VideoFacts {
             track: v.track,
@@ -232,6 +236,25 @@ pub(crate) fn is_complete(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_clock_length_and_compression_comes_back() {
+        let facts = |start_ms, compressed, is_length_found| FileFacts {
+            container: Container::Mkv,
+            duration_ms: 60_000,
+            start_ms,
+            compressed,
+            is_length_found,
+            bitrate: None,
+            video: None,
+            audio: vec![],
+            subtitles: vec![],
+            chapters: vec![],
+        };
+        for facts in [facts(5_000, false, false), facts(0, true, false), facts(0, false, true)] {
+            assert_eq!(read(&write(&facts).unwrap()).as_ref(), Some(&facts));
+        }
+    }
 
     const OLD: &str = r#"{"container":"mkv","duration_ms":5000,"bitrate":null,"video":null,"audio":[],"subtitles":[{"codec":"subrip","language":"ger","title":null,"forced":true}],"chapters":N}"#;
 

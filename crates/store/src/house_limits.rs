@@ -19,7 +19,7 @@ struct Stored {
 }
 
 impl Store {
-    /// What the owner set, and what the house begins with unless others were set.
+    /// Returns what the owner set, and what the house begins with unless others were set.
     ///
     /// # Errors
     /// When the database cannot be read.

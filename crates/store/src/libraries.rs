@@ -296,7 +296,7 @@ impl Store {
         Ok(changed(done.rows_affected))
     }
 
-    /// Writes down that what is at the folder's path now is the folder, whatever was there before.
+    /// Writes down that what is at the folder's path now is the folder, instead of what was there before.
     ///
     /// # Errors
     /// When the database cannot be written.

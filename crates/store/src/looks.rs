@@ -421,7 +421,7 @@ pub(crate) async fn set_beside(
     Ok(differs)
 }
 
-/// What a row says of a subtitle file; `None` for a track in the film.
+/// Returns what a row says of a subtitle file; `None` for a track in the film.
 fn to_beside(row: subtitle::Model) -> Option<NewBeside> {
     Some(NewBeside {
         file: Beside { path: row.path?, size_bytes: row.size_bytes.cast_unsigned(), mtime_ns: row.mtime_ns },

@@ -9,8 +9,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::HashMap;
 
 impl Store {
-    /// Names of people, libraries, titles (also by one of their files), and devices by their
-    /// sign-in. Whatever is gone has none.
+    /// Returns the names of people, libraries, titles (also by one of their files), and devices by their
+    /// sign-in. What is gone has no name.
     ///
     /// # Errors
     /// When the database cannot be read.

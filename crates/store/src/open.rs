@@ -217,7 +217,7 @@ impl Store {
     /// Returns whether writes reach the disk. While the last one failed, one is tried, at most one
     /// each second, so that the answer turns good by itself.
     pub async fn can_write(&self) -> bool {
-        // Whoever comes while one is tried takes what is known.
+        // A caller that comes while one is tried takes what is known.
         if self.write_failure().is_some()
             && let Ok(mut probed) = self.0.probed.try_lock()
             && probed.is_none_or(|at| at.elapsed() >= PROBE_EVERY)

@@ -9,7 +9,7 @@ use domain::{FolderId, TitleId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 
 impl Store {
-    /// The titles of files in a folder that can be watched and whose paths begin like one of these,
+    /// Returns the titles of files in a folder that can be watched and whose paths begin like one of these,
     /// with the files' paths: what one looks through for the next part of a series.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Store {
     }
 }
 
-/// The first text that comes after all that begin like this one; `None` when nothing does.
+/// Returns the first text that comes after all that begin like this one; `None` when nothing does.
 fn past(beginning: &[u8]) -> Option<Vec<u8>> {
     let last = beginning.iter().rposition(|byte| *byte < u8::MAX)?;
     let mut end = beginning[..=last].to_vec();

@@ -36,7 +36,7 @@ pub struct KnownFile {
     pub probed: bool,
     pub missing: bool,
     pub defect: Option<Defect>,
-    /// When somebody last looked inside.
+    /// When the file was last looked into.
     pub probed_at: Option<UnixMs>,
 }
 

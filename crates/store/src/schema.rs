@@ -16,7 +16,7 @@ use std::{
 
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-/// Which schema somebody can work with who must not change it.
+/// Which schema a caller can work with that must not change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AsIs {
     /// This version's.
@@ -53,7 +53,7 @@ pub fn what_lies_at(path: &Path) -> io::Result<Lies> {
     })
 }
 
-/// The steps a database in a file has taken, oldest first; empty for one that is new or not there.
+/// Returns the steps a database in a file has taken, oldest first; empty for one that is new or not there.
 ///
 /// # Errors
 /// When it is damaged, or belongs to another program.
@@ -84,7 +84,7 @@ pub(crate) async fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
     found
 }
 
-/// Refuses a schema that whoever opens it cannot work with.
+/// Refuses a schema that the caller cannot work with.
 pub(crate) fn accept(taken: &[String], wanted: AsIs, place: &str) -> Result<(), OpenError> {
     let known = migration::known_steps();
     match wanted {
@@ -140,7 +140,7 @@ async fn has_tables(db: &DatabaseConnection) -> Result<bool, OpenError> {
     count.map(|count| count > 0).map_err(|source| OpenError::Check { source })
 }
 
-/// A connection that writes nothing of its own: no journal mode, no schema, no new file.
+/// Returns options of a connection that writes nothing of its own: no journal mode, no schema, no new file.
 pub(crate) fn looking(path: &Path) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite::memory:");
     let path = path.to_owned();

@@ -195,7 +195,7 @@ impl Store {
         rows.into_iter().map(to_session).collect()
     }
 
-    /// Returns the sign-in that a refresh token belongs to, whatever became of both.
+    /// Returns the sign-in that a refresh token belongs to, even if one of them has ended.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -289,7 +289,7 @@ enum Verdict {
     Copy,
 }
 
-/// The last two tokens of a device are one device: whatever moment a browser is killed in, it
+/// The last two tokens of a device are one device: a browser that is killed at any moment
 /// comes back with one of them. A device is known by its secret. A client without one is known by
 /// its address for a moment, as far as the clock can tell.
 fn judge(
@@ -317,7 +317,7 @@ async fn token(db: &impl ConnectionTrait, hash: [u8; 32]) -> Result<Option<refre
     refresh_token::Entity::find_by_id(hash.to_vec()).one(db).await.map_err(reading(SIGN_INS))
 }
 
-/// A token and its sign-in, while that is alive.
+/// Returns a token and its sign-in, while that is alive.
 async fn shown(
     db: &impl ConnectionTrait,
     hash: [u8; 32],

@@ -101,7 +101,7 @@ impl Store {
         Ok((before, after))
     }
 
-    /// Names that the owner allows this house to be called by.
+    /// Returns the names that the owner allows this house to be called by.
     ///
     /// # Errors
     /// When the database cannot be read.

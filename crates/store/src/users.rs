@@ -25,7 +25,7 @@ pub struct User {
     pub last_seen_at: Option<UnixMs>,
 }
 
-/// Somebody who is about to exist. The name is kept as typed and compared by its key.
+/// A person to be created. The name is kept as typed and compared by its key.
 #[derive(Clone)]
 pub struct NewUser {
     pub id: UserId,
@@ -54,7 +54,7 @@ pub enum Change {
 pub enum Replaced {
     /// It counts, and these sign-ins ended with the old one.
     Done(Vec<SessionId>),
-    /// There is nobody of that id.
+    /// No person has that id.
     Missing,
     /// The stored hash is another one than was checked.
     Changed,
@@ -121,7 +121,7 @@ impl Store {
         row.map(to_user).transpose()
     }
 
-    /// By the first of these keys that is a person's, with the stored password hash.
+    /// Returns the person of the first of these keys that is taken, with the stored password hash.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -208,7 +208,7 @@ impl Store {
     }
 
     /// # Errors
-    /// [`StoreError::LastAdmin`] when nobody would be left to own the house.
+    /// [`StoreError::LastAdmin`] when no owner would be left.
     pub async fn set_role(&self, id: &UserId, role: Role) -> Result<Change, StoreError> {
         let transaction = self.write(Turn::People, PEOPLE).await?;
         let change = |row| user::ActiveModel { role: Set(role.as_str().into()), ..row };
@@ -218,10 +218,10 @@ impl Store {
     }
 
     /// Switches an account off, which ends its sign-ins in the same transaction, or on. Returns
-    /// those it ended; `None` when there is nobody of that id.
+    /// those it ended; `None` when no person has that id.
     ///
     /// # Errors
-    /// [`StoreError::LastAdmin`] when nobody would be left to own the house.
+    /// [`StoreError::LastAdmin`] when no owner would be left.
     pub async fn set_disabled(&self, id: &UserId, disabled: bool) -> Result<Option<Vec<SessionId>>, StoreError> {
         let transaction = self.write(Turn::People, PEOPLE).await?;
         let change = |row| user::ActiveModel { disabled: Set(disabled), ..row };
@@ -239,7 +239,7 @@ impl Store {
     /// Sign-ins, grants and progress of the person go with them.
     ///
     /// # Errors
-    /// [`StoreError::LastAdmin`] when nobody would be left to own the house.
+    /// [`StoreError::LastAdmin`] when no owner would be left.
     pub async fn delete_user(&self, id: &UserId) -> Result<Change, StoreError> {
         let transaction = self.write(Turn::People, PEOPLE).await?;
         let before = admins(&transaction).await?;
@@ -259,7 +259,7 @@ impl Store {
     }
 
     /// Changes what `change` changes, in one transaction with reading the rest. Returns what the
-    /// person likes now; `None` when there is nobody of that id.
+    /// person likes now; `None` when no person has that id.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -315,7 +315,7 @@ async fn change_user(
     Ok(Change::Done)
 }
 
-/// Nothing when it was set, and why not otherwise.
+/// Returns nothing when it was set, and why not otherwise.
 async fn set_hash(
     transaction: &Transaction,
     id: &UserId,
@@ -354,7 +354,7 @@ pub(crate) async fn insert(transaction: &Transaction, new: &NewUser) -> Result<(
     Ok(())
 }
 
-/// Whether somebody has this name, or one that earlier versions took for another and that looks
+/// Returns whether a person has this name, or one that earlier versions took for another and that looks
 /// the same.
 async fn is_taken(transaction: &Transaction, username: &str) -> Result<bool, StoreError> {
     let key = key(username);

@@ -43,7 +43,7 @@ impl Health {
         self.lock().failure
     }
 
-    /// The number of a transaction that has just begun, or that could not begin.
+    /// Returns the number of a transaction that has just begun, or that could not begin.
     pub(crate) fn next(&self) -> u64 {
         let mut judged = self.lock();
         judged.begun += 1;

@@ -24,6 +24,10 @@ use std::{ffi::OsString, num::NonZeroU64, os::unix::net::UnixStream, time::Insta
 const LINES_BYTES: usize = 48 << 20;
 const STREAMS_BYTES: usize = 256 << 10;
 
+/// Matroska whose times begin before this was cut in front. Its demuxer gives pictures there no times
+/// at all, and no copy of them can be in time; a decoder can tell.
+const BELOW_ZERO_US: i64 = -100_000;
+
 /// Result: an index in its own form, of key frames alone. It costs milliseconds; where the film
 /// does not say them with certainty, or cannot be copied by them, there is none.
 pub fn keys(open: &OpenFile, limits: JobLimits) -> Outcome {
@@ -40,7 +44,8 @@ fn by_cues(open: &OpenFile) -> Option<Keys> {
     let soon = |at, length| {
         let _ = rustix::fs::fadvise(&open.fd, at, NonZeroU64::new(length), Advice::WillNeed);
     };
-    cues::keys(open.size_bytes, read, soon).ok().filter(|keys| VideoPlan::copy(&keys.index).is_ok())
+    let keys = cues::keys(open.size_bytes, read, soon).ok().filter(|keys| keys.zero_us >= BELOW_ZERO_US);
+    keys.filter(|keys| VideoPlan::copy(&keys.index).is_ok())
 }
 
 /// Result: an index in its own form. A plain MP4 costs milliseconds; of everything else the whole
@@ -88,7 +93,7 @@ fn try_make(
     // Whoever began to watch with the key frames alone goes on with the same.
     let known = by_cues(open).filter(|keys| is_first && keys.zero_us == streams.zero_us);
     let packets = ask(&programs.ffprobe, args::index_packets(picture), LINES_BYTES)?;
-    let strict = streams.is_h264;
+    let strict = streams.is_h264 || streams.is_out_of_order;
     let mut builder = Builder::new(streams.zero_us, strict);
     for line in text(&packets).lines() {
         builder.line(line).map_err(|_| Outcome::Ended(Status::Limit))?;
@@ -128,7 +133,8 @@ impl Streams {
         let root: Value = serde_json::from_slice(json).ok()?;
         let time = |value: &Value, key: &str| value.get(key)?.as_str().and_then(micros);
         let zero_us = time(root.get("format")?, "start_time").unwrap_or(0);
-        let has_no_times = root.get("format")?.get("format_name").and_then(Value::as_str) == Some("avi");
+        let format = root.get("format")?.get("format_name").and_then(Value::as_str);
+        let is_cut_in_front = zero_us < BELOW_ZERO_US && format.is_some_and(|format| format.starts_with("matroska"));
         // Of Matroska, the only one with tags, this is the time of the end.
         let film_end_us = time(root.get("format")?, "duration");
         let streams = root.get("streams")?.as_array()?;
@@ -150,7 +156,8 @@ impl Streams {
         Some(Self {
             zero_us,
             is_h264: picture.get("codec_name").and_then(Value::as_str) == Some("h264"),
-            is_out_of_order: has_no_times && picture.get("has_b_frames").and_then(Value::as_i64).unwrap_or(0) > 0,
+            is_out_of_order: is_cut_in_front
+                || format == Some("avi") && picture.get("has_b_frames").and_then(Value::as_i64).unwrap_or(0) > 0,
             audio: audio.collect(),
         })
     }

@@ -265,7 +265,7 @@ pub fn ended_by(signal: i32) -> Outcome {
     Outcome::Failed(format!("ended by signal {signal}"))
 }
 
-/// Whether a program got this signal from outside: from the kernel, over processor time or memory,
+/// Returns whether a program got this signal from outside: from the kernel, over processor time or memory,
 /// or from a person. What it raises itself says that it failed on the film.
 pub fn is_by_others(signal: i32) -> bool {
     const INT: i32 = 2;

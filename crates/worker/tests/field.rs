@@ -252,7 +252,14 @@ fn cases(chapters: &'static str) -> Vec<Case> {
 }
 
 fn decided(facts: &FileFacts, capabilities: &Capabilities) -> Result<Method, Reason> {
-    let film = Candidate { facts: Some(facts), defect: None, copy: None, renditions: &[], live: &[] };
+    let film = Candidate {
+        facts: Some(facts),
+        defect: None,
+        copy: None,
+        sound_begins_late: false,
+        renditions: &[],
+        live: &[],
+    };
     match decide(&film, capabilities, Wish::default()) {
         Decision::Play { method, .. } => Ok(method),
         // What weighs most is said last.
@@ -310,7 +317,7 @@ fn what_is_known_of_a_film_and_what_is_decided_from_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Where a picture's colours lie on average, by a program that is not ours.
+/// Returns where a picture's colours lie on average, by a program that is not ours.
 fn average(jpeg: &[u8], library: &Path) -> [u8; 3] {
     let path = library.join("seen.jpg");
     std::fs::write(&path, jpeg).unwrap();

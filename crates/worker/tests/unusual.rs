@@ -45,7 +45,7 @@ impl Made {
         self.path.to_str().unwrap()
     }
 
-    /// When a picture is white that was not before.
+    /// Returns when a picture is white that was not before.
     fn flashes(&self) -> Vec<f64> {
         let stats = "signalstats,metadata=print:key=lavfi.signalstats.YMIN:file=-";
         let (out, _) = output("ffmpeg", &["-v", "error", "-i", self.path(), "-vf", stats, "-f", "null", "-"]);
@@ -56,7 +56,7 @@ impl Made {
         (0..white.len()).filter(first).map(|n| self.times[n]).collect()
     }
 
-    /// When it becomes loud.
+    /// Returns when it becomes loud.
     fn beeps(&self) -> Vec<f64> {
         let detect = "silencedetect=n=-32dB:d=0.3";
         let args = ["-v", "info", "-nostats", "-copyts", "-i", self.path(), "-af", detect, "-f", "null", "-"];

@@ -47,7 +47,7 @@ fn seats_are_for_people() {
     assert_eq!(ask(1, 5, false, &[], &[], ROOM), Admission::Admit);
     let both = [seat(1, "Ana", 5), seat(2, "Ben", 5)];
     assert_eq!(ask(1, 5, false, &[], &both, ROOM), Admission::Admit, "a second film takes no second seat");
-    let text = "The house is full: 2 of 2 seats are taken (Ana, Ben). Try again when somebody stops.";
+    let text = "The house is full: 2 of 2 seats are taken (Ana, Ben). Try again when a viewer stops.";
     check(ask(3, 5, false, &[], &both, ROOM), Code::HouseFull, Some(30), text);
     assert_eq!(ask(3, 5, false, &[], &both, Room { seats: 3, ..ROOM }), Admission::Admit);
 }
@@ -74,7 +74,7 @@ fn many_names_stay_readable() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
     let seats: Vec<Seat> = names.iter().zip(1u8..).map(|(name, n)| seat(n, name, 1)).collect();
     let text = "The house is full: 10 of 10 seats are taken (a, b, c, d, e, f, g, h and 2 more). \
-                Try again when somebody stops.";
+                Try again when a viewer stops.";
     check(ask(99, 1, false, &[], &seats, Room { seats: 10, ..ROOM }), Code::HouseFull, Some(30), text);
 }
 
@@ -93,7 +93,7 @@ fn the_wire_is_not_promised_twice() {
     let fat = [seat(1, "Ana", 80)];
     assert_eq!(ask(2, 20, false, &[], &fat, ROOM), Admission::Admit);
     let text = "The network is full: what plays takes 80 of 100 Mbit/s, and this film needs 21. \
-                Try again when somebody stops.";
+                Try again when a viewer stops.";
     check(ask(2, 21, false, &[], &fat, ROOM), Code::HouseFull, Some(30), text);
     assert_eq!(
         ask(2, 21, false, &[], &fat, Room { wire_bps: None, ..ROOM }),

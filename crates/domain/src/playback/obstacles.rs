@@ -4,7 +4,7 @@ use super::{COMMON_AUDIO, COMMON_CONTAINERS, COMMON_MSE_VIDEO, COMMON_VIDEO, Can
 use super::{Reason, Wish, chosen_audio, default_audio};
 use crate::facts::{Container, FileFacts, VideoFacts};
 
-/// What keeps a browser from playing the file as it is.
+/// Returns what keeps a browser from playing the file as it is.
 pub(super) fn as_it_is(
     file: &Candidate<'_>,
     facts: &FileFacts,
@@ -40,12 +40,23 @@ pub(super) fn as_it_is(
         against.push(Reason::SoundNotFirst);
     }
     if !capabilities.full_player {
-        // Browsers take the first picture they find, whatever is marked default.
+        // Browsers take the first picture they find, even if another one is marked default.
         if video.track != 0 {
             against.push(Reason::PictureNotFirst);
         }
         if facts.compressed {
             against.push(Reason::TracksCompressed);
+        }
+        // A `<video>` element shows the file's own clock and length: a film from 10:00:00 to
+        // 10:01:30, or one without an end.
+        if facts.start_ms > 0 {
+            against.push(Reason::ClockNotFromZero);
+        }
+        if facts.is_length_found {
+            against.push(Reason::LengthNotInHeader);
+        }
+        if file.sound_begins_late && matches!(facts.container, Container::Mkv | Container::Webm) {
+            against.push(Reason::SoundBeginsLate);
         }
         if is_named_otherwise(facts.container, video) {
             against.push(Reason::CodecNameNotPlayable);
@@ -54,7 +65,7 @@ pub(super) fn as_it_is(
     against
 }
 
-/// What keeps a browser from playing the picture in segments.
+/// Returns what keeps a browser from playing the picture in segments.
 pub(super) fn in_segments(file: &Candidate<'_>, video: &VideoFacts, capabilities: &Capabilities) -> Vec<Reason> {
     let mut against = Vec::new();
     if !listed(&capabilities.mse_video_codecs, &COMMON_MSE_VIDEO, &video.codec) {
@@ -69,7 +80,7 @@ pub(super) fn in_segments(file: &Candidate<'_>, video: &VideoFacts, capabilities
     against
 }
 
-/// What keeps a browser from showing the picture, whatever it comes in.
+/// Returns what keeps a browser from showing the picture in any container.
 fn of_the_picture(video: &VideoFacts, capabilities: &Capabilities) -> Vec<Reason> {
     let mut against = Vec::new();
     // Browsers claim the 10-bit H.264 profile and then show nothing or a slide show.

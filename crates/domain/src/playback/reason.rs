@@ -24,6 +24,12 @@ pub enum Reason {
     Interlaced,
     /// The frames of its tracks are compressed once more.
     TracksCompressed,
+    /// The clock of the file does not begin at zero, and browsers show it as it is.
+    ClockNotFromZero,
+    /// Its header says no length or a wrong one, and browsers believe it.
+    LengthNotInHeader,
+    /// Its sound begins behind the picture, and browsers jump to where it does.
+    SoundBeginsLate,
     /// Some browsers know this kind of picture only by another name.
     CodecNameNotPlayable,
     /// Colour that is stored in another way than browsers expect.
@@ -66,6 +72,9 @@ impl Reason {
             Self::PictureNotFirst => "picture_not_first",
             Self::Interlaced => "interlaced",
             Self::TracksCompressed => "tracks_compressed",
+            Self::ClockNotFromZero => "clock_not_from_zero",
+            Self::LengthNotInHeader => "length_not_in_header",
+            Self::SoundBeginsLate => "sound_begins_late",
             Self::CodecNameNotPlayable => "codec_name_not_playable",
             Self::SamplingNotPlayable => "sampling_not_playable",
             Self::DolbyVision => "dolby_vision",

@@ -6,7 +6,7 @@ use crate::{
     language::is_same,
 };
 
-/// The sound of the film: the track marked default, else the first. A commentary only where there
+/// Returns the sound of the film: the track marked default, else the first. A commentary only where there
 /// is nothing else.
 pub fn default_audio(facts: &FileFacts) -> usize {
     let place = |fits: fn(&AudioFacts) -> bool| facts.audio.iter().position(fits);
@@ -16,7 +16,7 @@ pub fn default_audio(facts: &FileFacts) -> usize {
         .unwrap_or(0)
 }
 
-/// The track in the language somebody likes to hear, where the film's own default speaks another
+/// Returns the track in the viewer's language, where the film's own default speaks another
 /// one. What is said about a film is not the film: a commentary only where nothing else speaks it.
 pub fn heard_in(facts: &FileFacts, language: &str) -> Option<usize> {
     let speaks = |track: &AudioFacts| track.language.as_deref().is_some_and(|code| is_same(code, language));

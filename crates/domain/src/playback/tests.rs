@@ -7,6 +7,7 @@ fn file(container: Container, video: &str, audio: &[&str]) -> FileFacts {
         duration_ms: 1000,
         start_ms: 0,
         compressed: false,
+        is_length_found: false,
         bitrate: None,
         video: Some(VideoFacts { bit_depth: Some(8), ..VideoFacts::plain(video, 640, 360) }),
         audio: (0..).zip(audio).map(|(track, codec)| AudioFacts::plain(track, codec, 2)).collect(),
@@ -16,7 +17,7 @@ fn file(container: Container, video: &str, audio: &[&str]) -> FileFacts {
 }
 
 fn candidate(facts: &FileFacts) -> Candidate<'_> {
-    Candidate { facts: Some(facts), defect: None, copy: None, renditions: &[], live: &[] }
+    Candidate { facts: Some(facts), defect: None, copy: None, sound_begins_late: false, renditions: &[], live: &[] }
 }
 
 fn check(facts: &FileFacts, caps: &Capabilities, want: Result<Method, &[Reason]>) {
@@ -276,7 +277,7 @@ fn what_a_browser_shows_wrongly_it_is_not_given() {
     let vlc = crate::devices::Device::named("vlc").unwrap().capabilities();
     let first = |why: Reason| Err(vec![why]);
     type Case<'a> = (&'a str, FileFacts, &'a Capabilities, Result<Method, Vec<Reason>>);
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 21] = [
         ("plain", of(Container::Mp4, "h264", |_| {}), &any, Ok(Method::Direct)),
         (
             "second picture",
@@ -304,6 +305,10 @@ fn what_a_browser_shows_wrongly_it_is_not_given() {
         ),
         ("zlib", of(Container::Mp4, "h264", |f| f.compressed = true), &any, Ok(Method::Remux)),
         ("zlib", of(Container::Mp4, "h264", |f| f.compressed = true), &vlc, Ok(Method::Direct)),
+        ("late clock", of(Container::Mp4, "h264", |f| f.start_ms = 1), &any, Ok(Method::Remux)),
+        ("late clock", of(Container::Mp4, "h264", |f| f.start_ms = 1), &vlc, Ok(Method::Direct)),
+        ("no length", of(Container::Webm, "vp9", |f| f.is_length_found = true), &any, Ok(Method::Remux)),
+        ("no length", of(Container::Webm, "vp9", |f| f.is_length_found = true), &vlc, Ok(Method::Direct)),
         (
             "hev1",
             of(Container::Mp4, "hevc", |f| f.video.as_mut().unwrap().sample_entry = Some("hev1".into())),
@@ -372,6 +377,20 @@ fn what_a_browser_shows_wrongly_it_is_not_given() {
             (Decision::Refuse { reasons }, Err(wanted)) => assert_eq!(reasons, wanted, "{name}"),
             (got, want) => panic!("{name}: {got:?} instead of {want:?}"),
         }
+    }
+}
+
+/// Chromium takes Matroska, and begins it where its sound does.
+#[test]
+fn a_sound_that_begins_late_is_not_left_to_the_browser() {
+    let chromium = Capabilities { containers: Some(vec![Container::Mkv, Container::Mp4]), ..Capabilities::default() };
+    for (container, sound_begins_late, expected) in [
+        (Container::Mkv, true, Method::Remux),
+        (Container::Mkv, false, Method::Direct),
+        (Container::Mp4, true, Method::Direct),
+    ] {
+        let facts = file(container, "h264", &["aac"]);
+        check_of(&Candidate { sound_begins_late, ..candidate(&facts) }, &chromium, Wish::default(), Ok(expected));
     }
 }
 

@@ -52,7 +52,7 @@ pub fn signed_in(house: &House, signed: SignedIn, status: StatusCode) -> Respons
     response
 }
 
-/// What a browser calls itself, when it was not told what it is, and its secret.
+/// Returns what a browser calls itself, when it was not told what it is, and its secret.
 fn device(told: Option<String>, headers: &HeaderMap, secret: Option<DeviceSecret>) -> Device {
     let text = told.or_else(|| headers.get(header::USER_AGENT)?.to_str().ok().map(str::to_string));
     let text: String = text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect();
@@ -112,8 +112,9 @@ async fn refresh(
     FromDevice(secret): FromDevice,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let mut refused = None;
+    let (mut refused, mut is_shown) = (None, false);
     for token in policy::cookies(&headers, cookies::REFRESH).filter(|t| !t.is_empty()).take(MOST_COOKIES) {
+        is_shown = true;
         match house.accounts.refresh(&token, secret, peer).await {
             Ok(signed) => return Ok(signed_in(&house, signed, StatusCode::OK)),
             // Another one may be ours; what is said at the end is the best known of all.
@@ -123,7 +124,8 @@ async fn refresh(
         }
     }
     let failure = refused.unwrap_or_else(|| Failure::of(Code::SignInRequired));
-    let unknown = failure.code == Code::SignInRequired;
+    // Without a cookie there is none to take away, and another tab may be getting one right now.
+    let unknown = is_shown && failure.code == Code::SignInRequired;
     let mut response = Problem::from(failure).into_response();
     if unknown {
         // It will not get better: the browser need not show it again.
@@ -169,7 +171,7 @@ async fn end(house: &House, peer: Peer, headers: &HeaderMap) -> Result<(), Failu
     Ok(())
 }
 
-/// Whoever shows this is signed out already.
+/// Returns whether a caller with this answer is signed out already.
 fn over(code: Code) -> bool {
     matches!(code, Code::SignInRequired | Code::SessionEnded | Code::AccountDisabled)
 }

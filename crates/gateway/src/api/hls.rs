@@ -385,8 +385,8 @@ async fn made(
     }
 }
 
-/// What the graphics chip failed on, the player asks for anew, and gets by the processor. What no
-/// loge can make is remembered, so that the player is given another way when it asks anew.
+/// When the graphics chip failed, the player asks again and the processor makes the segment. What no
+/// loge can make is remembered, so that the player is given another way when it asks again.
 async fn or_anew(
     house: &House,
     claims: &TicketClaims,

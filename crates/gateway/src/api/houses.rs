@@ -58,7 +58,7 @@ async fn readyz(State(house): State<Arc<House>>) -> Answer<Json<Status>> {
                 Some(_) => Code::StorageFailed,
                 None => Code::NotReady,
             };
-            // A full disk is 507 to whoever wanted to save; here it says: not now.
+            // A full disk answers 507 to a request that saves; here it means: not now.
             Err(Problem::of(code).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(later))
         }
     }

@@ -7,13 +7,14 @@ use crate::{
         ahead,
         next::{NextView, next_of},
     },
+    broken::Broken,
     chip,
     input::{Id, MaybeInput},
     policy::{Caller, Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
     streams::{Film, NewPlay, TurnedAway},
-    timeline::{Rendition, Timeline, file_ref},
+    timeline::{Rendition, Timeline, begins_late, file_ref},
     view::{
         AudioTrack, ChapterView, ReasonView, SubtitleTrack, audio_tracks, chapters, seconds, sentence, subtitle_tracks,
     },
@@ -404,16 +405,25 @@ async fn choose<'a>(
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
         let liked = || file.facts.as_ref().zip(hears).and_then(|(facts, language)| heard_in(facts, language));
         let broken = house.broken.of(user, &film_key(file), house.clock.now());
-        if broken.is_whole() {
-            is_broken = true;
-            continue;
-        }
-        let failed = FailedMethods { remux: wish.failed.remux || broken.copy, ..wish.failed };
-        let wish = Wish { audio_track: wish.audio_track.or_else(liked), failed, ..wish };
-        let live = if broken.encode { vec![] } else { offered.lines(file) };
+        is_broken |= broken != Broken::default();
+        let heard = wish.audio_track.or_else(liked);
+        // Segments carry a sound that was made; the file itself and prepared versions are left.
+        let is_silent = file.facts.as_ref().is_some_and(|facts| {
+            let sound = facts.audio.get(heard.unwrap_or_else(|| default_audio(facts)));
+            sound.is_some_and(|sound| broken.is_silent(sound.track))
+        });
+        let failed = FailedMethods { remux: wish.failed.remux || broken.copy || is_silent, ..wish.failed };
+        let wish = Wish { audio_track: heard, failed, ..wish };
+        let live = if broken.encode || is_silent { vec![] } else { offered.lines(file) };
         let ready = house.renditions.lines_of(file).await?;
-        let mut candidate =
-            Candidate { facts: file.facts.as_ref(), defect: file.defect, copy: None, renditions: &ready, live: &live };
+        let mut candidate = Candidate {
+            facts: file.facts.as_ref(),
+            defect: file.defect,
+            copy: None,
+            sound_begins_late: false,
+            renditions: &ready,
+            live: &live,
+        };
         let mut timeline = None;
         let mut decision = decide(&candidate, capabilities, wish);
         if matches!(decision, Decision::Play { method: Method::Remux | Method::Transcode, .. }) {
@@ -443,6 +453,7 @@ async fn choose<'a>(
                 false => crate::timeline::known(house, file).await?.map(Arc::new),
             };
             candidate.copy = found.as_ref().map(|timeline| timeline.verdict());
+            candidate.sound_begins_late = found.as_ref().is_some_and(|timeline| begins_late(timeline, facts, heard));
             decision = decide(&candidate, capabilities, wish);
             if !matches!(decision, Decision::Play { method: Method::Direct, .. }) {
                 timeline = found;
@@ -467,7 +478,10 @@ async fn choose<'a>(
                 // A version is of this very file, and so are its plans.
                 let timeline = timeline.or_else(|| stored.first().map(|version| version.timeline.clone()));
                 let timeline = match timeline {
-                    Some(timeline) if broken.sound_copy => Some(Arc::new(timeline.encoding_sounds())),
+                    // A browser that failed on copies may have failed on the sound.
+                    Some(timeline) if broken.sound_copy || (failed.remux && method == Method::Transcode) => {
+                        Some(Arc::new(timeline.encoding_sounds()))
+                    }
                     timeline => timeline,
                 };
                 let audio_track = wish.audio_track;
@@ -514,8 +528,8 @@ fn refusal(reasons: &[Reason]) -> Code {
     if reasons.iter().any(is_in_vain) { Code::BrowserUnfit } else { Code::NeedsPreparing }
 }
 
-/// What is wrong with files that are all refused for a defect: with the first one that is there.
-/// `None` where only their pictures turned out to be unreadable, whatever their headers say.
+/// Returns what is wrong with files that are all refused for a defect: with the first one that is there.
+/// `None` where their headers are right and only their pictures turned out to be unreadable.
 fn defect_of(files: &[FileRow]) -> Option<Defect> {
     let there = || files.iter().filter(|file| file.missing_since.is_none());
     let by_facts = |file: &FileRow| match &file.facts {

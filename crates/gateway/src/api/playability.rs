@@ -8,6 +8,7 @@ use crate::{
     policy::{Policy, Who},
     problem::{Answer, Problem},
     routes::Routes,
+    timeline::{begins_late, known},
     view::{List, ReasonView},
 };
 use axum::{Json, extract::State};
@@ -122,14 +123,16 @@ async fn playability(
     }))
 }
 
-/// How one file would play. What has not been looked into yet is not looked into for a question.
+/// Returns how one file would play. What has not been looked into yet is not looked into for a question.
 async fn decision(house: &House, file: &FileRow, capabilities: &Capabilities, offered: &Live<'_>) -> Answer<Decision> {
-    let known = crate::timeline::known(house, file).await?;
+    let timeline = known(house, file).await?;
     let ready = house.renditions.lines_of(file).await?;
+    let is_late = |facts| timeline.as_ref().is_some_and(|timeline| begins_late(timeline, facts, None));
     let candidate = Candidate {
         facts: file.facts.as_ref(),
         defect: file.defect,
-        copy: known.map(|t| t.verdict()),
+        sound_begins_late: file.facts.as_ref().is_some_and(is_late),
+        copy: timeline.as_ref().map(|t| t.verdict()),
         renditions: &ready,
         live: &offered.lines(file),
     };

@@ -144,7 +144,7 @@ impl Lease for Seated {
     }
 }
 
-/// The play of this ticket. After a restart of the server it is made again from the ticket, if there
+/// Returns the play of this ticket. After a restart of the server it is made again from the ticket, if there
 /// is a place for it.
 pub async fn join(house: &House, claims: &TicketClaims, address: IpAddr) -> Answer<Arc<Play>> {
     // The permission in the address is none any more.

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Where somebody was signed in this recently, nobody is a stranger.
+/// A source that used a sign-in this recently is no stranger.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone, Default)]
@@ -98,7 +98,7 @@ impl Book {
 }
 
 impl Place {
-    /// Somebody asked on it who is signed in.
+    /// Notes that a request with a sign-in came on this connection.
     pub fn is_known(&self) {
         self.places.lock().known.insert(self.source, Instant::now());
     }
@@ -146,7 +146,7 @@ mod tests {
         assert!(places.take(b, &ROOM, &activities[3]).is_none(), "all places are taken");
         drop(first);
         let fourth = places.take(b, &ROOM, &activities[3]).unwrap();
-        // Whoever asks for nothing makes place, once.
+        // A connection that asks for nothing makes room, once.
         drop(work);
         activities[1].knows_its_caller();
         tokio::time::advance(Duration::from_secs(1)).await;

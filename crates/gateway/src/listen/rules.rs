@@ -19,7 +19,7 @@ pub struct Taken {
     pub by_source: u32,
 }
 
-/// A connection on which nobody has signed in and nothing is being answered.
+/// A connection that showed no sign-in and on which nothing is being answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idle {
     pub id: u64,
@@ -35,8 +35,8 @@ pub enum Answer {
     Refuse,
 }
 
-/// Decides about one new connection. `is_trusted`: it comes from this machine or from where
-/// somebody is signed in. `idle` is only asked when there is no free place.
+/// Decides about one new connection. `is_trusted`: it comes from this machine or from a source with
+/// a sign-in. `idle` is only asked when there is no free place.
 pub fn admit<I: Iterator<Item = Idle>>(
     source: IpAddr,
     is_trusted: bool,

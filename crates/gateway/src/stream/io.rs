@@ -29,7 +29,7 @@ pub struct IoLimits {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// Between two requests, while nobody has signed in on this connection.
+    /// Between two requests, while this connection has shown no sign-in.
     pub stranger_idle: Duration,
     /// Without the viewer taking a byte that is ready for them.
     pub write: Duration,
@@ -59,7 +59,7 @@ pub struct Activity(Arc<ActivityState>);
 struct ActivityState {
     serving: AtomicU32,
     begun: AtomicU64,
-    /// Somebody asked on it who is signed in.
+    /// A request with a sign-in came on it.
     is_known: AtomicBool,
     quiet_since: Mutex<Instant>,
 }
@@ -83,7 +83,7 @@ impl Activity {
     pub fn knows_its_caller(&self) {
         self.0.is_known.store(true, Ordering::SeqCst);
     }
-    /// Since when a connection on which nobody is signed in has asked for nothing.
+    /// Returns since when a connection without a sign-in has asked for nothing.
     pub fn idle_stranger_since(&self) -> Option<Instant> {
         let is_idle = !self.is_serving() && !self.0.is_known.load(Ordering::SeqCst);
         is_idle.then(|| *self.0.quiet_since.lock().unwrap_or_else(PoisonError::into_inner))

@@ -2,14 +2,21 @@
 //! through one [`Pace`], however many connections they have.
 //!
 //! What the wire carries is poured out equally among those who are drinking; what one of them
-//! leaves flows to the others, and a short rest is kept for whoever begins or seeks. A viewer may
+//! leaves flows to the others, and a short rest is kept for one who begins or seeks. A viewer may
 //! have a rate of their own on top. Without any rate nothing is counted.
+//!
+//! The connections of one viewer are served in the order in which they asked: the one that was just
+//! served wakes up first, and without a queue it would take every piece.
 //!
 //! Costs: one short lock and one step per drinking viewer for every piece of film; nobody polls,
 //! since whoever is told to wait is told until when.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -29,10 +36,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 pub struct Wire(Arc<Mutex<Split>>);
 
 /// One viewer's mouth on the wire. Cloning gives their next connection the same mouth.
-#[derive(Clone)]
 pub struct Pace {
     wire: Wire,
     mouth: usize,
+    connection: u64,
 }
 
 #[derive(Default)]
@@ -55,13 +62,15 @@ struct Mouth {
     /// Poured from the total.
     share: u64,
     asked: Option<Instant>,
+    /// Connections that were told to wait, and when they stop being expected.
+    queue: VecDeque<(u64, Instant)>,
 }
 
 impl Wire {
     pub fn viewer(&self) -> Pace {
         let mut split = self.lock();
         split.mouths.push(Mouth::default());
-        Pace { mouth: split.mouths.len() - 1, wire: self.clone() }
+        Pace::of(self.clone(), split.mouths.len() - 1)
     }
 
     /// Bytes per second for everybody together; `None` is no limit.
@@ -91,7 +100,24 @@ impl Default for Pace {
     }
 }
 
+impl Clone for Pace {
+    fn clone(&self) -> Self {
+        Self::of(self.wire.clone(), self.mouth)
+    }
+}
+
+impl Drop for Pace {
+    fn drop(&mut self) {
+        self.wire.lock().mouths[self.mouth].leave(self.connection);
+    }
+}
+
 impl Pace {
+    fn of(wire: Wire, mouth: usize) -> Self {
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        Self { wire, mouth, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// For this viewer alone.
     pub fn set_rate(&self, bytes_per_s: Option<u64>) {
         let mut split = self.wire.lock();
@@ -109,7 +135,7 @@ impl Pace {
         if split.total.is_none() && split.mouths[self.mouth].rate.is_none() {
             return Ok(want);
         }
-        split.take(self.mouth, want, Instant::now())
+        split.take(self.mouth, self.connection, want, Instant::now())
     }
 
     /// What was taken and did not go out.
@@ -121,7 +147,7 @@ impl Pace {
 }
 
 impl Split {
-    fn take(&mut self, me: usize, want: usize, now: Instant) -> Result<usize, Instant> {
+    fn take(&mut self, me: usize, connection: u64, want: usize, now: Instant) -> Result<usize, Instant> {
         self.pour(now);
         self.ask(me, now);
         let part = self.total.map(|total| total / self.drinking(now).max(1));
@@ -129,16 +155,21 @@ impl Split {
         let own = mouth.rate.map(|rate| mouth.fill(rate, now));
         let share = part.map(|_| mouth.share);
         let rate = mouth.rate.into_iter().chain(part).min().unwrap_or(u64::MAX);
-        let enough = (rate / 64).clamp(SIP, LARGEST_SIP).min(want as u64);
+        let sip = (rate / 64).clamp(SIP, LARGEST_SIP);
+        let kept = sip * mouth.ahead_of(connection, now);
+        let enough = kept + sip.min(want as u64);
         let buckets = [own.zip(mouth.rate), share.zip(part)];
         let waits =
             buckets.into_iter().flatten().filter(|(has, _)| *has < enough).map(|(has, rate)| {
                 Duration::from_micros((enough - has).saturating_mul(1_000_000) / rate.max(1) + 1000)
             });
         if let Some(wait) = waits.max() {
-            return Err(now + if share.is_some() { wait.min(LONGEST_WAIT) } else { wait });
+            let until = now + if share.is_some() { wait.min(LONGEST_WAIT) } else { wait };
+            mouth.line_up(connection, until + LINGER);
+            return Err(until);
         }
-        let granted = own.into_iter().chain(share).min().unwrap_or(u64::MAX).min(want as u64);
+        mouth.leave(connection);
+        let granted = own.into_iter().chain(share).min().map_or(u64::MAX, |has| has - kept).min(want as u64);
         mouth.own = mouth.own.saturating_sub(granted);
         mouth.share = mouth.share.saturating_sub(granted);
         Ok(usize::try_from(granted).unwrap_or(want))
@@ -198,6 +229,24 @@ impl Split {
 impl Mouth {
     fn drinks(&self, now: Instant) -> bool {
         self.asked.is_some_and(|asked| now.duration_since(asked) <= LINGER)
+    }
+
+    /// How many connections asked before this one and still wait.
+    fn ahead_of(&mut self, connection: u64, now: Instant) -> u64 {
+        self.queue.retain(|(other, until)| *other == connection || now <= *until);
+        let place = self.queue.iter().position(|(other, _)| *other == connection);
+        place.unwrap_or(self.queue.len()) as u64
+    }
+
+    fn line_up(&mut self, connection: u64, until: Instant) {
+        match self.queue.iter_mut().find(|(other, _)| *other == connection) {
+            Some((_, expected)) => *expected = until,
+            None => self.queue.push_back((connection, until)),
+        }
+    }
+
+    fn leave(&mut self, connection: u64) {
+        self.queue.retain(|(other, _)| *other != connection);
     }
 
     /// Their own rate's bucket, filled up to now.

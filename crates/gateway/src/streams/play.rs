@@ -204,7 +204,7 @@ impl Play {
         moving.is_told.then_some(moving.position_ms)
     }
 
-    /// Where its player is now, as far as that is known: where it said it is, and what went by since.
+    /// Returns where its player is now, as far as that is known: where it said it is, and what went by since.
     pub(super) fn position_now(&self, now: Instant) -> u64 {
         let moving = lock(&self.moving);
         let goes_on = moving.is_told && !moving.paused && !moving.over;

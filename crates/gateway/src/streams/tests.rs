@@ -76,7 +76,7 @@ async fn seats_are_for_people_and_come_free() {
         streams.told(&UserId::from_random([user; 16]), &PlayId::from_random([n; 16]), 500, true, false);
     }
     let refused = begin(&streams, play(4, 3), 2).err().unwrap();
-    assert!(refused.message.ends_with("Try again when somebody stops."), "{}", refused.message);
+    assert!(refused.message.ends_with("Try again when a viewer stops."), "{}", refused.message);
     // Whoever is connected keeps the seat; the others lose it when nothing was heard for long.
     let connection = second.connection();
     tokio::time::advance(FORGOTTEN_AFTER + Duration::from_secs(1)).await;
@@ -164,7 +164,7 @@ async fn positions_go_on_between_two_reports() {
     tokio::time::advance(Duration::from_secs(4)).await;
     assert_eq!(position(), 9_000);
     assert!(streams.have_moved());
-    // It said nothing any more: nobody knows.
+    // It reported nothing any more, so its position is unknown.
     tokio::time::advance(Duration::from_secs(40)).await;
     assert_eq!(position(), 16_000);
     streams.told(&user, &id, 15_000, false, false);

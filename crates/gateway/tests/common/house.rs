@@ -281,7 +281,7 @@ fn index() -> Vec<u8> {
     KeyframeIndex { picture: 0, points, end: 20 * TICKS, frame: 3600, audio }.to_bytes()
 }
 
-/// One key frame in the whole film, words that nobody said, and verdicts.
+/// Invents one key frame for the whole film, words that were never said, and verdicts.
 fn lie(job: &Job) -> Result<Vec<u8>, Failure> {
     match job {
         Job::Keys { .. } => {
@@ -554,6 +554,7 @@ impl TestHouse {
             bitrate: Some(400_000),
             start_ms: 0,
             compressed: false,
+            is_length_found: false,
             video: Some(VideoFacts {
                 bit_depth: Some(8),
                 frame_rate: Some(25.0),
@@ -589,12 +590,12 @@ impl TestHouse {
         body
     }
 
-    /// A connection to the house's database that is not the house's own.
+    /// Returns a connection to the house's database that is not the house's own.
     pub async fn other_program(&self) -> OtherProgram {
         OtherProgram::open(&self.dir.path().join("loge.db")).await.unwrap()
     }
 
-    /// What nobody could ask the house to do.
+    /// Does what no request could ask the house to do.
     pub async fn sql(&self, sql: &str) {
         self.other_program().await.run(sql).await.unwrap();
     }

@@ -44,6 +44,7 @@ fn facts() -> FileFacts {
         duration_ms: 60_000,
         start_ms: 0,
         compressed: false,
+        is_length_found: false,
         bitrate: None,
         video: None,
         audio: vec![],
@@ -84,7 +85,7 @@ impl House {
         self.dir.path().join(name)
     }
 
-    /// A folder with these files, each of its own size.
+    /// Returns a folder with these files, each of its own size.
     pub fn films(&self, folder: &str, names: &[String]) -> PathBuf {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -96,7 +97,7 @@ impl House {
         folder
     }
 
-    /// A library whose first scan is over.
+    /// Returns a library whose first scan is over.
     pub async fn library(&self, folder: &Path) -> LibraryId {
         let (library, job) =
             self.libraries.create("Films", LibraryKind::Movies, &[folder.to_path_buf()]).await.unwrap();

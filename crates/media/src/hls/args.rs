@@ -53,7 +53,7 @@ pub enum ToneMap {
 }
 
 impl ToneMap {
-    /// What is tried where this fails.
+    /// Returns what is tried where this fails.
     pub const fn fallback(self) -> Option<Self> {
         match self {
             Self::None => None,
@@ -107,7 +107,7 @@ pub(super) fn seconds(ticks: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-/// A picture by its number among all of the film's, covers and thumbnails too.
+/// Returns a picture by its number among all of the film's, covers and thumbnails too.
 pub(super) fn picture_stream(picture: u32) -> String {
     format!("0:v:{picture}")
 }
@@ -203,7 +203,7 @@ fn filters(rung: Rung) -> String {
     )
 }
 
-/// The width of a picture of this height in its display shape, in square pixels, as an expression
+/// Returns the width of a picture of this height in its display shape, in square pixels, as an expression
 /// of ffmpeg's scalers: even, and none that a header made up.
 pub(super) fn width(height: u32) -> String {
     format!("clip(2*trunc({height}*dar/2+0.5),16,4096)")

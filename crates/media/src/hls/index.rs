@@ -104,11 +104,21 @@ const MOST_SOUND_ALONE: u64 = TICKS * 10_800;
 const MARK_EVERY: u64 = TICKS;
 
 impl KeyframeIndex {
-    /// The end of the longest track. A sound that says of itself that it goes on for hours without
+    /// Returns the end of the longest track. A sound that says of itself that it goes on for hours without
     /// a picture is not believed.
     pub fn film_end(&self) -> u64 {
         let sound = self.audio.iter().map(|track| track.end_us.saturating_mul(9) / 100).max().unwrap_or(0);
         if sound > self.end.saturating_add(MOST_SOUND_ALONE) { self.end } else { self.end.max(sound) }
+    }
+
+    /// Returns the same with no sound behind the last picture and behind `film_us`, the length that
+    /// was found for the film: what a file says of the end of a sound may be of another clock, or
+    /// of the whole of which this file is a part.
+    #[must_use]
+    pub fn within(mut self, film_us: u64) -> Self {
+        let end_us = (self.end.saturating_mul(100) / 9).max(film_us);
+        self.audio.iter_mut().filter(|_| film_us > 0).for_each(|track| track.end_us = track.end_us.min(end_us));
+        self
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -347,7 +357,7 @@ pub fn clock_micros(text: &str) -> Option<i64> {
     Some((hours * 3600 + minutes * 60) * 1_000_000 + micros(seconds)?)
 }
 
-/// Where a Matroska track ends that begins at `start_us` and whose tag says `tag_us`: some muxers
+/// Returns where a Matroska track ends that begins at `start_us` and whose tag says `tag_us`: some muxers
 /// write its length there, and some the time of its end. Only the latter fits into a film that
 /// ends at `film_end_us` where both would not.
 pub fn tagged_end(start_us: i64, tag_us: i64, film_end_us: Option<i64>) -> i64 {
@@ -395,6 +405,24 @@ mod tests {
             builder.clean(*at);
         }
         builder.finish(vec![AudioPhase { start_us: 20_000, end_us: 0, rate: 48_000 }]).unwrap()
+    }
+
+    #[test]
+    fn no_sound_goes_on_behind_a_film_of_known_length() {
+        let whole = build(false, &["1.479000,K__", "11.479000,___"], &[]);
+        let sounds = |ends: &[u64]| {
+            let audio = ends.iter().map(|end_us| AudioPhase { start_us: 0, end_us: *end_us, rate: 48_000 }).collect();
+            KeyframeIndex { audio, ..whole.clone() }
+        };
+        let picture_us = whole.end * 100 / 9;
+        for (film_us, ends, within) in [
+            // A recording whose clock begins at 90 minutes, and one that is cut off.
+            (10_000_000, [5_410_000_000, 9_000_000], [picture_us, 9_000_000]),
+            (15_000_000, [20_000_000, 15_000_000], [15_000_000, 15_000_000]),
+            (0, [20_000_000, 0], [20_000_000, 0]),
+        ] {
+            assert_eq!(sounds(&ends).within(film_us), sounds(&within), "{film_us}");
+        }
     }
 
     #[test]

@@ -287,7 +287,7 @@ mod tests {
             [VideoPlan::copy(&film).unwrap(), VideoPlan::encode(&film)]
         };
         for (end_s, expected) in [
-            // Sound that is shorter, and that whose end nobody knows.
+            // Sound that is shorter, and sound whose end is unknown.
             (3.0, vec![0.0, 4.0]),
             (0.0, vec![0.0, 4.0]),
             (14.0, vec![0.0, 4.0]),

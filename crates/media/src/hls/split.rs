@@ -208,7 +208,7 @@ impl VideoSplitter {
             if next.key.abs_diff(pts) <= self.tolerance {
                 self.emit(next.start, out)?;
             } else if pts > next.key {
-                self.missed(SplitError::Missed)?;
+                self.passed_over(next)?;
                 self.current.retain(|s| shown_at(s) < next.start);
                 self.emit(next.start, out)?;
             }
@@ -240,6 +240,16 @@ impl VideoSplitter {
         if self.is_lenient { Ok(()) } else { Err(otherwise) }
     }
 
+    /// `next` has no key frame. A damaged film has no picture there; an encoder of ours that made
+    /// one there and did not make it a key frame makes no key frames anywhere.
+    fn passed_over(&self, next: Cut) -> Result<(), SplitError> {
+        let is_there = |s: &Sample| !s.sync && shown_at(s).saturating_add(self.tolerance) >= next.key;
+        if self.wants_idr && self.current.iter().any(is_there) {
+            return Err(SplitError::Missed);
+        }
+        self.missed(SplitError::Missed)
+    }
+
     /// One segment that holds a key frame. False where there have been enough of them, or its end
     /// is not known yet: then this run is over.
     fn hold(&mut self, still: Vec<u8>, out: &mut Vec<Segment>) -> Result<bool, SplitError> {
@@ -260,12 +270,14 @@ impl VideoSplitter {
 
     fn finish(&mut self, out: &mut Vec<Segment>) -> Result<(), SplitError> {
         if !self.current.is_empty() {
-            let next = self.cuts.get(1).map(|next| next.start);
+            let next = self.cuts.get(1).copied();
             // What comes behind the last picture is planned to hold it.
-            if next.map_or(!self.is_last, |next| next < self.shown) {
-                self.missed(SplitError::Missed)?;
+            match next {
+                Some(next) if next.start < self.shown => self.passed_over(next)?,
+                None if !self.is_last => self.missed(SplitError::Missed)?,
+                _ => {}
             }
-            self.emit(next.unwrap_or(self.end), out)?;
+            self.emit(next.map_or(self.end, |next| next.start), out)?;
         }
         while let Some(cut) = self.cuts.front().copied() {
             // A run that saw no key frame began too late.

@@ -59,7 +59,7 @@ pub(super) fn seconds(value: &Value) -> Option<f64> {
     number(value).filter(|s| (0.0..=MAX_DURATION_S).contains(s))
 }
 
-/// A stream's length by its own field or by Matroska's `00:01:02.345` tag.
+/// Returns a stream's length by its own field or by Matroska's `00:01:02.345` tag.
 pub(super) fn stream_seconds(stream: &Value) -> Option<f64> {
     if let Some(s) = stream.get("duration").and_then(seconds) {
         return Some(s);
@@ -79,7 +79,7 @@ pub(super) fn rate(value: &Value) -> Option<f64> {
     (rate.is_finite() && rate > 0.0 && rate <= 1000.0).then_some(rate)
 }
 
-/// A name out of ffmpeg's own tables: short, plain, lower case.
+/// Returns a name out of ffmpeg's own tables: short, plain, lower case.
 pub(super) fn word(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let fits = (1..=48).contains(&text.len());

@@ -168,7 +168,7 @@ fn depths_by_pixel_format() {
     }
 }
 
-/// A film of ten seconds with these fields in its picture stream and these beside the streams.
+/// Returns a film of ten seconds with these fields in its picture stream and these beside the streams.
 fn with(stream: &str, beside: &str) -> FileFacts {
     let json = film(stream).replacen('{', &format!("{{{beside}"), 1);
     parse(json.as_bytes(), None).unwrap()

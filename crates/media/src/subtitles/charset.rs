@@ -41,7 +41,7 @@ fn without_zeros(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(bytes.iter().copied().filter(|b| *b != 0).collect())
 }
 
-/// Whether the letters beyond ASCII are those of UTF-8, save a few damaged ones. Text of an older
+/// Returns whether the letters beyond ASCII are those of UTF-8, save a few damaged ones. Text of an older
 /// encoding makes sequences that look like UTF-8 now and then, and many more that do not.
 fn is_mostly_utf8(bytes: &[u8]) -> bool {
     let (mut sound, mut damaged) = (0_usize, 0_usize);
@@ -88,7 +88,7 @@ fn utf8(bytes: &[u8]) -> String {
     }
 }
 
-/// A letter beyond the first plane written as two surrogates of three bytes each.
+/// Returns a letter beyond the first plane written as two surrogates of three bytes each.
 fn surrogates(bytes: &[u8]) -> Option<(char, usize)> {
     let [0xed, a @ 0xa0..=0xaf, b @ 0x80..=0xbf, 0xed, c @ 0xb0..=0xbf, d @ 0x80..=0xbf, ..] = *bytes else {
         return None;

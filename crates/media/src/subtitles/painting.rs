@@ -18,7 +18,7 @@ pub struct Line {
 const GAP_MS: u64 = 60;
 /// What stays for less is no sign that could be read.
 const READABLE_MS: u64 = 250;
-/// More painted lines than this are a drawing made of letters, whatever they say.
+/// More painted lines than this are a drawing made of letters, not words to read.
 const MAX_PAINTED: usize = 1_500;
 
 /// Returns what people read: every spoken line, and the painted ones that stay.
@@ -79,7 +79,7 @@ fn without_flood(lines: Vec<Line>) -> Vec<Cue> {
     lines.into_iter().filter(|line| counts.contains_key(&line.style)).map(cue).collect()
 }
 
-/// Whether a line is an outline in the drawing language of ASS (`m 0 0 l 100 0 100 100`), which
+/// Returns whether a line is an outline in the drawing language of ASS (`m 0 0 l 100 0 100 100`), which
 /// other formats keep by mistake.
 pub fn is_drawing(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();

@@ -128,7 +128,7 @@ fn counted(cues: usize) -> String {
         .collect()
 }
 
-/// The times and words that a text becomes, a cue a line.
+/// Returns the times and words that a text becomes, a cue a line.
 fn told(text: impl AsRef<[u8]>) -> String {
     let made = to_webvtt(text.as_ref(), ROOM, Some(25.0)).unwrap();
     let cues: Vec<String> = made.split("\n\n").skip(1).map(|cue| cue.trim().replace('\n', "|")).collect();

@@ -5,6 +5,9 @@ const MAX_TIME_MS: i64 = 100 * 3_600_000;
 /// Frames in `00:00:03:12`, where a file says none: what television of such files ran at.
 const FRAMES_PER_SECOND: i64 = 25;
 
+/// No line of times is longer; a line of words may be as long as the file.
+const MAX_LOOSE_BYTES: usize = 200;
+
 /// What a line says of times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Timing {
@@ -130,6 +133,10 @@ fn halves(line: &str) -> Option<(&str, &str, bool)> {
     if let Some((left, right)) = line.split_once("-->") {
         return Some((left, right, true));
     }
+    // Every mark of the line is tried below, each at the price of the whole line.
+    if line.len() > MAX_LOOSE_BYTES {
+        return None;
+    }
     for arrow in ["->", "- ->", "-- >", "- >", "- - >", "→", "=>", "--", " - ", ","] {
         for (at, _) in line.match_indices(arrow) {
             let (left, right) = (&line[..at], &line[at + arrow.len()..]);
@@ -225,6 +232,17 @@ mod tests {
         ] {
             assert_eq!(time_ms(text), expected, "{text}");
         }
+    }
+
+    /// A hostile line costs what it is long, and not the square of it.
+    #[test]
+    fn one_line_of_marks_is_words() {
+        for piece in ["1,", "1--", "0:1:2,", "00:00:01,000 - "] {
+            let line = piece.repeat((4 << 20) / piece.len());
+            assert!(matches!(timing(&line), Timing::None | Timing::Unreadable), "{piece}");
+        }
+        let padded = format!("00:00:05,000 - 00:00:06,000{}", " ".repeat(60));
+        assert!(matches!(timing(&padded), Timing::Cue { .. }), "the control");
     }
 
     #[test]

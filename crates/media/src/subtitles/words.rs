@@ -86,7 +86,7 @@ fn line_into(out: &mut String, line: &str, is_drawn: &mut bool) {
     }
 }
 
-/// The letter that `&quot;`, `&#39;` or `&#x27;` at the beginning of `text` means, and its length there.
+/// Returns the letter that `&quot;`, `&#39;` or `&#x27;` at the beginning of `text` means, and its length there.
 fn letter(text: &str) -> Option<(char, usize)> {
     let end = text.bytes().take(10).position(|b| b == b';')?;
     let name = &text[1..end];

@@ -6,7 +6,7 @@ use super::{
     ebml::{elements, text},
 };
 
-/// The chapters of all editions.
+/// Returns the chapters of all editions.
 pub(super) fn parts(bytes: &[u8]) -> Sure<Vec<Part>> {
     let mut out: Vec<Part> = Vec::new();
     let mut last = 0;

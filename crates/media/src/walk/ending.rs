@@ -32,7 +32,7 @@ pub fn last_packet_ms(size: u64, mut read: impl FnMut(u64, &mut [u8]) -> usize) 
     None
 }
 
-/// The end of the last block behind the last cluster's head that has any.
+/// Returns the end of the last block behind the last cluster's head that has any.
 fn last_ticks(tail: &[u8]) -> Option<i128> {
     const MARK: [u8; 4] = id::CLUSTER.to_be_bytes();
     let mut end = tail.len();

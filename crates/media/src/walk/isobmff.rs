@@ -160,7 +160,7 @@ fn chapter_track<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, traks: &[
     Ok(found)
 }
 
-/// Whether nothing is shown of a track for a second or longer.
+/// Returns whether nothing is shown of a track for a second or longer.
 fn begins_late<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, trak: Place, scale: u64) -> Sure<bool> {
     let list = children(r, trak.body, trak.end)?;
     let Some(edits) = one(&list, b"edts") else { return Ok(false) };

@@ -56,7 +56,7 @@ fn of_matroska<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Loc
     Ok(out)
 }
 
-/// Whether a track's samples are described as `encv` or `enca`.
+/// Returns whether a track's samples are described as `encv` or `enca`.
 fn is_encrypted<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<bool> {
     const NONE: &str = "no moov box";
     let mut at = 0;
@@ -92,7 +92,7 @@ mod tests {
         [id, &[0x01], &(body.len() as u64).to_be_bytes()[1..], body].concat()
     }
 
-    /// A file of one track of this kind, whose frames went through these encodings.
+    /// Returns a file of one track of this kind, whose frames went through these encodings.
     fn matroska(kind: u8, encodings: &[Vec<u8>]) -> Vec<u8> {
         let list: Vec<u8> = encodings.iter().flat_map(|one| element(&[0x62, 0x40], one)).collect();
         let entry = [element(&[0xd7], &[1]), element(&[0x83], &[kind]), element(&[0x6d, 0x80], &list)].concat();

@@ -42,7 +42,7 @@ pub(super) struct Essentials {
     pub(super) tracks: Vec<u8>,
 }
 
-/// The essentials of a file, whatever else is strange about it.
+/// Reads the essentials of a file, even if the rest of it is strange.
 pub(super) fn essentials<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<Essentials> {
     let (_, from) = segment(r)?;
     let found = find(r, from)?;
@@ -51,7 +51,7 @@ pub(super) fn essentials<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -
     Ok(Essentials { scale_ns, tracks: body(r, found.tracks.ok_or("no Tracks element")?)? })
 }
 
-/// The segment that holds everything but a header, and where its elements begin.
+/// Returns the segment that holds everything but a header, and where its elements begin.
 fn segment<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure<(ebml::Head, u64)> {
     let first = head(r, 0)?;
     let length = first.size.ok_or(CUT)?;
@@ -106,7 +106,7 @@ pub(super) fn film<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>) -> Sure
     Ok(film)
 }
 
-/// Whether the first block comes a second after zero, or later.
+/// Returns whether the first block comes a second after zero, or later.
 fn begins_late<R: FnMut(u64, &mut [u8]) -> usize>(r: &mut Reader<R>, cluster: u64, scale: u64) -> Sure<bool> {
     const FAR: &str = "a first block out of reach";
     let (mut at, mut time) = (cluster + head(r, cluster)?.length, 0);
@@ -236,6 +236,8 @@ struct Entry<'a> {
     codec: &'a str,
     private: &'a [u8],
     language: Option<&'a str>,
+    /// With region or script (BCP 47); newer writers put it beside the other.
+    full_language: Option<&'a str>,
     name: Option<&'a str>,
     roles: Roles,
     /// Something hangs on its frames: a layer of Dolby Vision, transparency, subtitles of a disc.
@@ -291,6 +293,7 @@ fn entry(bytes: &[u8]) -> Sure<Entry<'_>> {
             0x86 => e.codec = text(value).ok_or("a strange codec name")?,
             0x63a2 => e.private = value,
             0x22_b59c => e.language = Some(text(value).ok_or("a strange language")?),
+            0x22_b59d => e.full_language = text(value).filter(|tag| tag.contains('-')),
             0x536e => e.name = Some(text(value).ok_or("a track name in another encoding")?),
             0x88 => e.roles.default = be(value) != 0,
             0x55aa => e.roles.forced = be(value) != 0,
@@ -333,7 +336,7 @@ fn track<R: FnMut(u64, &mut [u8]) -> usize>(
         0x11 => Content::Words(words(e.codec)?),
         _ => return Ok(None),
     };
-    let language = e.language.unwrap_or("eng");
+    let language = e.full_language.or(e.language).unwrap_or("eng");
     Ok(Some(Track {
         content,
         language: Some(language.to_owned()).filter(|l| l != "und" && !l.is_empty()),
@@ -499,4 +502,28 @@ fn unlaced(bytes: &[u8], lacing: u8) -> Option<&[u8]> {
         }
     }
     Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_with_region_or_script_counts_before_the_short_one() {
+        let element =
+            |id: u32, text: &str| [&id.to_be_bytes()[1..], &[0x80 | text.len() as u8], text.as_bytes()].concat();
+        for (short, full, expected) in
+            [("chi", "zh-Hans", Some("zh-Hans")), ("eng", "en", Some("eng")), ("por", "pt-BR", Some("pt-BR"))]
+        {
+            // A subtitle track of plain text.
+            let track = [
+                &[0x83, 0x81, 0x11, 0x86, 0x8b][..],
+                b"S_TEXT/UTF8",
+                &element(0x22_b59c, short),
+                &element(0x22_b59d, full),
+            ];
+            let found = super::track(&mut Reader::new(0, |_, _: &mut [u8]| 0), &track.concat(), None).unwrap().unwrap();
+            assert_eq!(found.language.as_deref(), expected);
+        }
+    }
 }

@@ -77,7 +77,7 @@ impl Subject {
         }
     }
 
-    /// Whether the row is there for a reader.
+    /// Returns whether the row is there for a reader.
     pub async fn reads(&self, n: u32) -> bool {
         match self {
             Self::Loge(store) => store.job(&id(n)).await.unwrap().is_some(),

@@ -70,7 +70,7 @@ impl Disk {
         *self.0.lock().unwrap() = State { fault: Some(Fault { call, errno, lasts, left: n - 1 }), failed: 0 };
     }
 
-    /// How many calls failed since [`Disk::fail`]; none fails any more.
+    /// Returns how many calls failed since [`Disk::fail`]; none fails any more.
     pub fn heal(&self) -> u32 {
         let mut state = self.0.lock().unwrap();
         state.fault = None;

@@ -142,8 +142,9 @@ pub fn facts(container: Container, codec: &str, duration_ms: u64) -> FileFacts {
         container,
         duration_ms,
         bitrate: Some(u64::MAX),
-        start_ms: 5_000,
+        start_ms: 0,
         compressed: false,
+        is_length_found: false,
         video: Some(VideoFacts {
             profile: Some("High".into()),
             level: Some(41),

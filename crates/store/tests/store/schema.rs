@@ -38,7 +38,7 @@ async fn steps_go_up_and_down(house: &House) {
     again.close().await;
 }
 
-/// Nobody can tell a permission that was given from the default of before.
+/// A permission that was given cannot be told from the default of before.
 async fn permission_for_reduced_isolation_is_asked_for_again(house: &House) {
     // A name that looks like the setting is a name.
     let name = r#"the "allow_reduced_isolation":true house"#;
@@ -96,7 +96,7 @@ async fn a_copy_is_a_whole_house() {
     house.clear().await;
 }
 
-/// The steps a file has taken, read by a connection of the test's own.
+/// Returns the steps a file has taken, read by a connection of the test's own.
 async fn steps_of(path: &Path) -> Vec<String> {
     use sea_orm::{ConnectionTrait, DbBackend, Statement};
     let db = sea_orm::Database::connect(format!("sqlite://{}?mode=ro", path.display())).await.unwrap();
@@ -107,7 +107,7 @@ async fn steps_of(path: &Path) -> Vec<String> {
     steps
 }
 
-/// A closed house whose database has taken only so many steps.
+/// Returns a closed house whose database has taken only so many steps.
 async fn of_earlier_version(steps: usize) -> House {
     let house = House::open(SQLITE).await.unwrap();
     house.store.clone().close().await;

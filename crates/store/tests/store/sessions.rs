@@ -206,7 +206,7 @@ async fn sign_ins_end(house: &House) {
     assert_eq!(rotate(house, 9, 10, "home").await, Rotation::Unknown);
 }
 
-/// A dead battery: the machine starts five years ahead, somebody signs in, the network corrects it.
+/// A dead battery: the machine starts five years ahead, a person signs in, the network corrects it.
 async fn a_clock_that_jumps_deletes_nothing(house: &House) {
     let ana = house.user("ana", Role::Viewer).await;
     sign_in_on(house, &ana.id, 1, Some(7)).await;

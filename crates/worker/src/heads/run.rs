@@ -161,8 +161,8 @@ impl End {
         Self::Failed(Fault::Film(text.into()))
     }
 
-    /// What to try instead. A run that made something has shown that its way is right: whoever
-    /// waits for more begins another one there.
+    /// Returns what to try instead. A run that made something has shown that its way is right: a request
+    /// that waits for more begins another one there.
     fn next(&self, attempt: Attempt, has_begun: bool) -> Option<Attempt> {
         let earlier = (!attempt.further_back).then_some(Attempt { further_back: true, ..attempt });
         match self {
@@ -178,7 +178,7 @@ impl End {
 
     fn fault(self, has_begun: bool) -> Option<Fault> {
         match self {
-            // Whoever waits for more begins anew.
+            // A request that waits for more begins another run.
             Self::Done | Self::Replaced => None,
             Self::Killed | Self::Overshoot | Self::Failed(Fault::Film(_)) if has_begun => None,
             Self::Killed => Some(Fault::Status(Status::Limit)),

@@ -79,7 +79,7 @@ impl Attempt {
     }
 }
 
-/// The command of a run from `number` on. `node`: the render node; `None` for an encode by a chip
+/// Returns the command of a run from `number` on. `node`: the render node; `None` for an encode by a chip
 /// that this loge does not have.
 pub fn command(track: &Track, part: &Part, number: u32, attempt: Attempt, node: Option<&str>) -> Option<TrackCommand> {
     let Attempt { further_back, tone_map } = attempt;

@@ -80,7 +80,7 @@ impl<'a> Asker<'a> {
         let bytes = take(&mut self.data, head.length);
         if head.status == Status::Ok { Ok(bytes) } else { Err(head.status) }
     }
-    /// How asking for the first segment ends, and what is said of it.
+    /// Returns how asking for the first segment ends, and what is said of it.
     pub fn refusal(&mut self, name: &str, track: &Track, plan: &Plan) -> (Status, String) {
         let file = self.house.file(name.as_bytes(), None);
         let wanted = Wanted { number: 0, ahead: 0, plan: plan.part(0) };

@@ -81,7 +81,7 @@ async fn list(State(house): State<Arc<House>>, Ask(ask): Ask<AuditAsk>) -> Answe
     Ok(Json(List { items, next_cursor: page.next_cursor, total: None }))
 }
 
-/// What stands between blanks and colons, and those with it.
+/// Returns what stands between blanks and colons, and those with it.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive([' ', ':']).flat_map(|part| {
         let end = part.trim_end_matches([' ', ':']).len();
@@ -94,7 +94,7 @@ fn is_id(word: &str) -> bool {
     UserId::parse(word).is_ok()
 }
 
-/// The text with names in the places of ids. An id without a name says nothing to anybody and is
+/// Returns the text with names in the places of ids. An id without a name says nothing to anybody and is
 /// left out; `None` when nothing else is there.
 fn named(text: &str, names: &HashMap<String, String>) -> Option<String> {
     let of = |word: &str| match names.get(word) {

@@ -4,7 +4,7 @@ use crate::{
     House,
     input::{Ask, Input},
     policy::{Caller, Policy, Who},
-    problem::{Answer, Problem},
+    problem::{Answer, Problem, outcome},
     routes::Routes,
     view::{List, at},
 };
@@ -14,7 +14,7 @@ use axum::{
     http::StatusCode,
 };
 use base::UnixMs;
-use domain::{LogeLimits, LogeState, Tenant, UserId};
+use domain::{LogeLimits, LogeState, Tenant, UserId, loge::wall_in_words};
 use loges::{CircuitState, LogeView};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
@@ -97,7 +97,7 @@ struct Container {
     circuit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Walls that stand.
+    /// Walls that stand, in words.
     isolation: Vec<String>,
 }
 
@@ -151,7 +151,14 @@ fn name_of(names: &HashMap<String, String>, tenant: &Tenant) -> String {
 }
 
 fn walls(house: &House) -> Vec<String> {
-    house.loges.runtime().isolation.into_iter().filter(|i| i.reached).map(|i| i.name).collect()
+    house
+        .loges
+        .runtime()
+        .isolation
+        .into_iter()
+        .filter(|i| i.reached)
+        .map(|i| wall_in_words(&i.name).to_owned())
+        .collect()
 }
 
 /// Every loge, the house's own included.
@@ -206,12 +213,14 @@ async fn stop(
 ) -> Answer<StatusCode> {
     let tenant = tenant(&house, &user).await?;
     // First the films: a player that only loses its loge goes on in the next one.
-    if let Tenant::User(user) = &tenant {
-        house.stop_plays(|play| play.user == *user).await?;
-    }
+    let ended = match &tenant {
+        Tenant::User(user) => house.stop_plays(|play| play.user == *user).await,
+        Tenant::House => Ok(0),
+    };
+    // They have ended, remembered or not, and so does the loge.
     house.loges.stop(&tenant).await;
-    house.note(&who, peer, "container.stop", Some(&user), "ok").await;
-    Ok(StatusCode::ACCEPTED)
+    house.note(&who, peer, "container.stop", Some(&user), outcome(&ended)).await;
+    ended.map(|_| StatusCode::ACCEPTED)
 }
 
 #[derive(Deserialize, ToSchema)]

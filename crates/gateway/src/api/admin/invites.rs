@@ -70,7 +70,7 @@ struct InviteMade {
     /// The first of `urls`; where there is none, the address of the owner's own page.
     url: String,
     /// The invitation at each address where others in the network reach this house, the best first.
-    /// Empty where it listens on its own machine alone: nobody else can open it then.
+    /// Empty where it listens on its own machine alone: other devices cannot open it then.
     urls: Vec<String>,
     expires_at: String,
 }

@@ -45,7 +45,8 @@ fn view(house: &House, headers: &HeaderMap) -> NamesView {
     }
 }
 
-/// The one that the owner's own page uses is known to work, unless it is of this machine alone.
+/// Returns where this house is reached, the address of the owner's own page first: it is known to
+/// work, unless it is of this machine alone.
 pub fn addresses(house: &House, headers: &HeaderMap) -> Vec<String> {
     let text = |name| headers.get(name).and_then(|v: &axum::http::HeaderValue| v.to_str().ok());
     let host = text(header::HOST).unwrap_or_default();

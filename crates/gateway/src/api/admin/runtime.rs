@@ -2,6 +2,7 @@
 
 use crate::{House, policy::Policy, problem::Answer, routes::Routes};
 use axum::{Json, extract::State};
+use domain::loge::wall_in_words;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -14,6 +15,8 @@ pub fn routes(r: Routes) -> Routes {
 #[derive(Serialize, ToSchema)]
 struct Wall {
     name: String,
+    /// The name in words.
+    label: String,
     reached: bool,
     detail: String,
 }
@@ -26,7 +29,7 @@ struct Runtime {
     wanted: String,
     /// `full`, `reduced` or `unknown` (nothing has been started yet).
     level: String,
-    /// Walls that must stand and do not.
+    /// Walls that must stand and do not, in words.
     missing: Vec<String>,
     /// They are missing and the owner does not allow that: no container starts.
     is_refused: bool,
@@ -48,7 +51,7 @@ async fn runtime(State(house): State<Arc<House>>) -> Answer<Json<Runtime>> {
     let allows_reduced = house.store.settings().await?.allow_reduced_isolation;
     let level = info.level();
     let missing = match &level {
-        loges::Level::Reduced { missing } => missing.clone(),
+        loges::Level::Reduced { missing } => missing.iter().map(|wall| wall_in_words(wall).to_owned()).collect(),
         loges::Level::Full | loges::Level::Unknown => Vec::new(),
     };
     Ok(Json(Runtime {
@@ -63,7 +66,12 @@ async fn runtime(State(house): State<Arc<House>>) -> Answer<Json<Runtime>> {
         isolation: info
             .isolation
             .into_iter()
-            .map(|i| Wall { name: i.name, reached: i.reached, detail: i.detail })
+            .map(|i| Wall {
+                label: wall_in_words(&i.name).to_owned(),
+                name: i.name,
+                reached: i.reached,
+                detail: i.detail,
+            })
             .collect(),
         advice: info.advice,
     }))

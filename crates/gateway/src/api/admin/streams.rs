@@ -4,7 +4,7 @@ use crate::{
     House,
     input::{Id, Input, text},
     policy::{Caller, Policy, Who},
-    problem::{Answer, Problem},
+    problem::{Answer, Problem, outcome},
     routes::Routes,
     view::{List, ReasonView, at, seconds},
 };
@@ -81,13 +81,14 @@ async fn stop(
     Id(play): Id<PlayId>,
 ) -> Answer<StatusCode> {
     let about = house.streams.list().into_iter().find(|stream| stream.about.play == play);
-    if house.stop_plays(|running| running.play == play).await? == 0 {
+    let ended = house.stop_plays(|running| running.play == play).await;
+    if matches!(ended, Ok(0)) {
         return Err(Problem::missing());
     }
     // Who watched what; the id of a play that is over says nothing to anybody.
     let target = about.map(|stream| format!("{}: {}", stream.about.user, stream.about.title));
-    house.note(&who, peer, "stream.stop", target.as_deref(), "ok").await;
-    Ok(StatusCode::NO_CONTENT)
+    house.note(&who, peer, "stream.stop", target.as_deref(), outcome(&ended)).await;
+    ended.map(|_| StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, ToSchema)]

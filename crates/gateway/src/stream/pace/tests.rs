@@ -24,6 +24,29 @@ async fn a_rate_holds_over_time_and_no_rate_costs_nothing() {
     assert_eq!(pace.take(usize::MAX), Ok(usize::MAX));
 }
 
+/// One connection drinks without end; each that comes later gets its part of the viewer's rate,
+/// and one that is closed while it waits holds nobody up.
+#[tokio::test(start_paused = true)]
+async fn connections_of_one_viewer_take_turns() {
+    for (rate, secs) in [(12_500, 120), (MIB / 2, 20), (8 * MIB, 5)] {
+        for (total, each) in [(Some(rate), None), (None, Some(rate))] {
+            let wire = Wire::default();
+            let viewer = wire.viewer();
+            wire.set_total(total);
+            viewer.set_rate(each);
+            let first = drink(&viewer, None);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let gone = viewer.clone();
+            assert!(gone.take(PIECE).is_err());
+            drop(gone);
+            let others = [drink(&viewer, None), drink(&viewer, None)];
+            let seen = rates(&[&first, &others[0], &others[1]], secs).await;
+            let part = rate.max(SIP) / 3;
+            assert!(seen.iter().all(|one| one.abs_diff(part) * 4 <= part), "{seen:?}, a third is {part}");
+        }
+    }
+}
+
 /// A connection that takes what it gets, at most `appetite` bytes a second. Half of every other
 /// piece comes back, as when a socket is full.
 fn drink(pace: &Pace, appetite: Option<u64>) -> Arc<AtomicU64> {

@@ -92,7 +92,12 @@ impl AudioSplitter {
     }
 
     fn emit(&mut self, out: &mut Vec<Segment>) {
-        let samples = std::mem::take(&mut self.current);
+        let mut samples = std::mem::take(&mut self.current);
+        // A lost frame leaves a gap: what comes behind it keeps its time.
+        for n in 1..samples.len() {
+            let until = samples[n].dts - samples[n - 1].dts;
+            samples[n - 1].duration = u32::try_from(until).unwrap_or(samples[n - 1].duration);
+        }
         out.push(Segment { number: self.number, bytes: segment(self.number, &samples) });
         self.number += 1;
     }

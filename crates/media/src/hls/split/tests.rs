@@ -142,6 +142,20 @@ fn copied_sound_keeps_its_own_clock() {
     assert_eq!(numbers(&out), [0, 1, 2]);
 }
 
+#[test]
+fn what_comes_behind_a_lost_frame_keeps_its_time() {
+    let mut splitter = AudioSplitter::copied(AudioPlan::new(7 * TICKS), 0, 0, 48_000);
+    let mut out = Vec::new();
+    let kept = |n: &i64| !(10..14).contains(n);
+    splitter
+        .push((0..300).filter(kept).map(|n| Sample { dts: n * 1024, ..frame(0, true) }).collect(), &mut out)
+        .unwrap();
+    let first = samples_of(&out[0].bytes, &mut Vec::new());
+    let starts: Vec<i64> = first.iter().map(|sample| sample.dts).collect();
+    assert_eq!(starts[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15].map(|n| n * 1024));
+    assert_eq!(first[9].duration, 5 * 1024, "the gap is of the frame before it");
+}
+
 /// Starts and key frames' marks of what came out.
 fn held(out: &[Segment]) -> Vec<(u32, i64, u32, u8)> {
     let first = |segment: &Segment| {
