@@ -1,4 +1,4 @@
-//! Permission for reduced isolation has to be given. It was granted where nobody had said a word,
+//! Permission for reduced isolation has to be given. It was granted before any owner had given it,
 //! and the settings are kept whole, so that a permission that was given cannot be told from one
 //! that never was: it is asked for again, where a machine lacks walls at all.
 

@@ -178,7 +178,7 @@ impl House {
         let answer = self.anonymous().post("/api/v1/setup", &body);
         assert_eq!(answer.status, 201, "{answer:?}");
         let owner = Person::of(self, &answer);
-        // A machine that lacks walls is allowed to by whoever runs the tests, never by default.
+        // The person who runs the tests may allow a machine to lack walls; the default never does.
         if self.runtime == Runtime::Process && std::env::var_os("LOGE_TEST_ALLOW_REDUCED").is_some_and(|v| v == "1") {
             let allowed = owner.patch("/api/v1/admin/settings", &json!({ "allow_reduced_isolation": true }));
             assert_eq!(allowed.status, 200, "{allowed:?}");

@@ -50,3 +50,30 @@ fn frames_links_libav_and_nothing_else() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+/// A file that any user of the machine can leave in a folder above decides nothing.
+#[test]
+fn an_env_file_beside_or_above_the_working_folder_is_not_read() {
+    let above = tempfile::tempdir().unwrap();
+    let below = above.path().join("sub");
+    std::fs::create_dir(&below).unwrap();
+    let foreign = "/nowhere/foreign-launcher";
+    for folder in [above.path(), &below] {
+        let text = format!("LOGE_LAUNCHER={foreign}\nLOGE_WORKER={foreign}\nLOGE_DATA_DIR=/nowhere/data\n");
+        std::fs::write(folder.join(".env"), text).unwrap();
+    }
+    let doctor = |with: &[(&str, &str)]| {
+        let mut command = Command::new(binary("LOGE_SERVER", "loge-server"));
+        command.args(["doctor", "--json"]).current_dir(&below).envs(with.iter().copied());
+        for name in ["LOGE_LAUNCHER", "LOGE_WORKER", "LOGE_DATA_DIR"] {
+            if !with.iter().any(|(set, _)| *set == name) {
+                command.env_remove(name);
+            }
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let found = doctor(&[]);
+    assert!(found.contains("launcher") && !found.contains("/nowhere"), "{found}");
+    let told = doctor(&[("LOGE_LAUNCHER", foreign)]);
+    assert!(told.contains(foreign), "control: {told}");
+}

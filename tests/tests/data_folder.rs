@@ -51,7 +51,7 @@ fn what_can_be_made_again_is_made_again_when_it_is_asked_for() {
     eventually("the log", || std::fs::read_to_string(&log).ok().filter(|text| text.contains("pictures made")));
 }
 
-/// A picture nobody asked for is noticed by the next scan, and by the next start.
+/// The next scan and the next start notice a missing picture that no page asked for.
 #[test]
 fn a_scan_notices_pictures_that_are_gone() {
     let films = media::some(&[DIRECT]);
@@ -99,7 +99,7 @@ fn a_house_that_lost_its_database_is_no_new_house() {
     assert_eq!(house.setup_code, None, "it has its owner");
     house.sign_in("Olga", PASSWORD);
 
-    // The owner may well want to begin anew; nothing is deleted then.
+    // The owner may well want a new house; nothing is deleted then.
     let data = house.close_and_keep();
     std::fs::File::create(&database).expect("emptied");
     let mut anew = Command::new(loge_tests::binary("LOGE_SERVER", "loge-server"))
@@ -202,7 +202,7 @@ fn a_house_on_a_full_disk_opens_for_watching_and_for_its_owner() {
     drop(data);
 }
 
-/// A terminal that was left, a broken pipe to a log collector: nobody may wait for its reader.
+/// A terminal that was left, or a broken pipe to a log collector, must not hold up the server.
 #[test]
 fn a_console_nobody_reads_stops_nobody() {
     let data = tempfile::tempdir().expect("a folder");
@@ -271,7 +271,7 @@ fn more_connections_than_descriptors_are_survived() {
     assert_eq!(owner.patch("/api/v1/admin/settings", &json!({ "server_name": "Opera" })).status, 200);
 }
 
-/// Nobody but the user who runs the server reads what it writes, and nothing of it ends in a core file.
+/// Only the user who runs the server reads what it writes, and nothing of it ends in a core file.
 #[test]
 fn the_process_and_its_files_are_one_users_alone() {
     use std::os::unix::fs::PermissionsExt;

@@ -16,7 +16,7 @@ fn fill(disk: &Path) -> std::path::PathBuf {
     path
 }
 
-/// An invitation: a write that costs no hashing.
+/// Makes an invitation, a write that costs no hashing.
 fn invite(owner: &Person) -> Answer {
     owner.post("/api/v1/admin/invites", &json!({ "libraries": [] }))
 }

@@ -5,7 +5,7 @@ use loge_tests::{House, Person, Runtime, binary, eventually, media, processes::c
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
-/// The launcher of a machine that lets nobody make control groups, at a path that tests may write.
+/// Writes the launcher of a machine where no user may make control groups, at a path that tests may write.
 fn launcher_without_groups(folder: &std::path::Path) -> String {
     let path = folder.join("launch");
     let script =
@@ -33,7 +33,7 @@ fn f1_nothing_starts_without_walls_until_the_owner_allows_it() {
     let house = House::open_with(Runtime::Process, &[("LOGE_LAUNCHER", &launcher)]);
     let owner = house.claim();
     let shipped = owner.get("/api/v1/admin/settings").json()["allow_reduced_isolation"].clone();
-    // The control: whoever runs these tests may have allowed it for this machine.
+    // The control: the person who runs these tests may have allowed it for this machine.
     assert_eq!(shipped, json!(std::env::var_os("LOGE_TEST_ALLOW_REDUCED").is_some_and(|v| v == "1")));
     allow(&owner, true);
     let films = media::some(&[media::DIRECT]);

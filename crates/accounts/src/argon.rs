@@ -24,7 +24,7 @@ const ALWAYS_MAPPED: usize = (32 << 20) / Block::SIZE + 1024;
 pub(crate) struct Memory(Mutex<Vec<Vec<Block>>>);
 
 impl Memory {
-    /// A new hash in the PHC form.
+    /// Returns a new hash in the PHC form.
     pub(crate) fn hash(&self, cost: HashCost, password: &[u8], salt: &[u8]) -> Result<String, password_hash::Error> {
         let params = params(cost)?;
         let salt = Salt::new(salt)?;
@@ -38,7 +38,7 @@ impl Memory {
         Ok(hash.to_string())
     }
 
-    /// Whether this is the password of a hash. What is no hash of ours has none.
+    /// Returns whether this is the password of a hash. What is no hash of ours has none.
     pub(crate) fn is_right(&self, password: &[u8], hash: &str) -> bool {
         let checked = || {
             let hash = PasswordHash::new(hash).ok()?;
@@ -84,7 +84,7 @@ impl Memory {
         buffer
     }
 
-    /// Nobody waits for a hash: the machine gets the memory back.
+    /// Gives the memory back to the machine, for when no caller waits for a hash.
     pub(crate) fn give_back(&self) {
         let buffers = std::mem::take(&mut *self.lock());
         drop(buffers);
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// A buffer is used again whatever it was used for: what it holds does not matter.
+    /// A buffer may be used again after any hash: what it holds does not matter.
     #[test]
     fn a_used_buffer_hashes_as_a_fresh_one() {
         let memory = Memory::default();

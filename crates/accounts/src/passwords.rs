@@ -129,7 +129,7 @@ impl Passwords {
             // Held by the work itself: a caller that goes away does not free the memory it uses.
             let _turn = turn;
             let done = work(&memory);
-            // Whoever waits in line takes the buffer over; the last one leaves none behind.
+            // The next caller in line takes the buffer over; the last one leaves none behind.
             if in_line.load(Ordering::SeqCst) <= AT_ONCE {
                 memory.give_back();
             }

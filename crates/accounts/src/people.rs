@@ -90,7 +90,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The sign-ins that ended with the old password; `None`: it was not `only_if` any more.
+    /// Returns the sign-ins that ended with the old password; `None`: it was not `only_if` any more.
     async fn replace_password(
         &self,
         id: &UserId,

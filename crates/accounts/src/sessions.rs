@@ -204,7 +204,7 @@ impl Accounts {
         begun.ok_or_else(|| Failure::of(Code::SignInRequired))
     }
 
-    /// A new access token for a refresh token, which is replaced. `secret` is that of the device
+    /// Returns a new access token for a refresh token, which is replaced. `secret` is that of the device
     /// it was given to.
     ///
     /// # Errors
@@ -253,7 +253,7 @@ impl Accounts {
     }
 
     /// Ends the sign-in that a refresh token belongs to. An old token or a copy ends it as well:
-    /// whoever has it must not keep it.
+    /// its holder must not keep it.
     ///
     /// # Errors
     /// `sign_in_required` for none of ours, `too_many_attempts` after many of those, and when the

@@ -35,7 +35,7 @@ impl Bucket {
             Self::Account(_) | Self::Known(..) => 5,
             // A household shares one address behind some routers.
             Self::Source(_) => 20,
-            // Nobody signs in by hand so often; a program that does is slowed to one a minute.
+            // A person does not sign in so often; a program that does is slowed to one a minute.
             Self::SignIns(_) => 120,
         }
     }

@@ -21,7 +21,7 @@ use std::{
 /// No more threads than this hang at the same time, however many folders are asked for.
 const MOST_OVERDUE: usize = 64;
 const STACK_BYTES: usize = 512 << 10;
-/// How soon whoever waits notices that the end of a look is not wanted any more.
+/// How soon a waiter notices that its caller no longer wants the answer.
 const SLICE: Duration = Duration::from_millis(200);
 
 /// Why a look has no answer.
@@ -60,19 +60,30 @@ struct Turns {
 }
 
 /// One look that has not come back.
-#[derive(Default)]
 struct Out {
+    since: Instant,
     is_overdue: AtomicBool,
     beats: AtomicU64,
     is_given_up: AtomicBool,
 }
 
-/// What a long look says of itself; the default one speaks to nobody.
+impl Default for Out {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            is_overdue: AtomicBool::new(false),
+            beats: AtomicU64::new(0),
+            is_given_up: AtomicBool::new(false),
+        }
+    }
+}
+
+/// How a long look reports that it goes on; the default one has no listener.
 #[derive(Default)]
 pub struct Pulse(Arc<Out>);
 
 impl Pulse {
-    /// Says that the disk answered once more. Returns whether anybody still waits for the end.
+    /// Says that the disk answered once more. Returns whether a caller still waits for the end.
     pub fn beat(&self) -> bool {
         self.0.beats.fetch_add(1, Ordering::Relaxed);
         !self.0.is_given_up.load(Ordering::Relaxed)
@@ -199,7 +210,7 @@ impl Disks {
 
     fn turns(&self, lane: Lane) -> Result<Arc<Turns>, LookError> {
         let mut lanes = self.lanes();
-        // Whoever waits or looks holds a share of its lane.
+        // Every waiter and every look holds a share of its lane.
         lanes.retain(|_, turns| Arc::strong_count(turns) > 1);
         if let Some(turns) = lanes.get(&lane) {
             return if turns.is_overdue() { Err(LookError::Hanging) } else { Ok(turns.clone()) };
@@ -226,12 +237,15 @@ impl Turns {
         self.out().as_ref().is_some_and(|out| out.is_overdue.load(Ordering::Relaxed))
     }
 
-    /// Waits for the turn. An earlier look that is out for longer than this one may wait is overdue.
+    /// Waits for the turn. An earlier look that is out for longer than this one may wait is overdue;
+    /// one that began meanwhile is not, since many short looks are no hanging disk.
     fn take(self: &Arc<Self>, mine: &Arc<Out>, patience: Duration) -> Result<Turn, LookError> {
         let waited = self.over.wait_timeout_while(self.out(), patience, |out| out.is_some());
         let (mut out, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = out.as_ref() {
-            earlier.is_overdue.store(true, Ordering::Relaxed);
+            if earlier.since.elapsed() >= patience && earlier.beats.load(Ordering::Relaxed) == 0 {
+                earlier.is_overdue.store(true, Ordering::Relaxed);
+            }
             return Err(LookError::Hanging);
         }
         *out = Some(mine.clone());
@@ -250,7 +264,7 @@ impl Drop for Turn {
     }
 }
 
-/// Tells the look that nobody waits for it any more.
+/// Tells the look that its caller has left.
 struct Leaving(Arc<Out>);
 
 impl Drop for Leaving {
@@ -269,7 +283,7 @@ fn spawn<T: Send + 'static>(
     let work = move || {
         let answer = look(&folder, &Pulse(out));
         drop(turn);
-        // Whoever asked may have left.
+        // The caller may have left.
         let _ = tell.send(answer);
     };
     let thread = std::thread::Builder::new().name("disk".into()).stack_size(STACK_BYTES).spawn(work);
@@ -283,7 +297,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(60);
 
-    /// A disk that hangs until the sender is dropped.
+    /// Returns a disk that hangs until the sender is dropped.
     fn hang() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
         let (hold, held) = mpsc::channel::<()>();
         (hold, move || assert!(held.recv().is_err(), "only the end is told"))
@@ -311,6 +325,24 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(disks.look(&here(), LONG, |path| path.to_path_buf()).await, Ok(here()));
+    }
+
+    /// A look that comes while many short ones go by gets no turn, and nothing is said of the disk.
+    #[tokio::test]
+    async fn a_look_that_has_just_begun_is_not_overdue() {
+        let turns = Arc::new(Turns::default());
+        let _first = turns.take(&Arc::default(), LONG).unwrap();
+        let waiting = std::thread::spawn({
+            let turns = turns.clone();
+            move || turns.take(&Arc::default(), SOON * 10).map(drop)
+        });
+        // Another look takes the turn while that one waits.
+        std::thread::sleep(SOON * 5);
+        *turns.out() = Some(Arc::default());
+        assert_eq!(waiting.join().unwrap(), Err(LookError::Hanging));
+        assert!(!turns.is_overdue());
+        assert_eq!(turns.take(&Arc::default(), SOON * 5).map(drop), Err(LookError::Hanging));
+        assert!(turns.is_overdue(), "control: it is out for as long as the next one waits");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! What both programs that hold the house's secrets do before anything else: nobody but their own
-//! user reads what they write, nothing of their memory reaches a core file, and there are as many
+//! What both programs that hold the house's secrets do before anything else: only their own user
+//! reads what they write, nothing of their memory reaches a core file, and there are as many
 //! descriptors as the machine allows.
 
 use rustix::{
@@ -7,7 +7,7 @@ use rustix::{
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask},
 };
 
-/// More descriptors than this help nobody, and some machines set the hard limit to a thousand million.
+/// More descriptors than this are never used, and some machines set the hard limit to a thousand million.
 const MOST_DESCRIPTORS: u64 = 65_536;
 
 /// Hardens this process. What the machine refuses is left as it is: a server that starts with less

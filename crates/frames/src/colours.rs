@@ -54,7 +54,7 @@ impl Bright {
     }
 }
 
-/// Whether colours are those of BT.2020, as they are of HDR that does not name them.
+/// Returns whether colours are those of BT.2020, as they are of HDR that does not name them.
 const fn is_wide(primaries: i32) -> bool {
     matches!(primaries, PRIMARIES_BT2020 | PRIMARIES_UNNAMED)
 }

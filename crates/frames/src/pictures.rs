@@ -114,7 +114,7 @@ fn tile_at(
     }
 }
 
-/// The cover that comes with the film, else the liveliest of the moments that can be read; the first
+/// Returns the cover that comes with the film, else the liveliest of the moments that can be read; the first
 /// of them unless another is clearly better. A film that can be read at none of them may still have
 /// a beginning.
 fn poster(
@@ -186,7 +186,7 @@ impl Seen {
         Ok(())
     }
 
-    /// Whether there is anything to see in what was found.
+    /// Returns whether there is anything to see in what was found.
     fn shows_something(&self) -> bool {
         [self.first, self.best].into_iter().flatten().any(|(_, score)| is_worth_showing(score))
     }

@@ -7,7 +7,7 @@
 pub const MUST_STAND: [&str; 9] =
     ["no_new_privs", "limits", "landlock", "seccomp", "signals", "read_only", "network", "cgroup_memory", "processes"];
 
-/// What is missing of it.
+/// Returns what is missing of it.
 pub fn missing(stands: impl Fn(&str) -> bool) -> Vec<&'static str> {
     MUST_STAND.into_iter().filter(|wall| !stands(wall)).collect()
 }
@@ -24,7 +24,7 @@ pub struct Means {
 /// A wall that stands by one of several means: its name, whether it stands, and how.
 pub type Combined = (&'static str, bool, &'static str);
 
-/// The walls of several means, from the walls that were tried one by one.
+/// Returns the walls of several means, from the walls that were tried one by one.
 pub fn combined(means: Means, stands: impl Fn(&str) -> bool) -> [Combined; 4] {
     let told = |reached, good, lack| if reached { good } else { lack };
     // A filter of calls cannot tell one process from another.
@@ -59,7 +59,7 @@ pub fn combined(means: Means, stands: impl Fn(&str) -> bool) -> [Combined; 4] {
 mod tests {
     use super::*;
 
-    /// What is missing with these walls tried one by one.
+    /// Returns what is missing with these walls tried one by one.
     fn check(walls: &[&str], means: Means) -> Vec<&'static str> {
         let stands = |name: &str| walls.contains(&name);
         let more = combined(means, stands);

@@ -454,7 +454,7 @@ fn a_request_to_end_leaves_nothing() {
     }
 }
 
-/// How it ends: its exit code, its report, and whether the worker ran.
+/// Returns how it ends: its exit code, its report, and whether the worker ran.
 fn outcome(mut command: Command) -> (Option<i32>, serde_json::Value, bool) {
     let output = command.env("LOGE_NONCE", "00").output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap();

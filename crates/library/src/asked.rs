@@ -1,4 +1,4 @@
-//! What people asked for and did not find: it is made before anything nobody looks at.
+//! What people asked for and did not find. It is made before anything else.
 
 use domain::TitleId;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A page shows fewer; whatever was asked for earlier comes in its turn with all the others.
+/// A page shows fewer; earlier requests come in their turn with all other titles.
 const MOST: usize = 500;
 
 /// In the order in which people looked, each title once.
@@ -14,7 +14,7 @@ const MOST: usize = 500;
 pub struct Asked(Mutex<VecDeque<TitleId>>);
 
 impl Asked {
-    /// Returns whether nobody had asked for it yet.
+    /// Returns whether this is the first request for it.
     pub fn add(&self, title: &TitleId) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.contains(title) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Quiet time after the last change, so that a film being copied is not looked into half-way.
 pub(crate) const QUIET: Duration = Duration::from_secs(3);
-/// Somebody who writes without a pause puts a scan off no longer than this.
+/// A program that writes without a pause puts a scan off no longer than this.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Between two looks at a folder that is away, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ impl Away {
     }
 }
 
-/// Whether what is seen of a folder is something else than what was judged.
+/// Returns whether what is seen of a folder is something else than what was judged.
 fn is_news(look: &Look, problem: Option<FolderProblem>, known: Option<&str>, last: Option<&Look>) -> bool {
     let Some(problem) = problem else { return true };
     match look {
@@ -114,7 +114,7 @@ mod tests {
             due.changed(&library(), now);
         }
         assert_eq!(scanned, [60, 120, 180, 240]);
-        // The control: whoever stops is waited for until it is quiet.
+        // The control: once the writing stops, the scan waits until it is quiet.
         let mut due = Due::default();
         due.changed(&library(), start);
         due.changed(&library(), start + Duration::from_secs(2));

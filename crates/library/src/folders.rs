@@ -43,7 +43,7 @@ pub struct FolderReport {
 }
 
 impl FolderReport {
-    /// Nobody can say more of a folder whose disk does not answer.
+    /// Returns all that can be said of a folder whose disk does not answer.
     pub(crate) fn hanging() -> Self {
         Self { exists: true, warning: Some(FolderProblem::Hanging.sentence().into()), ..Self::default() }
     }
@@ -88,7 +88,7 @@ pub fn accept(path: &Path, forbidden: &[PathBuf]) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The sockets of container engines, through which the whole machine can be had.
+/// Returns whether a folder holds the socket of a container engine, through which the whole machine can be had.
 fn holds_engine(path: &Path) -> bool {
     ["docker.sock", "podman.sock", "containerd.sock", "podman/podman.sock", "docker/docker.sock", "run/docker.sock"]
         .iter()

@@ -23,7 +23,7 @@ use std::{
 use store::{Library, NewLibrary, Store, StoreError};
 use tracing::{error, info};
 
-/// How long somebody who names a folder waits for its disk.
+/// How long a request that names a folder waits for its disk.
 const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
@@ -276,13 +276,15 @@ impl Libraries {
         Looks::new(self.0.config.looks_dir.clone())
     }
 
-    /// The JPEG of a title that says it has one. The caller has checked the right to see it. One
-    /// that is gone is made again, before pictures nobody asked for.
+    /// Returns the JPEG of a title that says it has one. The caller has checked the right to see it. One
+    /// that is gone is made again, before pictures that no page asked for.
     pub async fn poster(&self, title: &TitleId) -> Option<Vec<u8>> {
         match tokio::fs::read(poster_path(&self.0.config.posters_dir, title)).await {
             Ok(jpeg) => Some(jpeg),
             Err(e) => {
-                if e.kind() == std::io::ErrorKind::NotFound && self.0.asked_posters.add(title) {
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    self.0.asked_posters.add(title);
+                    // A job that ended early left some; this one takes them up.
                     self.0.queue.add(JobKind::Posters, None).await;
                 }
                 None
@@ -290,8 +292,8 @@ impl Libraries {
         }
     }
 
-    /// A sheet of a title's storyboard is gone: all of it is made again, before storyboards nobody
-    /// asked for.
+    /// Has a title's storyboard made again when a sheet of it is gone, before storyboards that no
+    /// player asked for.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -302,7 +304,7 @@ impl Libraries {
         Ok(())
     }
 
-    /// Storyboards somebody missed.
+    /// Returns the titles whose storyboards players asked for and did not find.
     pub fn asked_storyboards(&self) -> &Asked {
         &self.0.asked_storyboards
     }

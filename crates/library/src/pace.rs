@@ -12,7 +12,7 @@ type Viewers = Box<dyn Fn() -> u32 + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Pace(Arc<OnceLock<Viewers>>);
 
-/// No rest is longer, so that whoever stops watching is noticed.
+/// No rest is longer, so that the end of watching is noticed soon.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 
 impl Pace {
@@ -21,13 +21,13 @@ impl Pace {
         let _ = self.0.set(Box::new(viewers));
     }
 
-    /// How long to leave the disk and the processor to viewers after work that took so long.
+    /// Returns how long to leave the disk and the processor to viewers after work that took so long.
     pub(crate) fn rest_after(&self, took: Duration) -> Duration {
         rest(took, self.0.get().map_or(0, |viewers| viewers()))
     }
 }
 
-/// A quarter of the time is left to work that nobody waits for.
+/// Leaves a quarter of the time to background work while people watch.
 fn rest(took: Duration, viewers: u32) -> Duration {
     if viewers == 0 { Duration::ZERO } else { (took * 3).min(LONGEST_REST) }
 }

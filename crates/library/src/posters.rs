@@ -94,7 +94,7 @@ impl Posters<'_> {
         self.store.forget_posters(&gone).await
     }
 
-    /// What people asked for, then the newest titles.
+    /// Returns what people asked for, then the newest titles.
     async fn next(
         &self,
         waiting: &mut VecDeque<(TitleId, FileRow)>,
@@ -172,7 +172,7 @@ fn is_gone(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
 }
 
-/// The last room on the disk is for the database: what can be made again waits.
+/// Returns whether the disk has room: the last of it is for the database, and what can be made again waits.
 pub(crate) fn has_room(dir: &Path) -> bool {
     const LEFT_FREE: u64 = 16 << 20;
     // The folder may have to be made yet; its disk is the one above it.

@@ -36,7 +36,7 @@ pub enum ProbeFailure {
 pub trait Prober: Send + Sync + 'static {
     /// Looks into at most [`MAX_LOOK`] files; the answers are in the order of the files.
     async fn look(&self, files: &[MediaFile]) -> Vec<Result<FileFacts, ProbeFailure>>;
-    /// One JPEG, at most `width` pixels wide: the cover that comes with the film, else the liveliest
+    /// Returns one JPEG, at most `width` pixels wide: the cover that comes with the film, else the liveliest
     /// frame near one of these moments, at most five, of which the first is wished for.
     /// `picture_track`: which of the file's picture streams the film is.
     async fn poster(

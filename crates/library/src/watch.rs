@@ -34,7 +34,7 @@ pub(crate) fn listen(folder: &Path, changed: mpsc::Sender<PathBuf>) -> Option<Wa
     watch().inspect_err(|e: &notify::Error| debug!("a folder is not watched, only looked at now and then: {e}")).ok()
 }
 
-/// Whether a scan may find something else after this event.
+/// Returns whether a scan may find something else after this event.
 fn concerns(root: &Path, event: &Event) -> bool {
     if event.need_rescan() {
         return true;

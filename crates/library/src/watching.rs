@@ -125,7 +125,7 @@ impl Watch {
         tokio::spawn(async move {
             let work = move |path: &Path| (listen(path, changed), is_network_disk(path));
             let (watching, is_network) = disks().watch(&path, LISTEN, work).await.unwrap_or((None, false));
-            // Nobody listens any more when the house closes.
+            // The receiver is gone when the house closes.
             let _ = set_up.send(Heard { folder: id, watching, is_network }).await;
         });
     }
@@ -168,7 +168,7 @@ impl Watch {
                 // It says nothing about the disk.
                 Err(LookError::Broke) => return,
             };
-            // Nobody listens any more when the house closes.
+            // The receiver is gone when the house closes.
             let _ = looked.send((id, look)).await;
         });
     }
@@ -199,7 +199,7 @@ impl Watch {
 }
 
 impl Heard {
-    /// Whether every change in the folder is told.
+    /// Returns whether every change in the folder is told.
     fn tells(&self) -> bool {
         self.watching.is_some() && !self.is_network
     }

@@ -95,9 +95,9 @@ pub struct Circumstances {
     pub walls_missing: bool,
 }
 
-/// How a loge that runs with `old` becomes one with `new`. One that runs without walls that must
-/// stand ends at once when its owner no longer allows that. The graphics chip comes and goes in a quiet moment: whoever watches a
-/// film that it encodes keeps both to the end.
+/// Returns how a loge that runs with `old` becomes one with `new`. One that runs without walls that must
+/// stand ends at once when its owner no longer allows that. The graphics chip comes and goes in a
+/// quiet moment: a viewer of a film that it encodes keeps both to the end.
 pub fn replacement(old: &LogeSpec, new: &LogeSpec, here: Circumstances) -> Replace {
     let taken_away = old.mounts.iter().any(|mount| !new.mounts.contains(mount));
     let added = new.mounts.iter().any(|mount| !old.mounts.contains(mount));

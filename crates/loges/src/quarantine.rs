@@ -3,7 +3,7 @@
 //! says so or the file is another one. One viewer counts once, however often their loge ends: it
 //! may be the viewer's other films that end it.
 //!
-//! Where several files were in work nobody knows which it was, and each is tried alone in the
+//! When several files were in work, it is not known which one it was, and each is tried alone in the
 //! house's loge (`retrial`). So is a film after its first suspicion.
 
 use contract::{FileRef, Job, RequestBody};
@@ -17,7 +17,7 @@ use std::{
 const STRIKES: usize = 2;
 /// More files than this are not remembered; the oldest suspicions are the least worth.
 const MOST: usize = 1000;
-/// Of a retrial's answer, which nobody reads.
+/// The size limit of a retrial's answer, which is thrown away.
 const MOST_BYTES: u32 = 64 << 20;
 
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ impl Quarantine {
         verdict
     }
 
-    /// Its retrial begins now, or never; answers whether it is worth one.
+    /// Takes up a retrial, which begins now or never, and returns whether it is worth one.
     pub fn takes_up(&self, file: &FileRef) -> bool {
         let (mut known, file) = (self.lock(), file.of_any_time());
         known.waiting.remove(&file);
@@ -130,7 +130,7 @@ impl Quarantine {
     }
 }
 
-/// The same work with an answer to wait for; `None` where there is no work in it.
+/// Returns the same work with an answer to wait for; `None` where there is no work in it.
 fn retrial_of(request: RequestBody) -> Option<RequestBody> {
     match request {
         RequestBody::Job { job: Job::Begin { file, track, wanted }, .. } => {
@@ -159,7 +159,7 @@ mod tests {
         requests.iter().filter_map(|request| request.parsed_file()?.size).collect()
     }
 
-    /// What is set aside, and what is tried alone.
+    /// Returns what is set aside, and what is tried alone.
     fn check(quarantine: &Quarantine, tenant: &Tenant, works: &[u64], out_of_memory: bool) -> (Option<u64>, Vec<u64>) {
         let works = works.iter().map(|size| probe(*size)).collect();
         let verdict = quarantine.blame(End { tenant, works, out_of_memory });
@@ -195,7 +195,7 @@ mod tests {
         let quarantine = Quarantine::default();
         assert_eq!(check(&quarantine, &viewer(1), &[1], false), (None, vec![1]));
         assert_eq!(check(&quarantine, &Tenant::House, &[1], false), (Some(1), vec![]));
-        // Another version is another file, and whoever is let out begins anew.
+        // Another version is another file, and a file that is released begins with no strikes.
         assert!(!quarantine.holds(&file(2)));
         quarantine.release(&file(1));
         assert_eq!(check(&quarantine, &Tenant::House, &[1], false), (None, vec![1]));

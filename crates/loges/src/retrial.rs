@@ -75,7 +75,7 @@ async fn is_quiet(link: &Link) -> bool {
     false
 }
 
-/// Nobody wants it; it is taken to the end all the same.
+/// Reads the answer to its end and throws it away.
 async fn answer(link: &Arc<Link>, request: &RequestBody) {
     let most = match request {
         RequestBody::Job { job, max_bytes, .. } => return drop(link.job(job.clone(), *max_bytes, TRIAL).await),

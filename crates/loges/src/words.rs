@@ -197,7 +197,7 @@ impl RuntimeInfo {
         if missing.is_empty() { Level::Full } else { Level::Reduced { missing } }
     }
 
-    /// Why no loge may start here while the owner does not allow reduced isolation. Where nothing
+    /// Refuses a start while walls are missing here and the owner does not allow that. Where nothing
     /// is known yet, the start itself shows it.
     ///
     /// # Errors

@@ -307,7 +307,7 @@ async fn images_come_from_files_are_rolled_out_and_gone_back_to() {
     }
 }
 
-/// Every name the engine gave away, and what it names.
+/// Returns every name the engine gave away, and what it names.
 async fn tags(docker: &Docker) -> Vec<(String, String)> {
     let images = docker.list_images(None::<ListImagesOptions>).await.unwrap();
     let mut all: Vec<_> =
@@ -321,7 +321,7 @@ async fn names_are_not_taken(loges: &Loges, docker: &Docker, good: &Path, dir: &
     let before = tags(docker).await;
     let latest = before.iter().find(|(tag, _)| tag == "loge-worker:latest").cloned();
     let saved = std::fs::read(good).unwrap();
-    // The end of an archive is two empty blocks, and whatever fills its last record.
+    // The end of an archive is two empty blocks and the padding of its last record.
     let end = saved.chunks(512).rposition(|block| block.iter().any(|b| *b != 0)).unwrap() * 512 + 512;
     let more = |name: &str, content: &str| {
         let archive = [&saved[..end], &tar_entry(name, content), &[0; 1024]].concat();
@@ -343,7 +343,7 @@ async fn names_are_not_taken(loges: &Loges, docker: &Docker, good: &Path, dir: &
         .unwrap();
     let refused = loges.import_image(&path).await.unwrap_err();
     assert!(refused.message.contains("no worker"), "{refused}");
-    // A pipe that nobody writes to keeps nobody waiting.
+    // A pipe without a writer holds up no request.
     let pipe = dir.join("pipe.tar");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();

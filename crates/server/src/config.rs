@@ -129,7 +129,7 @@ impl Config {
         Self::assemble(overrides, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
     }
 
-    /// Where the database is.
+    /// Returns where the database is.
     pub fn database(&self) -> Database {
         match &self.database_url {
             Some(url) => Database::Url(url.clone()),

@@ -105,7 +105,7 @@ impl Handle {
     }
 }
 
-/// Where other devices reach a server on this machine that listens on `address`; empty when that
+/// Returns where other devices reach a server on this machine that listens on `address`; empty when that
 /// is loopback.
 pub fn lan_urls(address: SocketAddr) -> Vec<String> {
     let port = address.port();

@@ -36,7 +36,7 @@ impl DataLock {
     }
 
     /// Tells later starters where this one listens. Where the disk has no room for that, they
-    /// learn that somebody is there and not where.
+    /// learn that a server runs, but not where.
     pub(crate) fn write_address(&mut self, address: SocketAddr) {
         let written = self.0.rewind().and_then(|()| self.0.set_len(0)).and_then(|()| writeln!(self.0, "{address}"));
         if let Err(e) = written {

@@ -142,7 +142,7 @@ async fn step(rooms: &Rooms, patience: &mut Patience, swept: &mut bool) -> Resul
         let made = subtitles::make_tracks(&rooms.store, &looks, &rooms.loges, &file, None).await;
         return patience.settle(&file.id, made.map_err(StepError::Loge)).map(|()| true);
     }
-    // What somebody missed comes before what nobody looked at.
+    // Storyboards that a player missed come before all others.
     while let Some(title) = rooms.libraries.asked_storyboards().take() {
         if let Some(file) = rooms.store.storyboard_source(&title).await?.filter(fits) {
             let done = crate::storyboards::make(rooms, &title, &file).await;

@@ -70,7 +70,7 @@ pub(crate) fn hold_when_there_is_plenty(dirs: &Dirs) {
     }
 }
 
-/// At the end of a run, when nobody needs it: as much as there is, for the next start.
+/// Holds as much as there is for the next start, at the end of a run.
 pub(crate) fn hold_what_there_is(dirs: &Dirs) {
     let (total, free) = space(dirs.data());
     let wanted = HELD.min(total / SMALL_PART);
@@ -96,12 +96,12 @@ fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Free for us.
+/// Returns how much is free for us.
 pub(crate) fn free(path: &Path) -> u64 {
     space(path).1
 }
 
-/// All of a disk, and what is free for us. One that does not say has enough.
+/// Returns all of a disk, and what is free for us. One that does not say has enough.
 fn space(path: &Path) -> (u64, u64) {
     match statvfs(path) {
         // Some file systems have no end, and say 0.

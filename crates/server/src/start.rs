@@ -276,7 +276,7 @@ async fn keep_image(loges: &Loges, pinned: Option<&PinnedImage>) {
     }
 }
 
-/// How many descriptors this process may have.
+/// Returns how many descriptors this process may have.
 fn descriptors() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }

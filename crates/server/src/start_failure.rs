@@ -115,7 +115,7 @@ impl StartError {
             Self::Accounts(error) => Explanation::new(
                 format!("The keys of the house cannot be used: {}.", innermost(error)),
                 [
-                    "The folder keys must belong to the user who runs Loge, and nobody else may read it.",
+                    "The folder keys must belong to the user who runs Loge, and no other user may read it.",
                     "Without the folder keys Loge makes new ones; everybody signs in again then.",
                 ],
             ),
@@ -275,7 +275,7 @@ fn database(error: &OpenError) -> Explanation {
     }
 }
 
-/// What the system says, without its number.
+/// Returns what the system says, without its number.
 fn io_words(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text).trim_end_matches('.');
@@ -283,7 +283,7 @@ fn io_words(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// The cause at the bottom of the chain: it says what is wrong, the others say what was tried.
+/// Returns the cause at the bottom of the chain: it says what is wrong, the others say what was tried.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
@@ -303,7 +303,7 @@ mod tests {
         io::Error::from_raw_os_error(28)
     }
 
-    /// One of each kind whose causes have texts of their own.
+    /// Returns one of each kind whose causes have texts of their own.
     fn failures() -> Vec<StartError> {
         let path = || PathBuf::from("/srv/loge");
         let place = || String::from("/srv/loge/loge.db");

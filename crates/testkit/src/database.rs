@@ -1,4 +1,4 @@
-//! Another program at the house's database: what nobody could ask the house to do.
+//! Another program at the house's database. It does what no request could ask the house to do.
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use std::{path::Path, time::Duration};

@@ -34,8 +34,8 @@ where
     assert!(tokio::time::timeout(patience, holds).await.is_ok(), "not within {patience:?}: {what}");
 }
 
-/// Whether tests of the process runtime may do without some of the walls. Whoever runs them on a
-/// machine that lacks walls says so; the product's own default never does.
+/// Returns whether tests of the process runtime may do without some of the walls. The person who runs
+/// them on a machine that lacks walls says so; the product's own default never does.
 pub fn is_reduced_allowed() -> bool {
     std::env::var_os("LOGE_TEST_ALLOW_REDUCED").is_some_and(|value| value == "1")
 }

@@ -5,6 +5,7 @@ use crate::{
     sentence::{BUSY_PERCENT, Freeable, House, WriteFault},
 };
 use base::UnixMs;
+use domain::loge::wall_in_words;
 use std::collections::BTreeMap;
 
 /// How bad something is; also the level of the whole house.
@@ -73,10 +74,11 @@ impl AlertCode {
         match self {
             Self::CpuBusy | Self::MemoryLow => 300_000,
             Self::Hot => 30_000,
+            // A disk that spins up is silent for as long as this.
+            Self::DiskHanging(_) => 15_000,
             // It is believed away only after three pings in vain; a restart of it is over sooner.
             Self::EngineAway => 15_000,
             Self::DiskLow(_)
-            | Self::DiskHanging(_)
             | Self::LibraryOffline(_)
             | Self::LogeFailed(_)
             | Self::SetAside(_)
@@ -249,13 +251,13 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
         let text = format!(
             "No container starts: this machine cannot build every wall around it (missing: {}). \
              Install Docker, or allow reduced isolation in the settings.",
-            house.walls_missing.join(", ")
+            in_words(&house.walls_missing)
         );
         out.push((AlertCode::IsolationRefused, Level::Trouble, text));
     } else if !house.walls_missing.is_empty() {
         let text = format!(
             "Containers run with reduced isolation, as you allowed. Missing: {}.",
-            house.walls_missing.join(", ")
+            in_words(&house.walls_missing)
         );
         out.push((AlertCode::ReducedIsolation, Level::Attention, text));
     }
@@ -272,6 +274,10 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
     out
 }
 
+fn in_words(walls: &[String]) -> String {
+    walls.iter().map(|wall| wall_in_words(wall)).collect::<Vec<_>>().join(", ")
+}
+
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
@@ -279,7 +285,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// The cheapest first: segments are encoded again when somebody wants them.
+/// Names the cheapest first: segments are encoded again when a viewer wants them.
 fn what_may_go(freeable: &Freeable) -> String {
     let parts = [(freeable.segment_bytes, "kept segments"), (freeable.version_bytes, "prepared versions")];
     let parts: Vec<String> =
@@ -314,11 +320,12 @@ mod tests {
     fn a_disk_that_does_not_answer_is_named() {
         let (mut alerts, house) = (Alerts::default(), House::default());
         let hanging = Sample { hanging: vec!["/mnt/nas".into()], ..sample(0, 0.0, 50) };
-        assert!(alerts.judge(&hanging, &house));
+        assert!(!alerts.judge(&hanging, &house), "it may be spinning up");
+        assert!(alerts.judge(&Sample { at: UnixMs(15_000), ..hanging }, &house));
         let told = &alerts.raised()[0];
         assert_eq!((told.code.as_str(), told.code.href()), ("disk_hanging", "/admin/libraries"));
         assert!(told.text.contains("/mnt/nas"), "{}", told.text);
-        assert!(alerts.judge(&sample(2, 0.0, 50), &house));
+        assert!(alerts.judge(&sample(17, 0.0, 50), &house));
         assert!(alerts.raised().is_empty());
     }
 
@@ -404,7 +411,7 @@ mod tests {
             alerts
                 .raised()
                 .iter()
-                .map(|a| (a.code.as_str(), a.level, a.text.contains("cgroup_memory")))
+                .map(|a| (a.code.as_str(), a.level, a.text.contains("memory limit")))
                 .collect::<Vec<_>>()
         };
         let lacking =

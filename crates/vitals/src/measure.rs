@@ -41,7 +41,7 @@ impl Instruments {
         }
     }
 
-    /// The machine and the data disk. Disks of libraries are added by whoever measures those, since
+    /// Measures the machine and the data disk. `measure_libraries` adds the disks of libraries, since
     /// one of them may hang.
     pub(crate) fn sample(&mut self, at: UnixMs) -> Sample {
         let now = monotonic();
@@ -167,7 +167,7 @@ fn pick_cpu_temperature(readings: impl Iterator<Item = (String, f32)>) -> Option
     best.map(|(_, celsius)| celsius)
 }
 
-/// The disk a folder is on, with its device number. Blocks for as long as the disk does.
+/// Returns the disk a folder is on, with its device number. Blocks for as long as the disk does.
 fn disk(folder: &Path, role: DiskRole) -> Option<(u64, Disk)> {
     let (about, space) = std::fs::metadata(folder).ok().zip(rustix::fs::statvfs(folder).ok())?;
     let (total_bytes, free_bytes) = (space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize);

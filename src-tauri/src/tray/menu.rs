@@ -49,7 +49,7 @@ pub enum Row {
 pub struct Menu(pub Vec<Row>);
 
 impl Menu {
-    /// Whether the other one differs in words and enabled at most.
+    /// Returns whether the other one differs in words and enabled at most.
     pub fn has_rows_of(&self, other: &Self) -> bool {
         let same = |(one, other): (&Row, &Row)| match (one, other) {
             (Row::Line(_), Row::Line(_)) | (Row::Separator, Row::Separator) => true,

@@ -1,4 +1,4 @@
-//! Whoever knows the old password is out when a new one was set, however the two met in time.
+//! A new password signs out everyone who used the old one, however the two met in time.
 
 use crate::house::{CHEAP, House, PASSWORD, code, home};
 use accounts::{Device, HashCost, Principal, SignedIn};

@@ -1,5 +1,5 @@
-//! A file of lines that stays bounded and comes back: rotated by size, made again when somebody
-//! removed it, and quiet while the disk is nearly full.
+//! A file of lines that stays bounded and comes back: it is rotated by size, made again when it was
+//! removed, and quiet while the disk is nearly full.
 
 use rustix::fs::fstatvfs;
 use std::{
@@ -19,7 +19,7 @@ pub struct Bounds {
     pub old_files: u32,
 }
 
-/// A file that starts anew at its bound and keeps predecessors as `name.1`, `name.2`…
+/// A file that starts over at its bound and keeps its predecessors as `name.1`, `name.2`…
 pub struct RotatingFile {
     path: PathBuf,
     bounds: Bounds,
@@ -28,7 +28,7 @@ pub struct RotatingFile {
 
 struct Open {
     file: File,
-    /// What lies under the path as long as nobody removed or replaced it.
+    /// What lies under the path, unless the file was removed or replaced.
     identity: (u64, u64),
     written: u64,
 }
@@ -45,7 +45,7 @@ impl RotatingFile {
         name.into()
     }
 
-    /// The open file, opened again where it is not the one under the path any more.
+    /// Returns the open file, opened again where it is not the one under the path any more.
     fn file(&mut self) -> io::Result<&mut Open> {
         let there = fs::symlink_metadata(&self.path).map(|about| (about.dev(), about.ino())).ok();
         if self.open.as_ref().map(|open| open.identity) != there || there.is_none() {
@@ -127,7 +127,7 @@ mod tests {
         fs::remove_dir_all(dir.path().join("logs")).unwrap();
         log.write_all(b"two\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two\n");
-        // Renamed by somebody's logrotate: the lines go where they are looked for.
+        // The owner's logrotate renamed it: the lines go where they are looked for.
         fs::rename(&path, dir.path().join("old")).unwrap();
         log.write_all(b"three\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"three\n");

@@ -1,6 +1,6 @@
 //! Logs: readable on the console, JSON in a file that is rotated by size, and, where the owner
-//! wants it, a line for each request in a file of its own. Nobody ever waits for a line to be
-//! written: a full disk, and a console that nobody reads, cost lines, which are counted.
+//! wants it, a line for each request in a file of its own. No task ever waits for a line to be
+//! written: a full disk, and a console that nothing reads, cost lines, which are counted.
 
 mod file;
 mod requests;
@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 const SERVER: Bounds = Bounds { file_bytes: 20 << 20, old_files: 4 };
 const REQUESTS: Bounds = Bounds { file_bytes: 20 << 20, old_files: 2 };
-/// Lines that wait for the disk or for whoever reads the console; more are dropped.
+/// How many lines may wait for the disk or for the console's reader; more are dropped.
 const WAITING_LINES: usize = 8192;
 
 /// Name of the newest file of the server's lines in the log folder: one JSON object a line.
@@ -143,7 +143,7 @@ where
 }
 
 impl Telemetry {
-    /// A thread of its own writes: neither a disk nor a pipe holds up whoever logs.
+    /// Writes on a thread of its own: neither a disk nor a pipe holds up the task that logs.
     fn beside<W: io::Write + Send + 'static>(&mut self, writer: W) -> NonBlocking {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES);
         let (writer, guard) = builder.finish(writer);

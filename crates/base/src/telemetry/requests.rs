@@ -41,7 +41,7 @@ impl RequestLog {
         Self { is_on: Arc::default(), writer: None }
     }
 
-    /// Off until somebody switches it on.
+    /// Switches the log on or off; it is off at first.
     pub fn switch(&self, on: bool) {
         self.is_on.store(on, Ordering::Relaxed);
     }

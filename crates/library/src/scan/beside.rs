@@ -23,7 +23,7 @@ use unicode_normalization::UnicodeNormalization;
 const MAX_BESIDE: usize = 40;
 const BELOW: [&str; 3] = ["subs", "subtitles", "sub"];
 
-/// By the ending; the worker judges the bytes. With an index beside it, a `.sub` holds pictures.
+/// Judges by the ending; the worker judges the bytes. With an index beside it, a `.sub` holds pictures.
 pub(crate) fn looks_like_subtitle(path: &Path) -> bool {
     let found = path.extension().and_then(|e| e.to_str()).and_then(|e| codec(e.as_bytes()));
     let has_index = || ["idx", "IDX"].iter().any(|ending| path.with_extension(ending).exists());
@@ -53,7 +53,7 @@ pub(crate) fn beside(films: &[Seen], subtitles: &[Seen]) -> BTreeMap<Vec<u8>, Ve
     out
 }
 
-/// What is written down again: films whose subtitle files are others than before, or are read
+/// Returns what is written down again: films whose subtitle files are others than before, or are read
 /// otherwise. Of a film with an `unread` folder below its own nothing is said.
 pub(crate) fn changes(
     mut known: HashMap<Vec<u8>, Vec<NewBeside>>,
@@ -156,7 +156,7 @@ fn without_brackets(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What follows a prefix that is the same but for the case of its letters.
+/// Returns what follows a prefix that is the same but for the case of its letters.
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     for wanted in prefix.chars() {
@@ -168,7 +168,7 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     Some(rest.as_str())
 }
 
-/// A name with each letter in one piece (NFC), as people see it. Bytes that are no text keep apart
+/// Returns a name with each letter in one piece (NFC), as people see it. Bytes that are no text keep apart
 /// from each other, in letters that no name has.
 fn composed(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

@@ -150,7 +150,7 @@ fn left_out(unread: &[Vec<u8>], links: u64) -> LeftOut {
     LeftOut { unread: named.collect(), unread_total: unread.len() as u64, links }
 }
 
-/// What the owner may want to change; `None` when all was read.
+/// Returns what the owner may want to change; `None` when all was read.
 fn in_words(folder: &Folder, left_out: &LeftOut) -> Option<String> {
     let mut said = Vec::new();
     if left_out.unread_total > 0 {

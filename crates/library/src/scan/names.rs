@@ -1,4 +1,4 @@
-//! Which names are no films, whatever their endings say: what systems and programs keep for
+//! Tells which names are no films even if they end like one: what systems and programs keep for
 //! themselves, and what belongs to a film without being one (samples, trailers, extras). Pure.
 
 use super::phase_1_walk::Seen;
@@ -83,7 +83,7 @@ pub(crate) fn is_link_worth_telling(name: &[u8]) -> bool {
 }
 
 /// Takes samples, trailers and extras out of a list of films. Each belongs to another film near
-/// it; one that is alone is a film, whatever it is called.
+/// it; one that is alone is a film under any name.
 pub(crate) fn without_extras(files: Vec<Seen>) -> Vec<Seen> {
     let films: Vec<&[u8]> = files.iter().map(|f| f.path.as_slice()).filter(|path| !may_be_extra(path)).collect();
     let (mut folders, mut above) = (HashSet::new(), HashSet::new());
@@ -111,7 +111,7 @@ struct Near<'a> {
 impl Near<'_> {
     fn is_extra(&self, path: &[u8]) -> bool {
         if let Some((parent, name)) = extras_folder(path) {
-            // At the top of a library "Shorts" is somebody's collection, and "Extras" a series.
+            // At the top of a library "Shorts" is a collection of the owner, and "Extras" a series.
             let is_sample = name.to_ascii_lowercase().starts_with(b"sample");
             return if parent.is_empty() {
                 is_sample && self.folders.contains(parent)
@@ -147,7 +147,7 @@ fn may_be_extra(path: &[u8]) -> bool {
     extras_folder(path).is_some() || by_name(stem_of(path)).is_some()
 }
 
-/// The outermost folder of extras on the way, with the folder it is in.
+/// Returns the outermost folder of extras on the way, with the folder it is in.
 fn extras_folder(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let folders = folder_of(path);
     let mut start = 0;

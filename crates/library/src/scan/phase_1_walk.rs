@@ -46,7 +46,7 @@ impl Walk {
     }
 }
 
-/// Deeper folders are somebody's backup of a backup.
+/// Deeper folders are a backup of a backup.
 const MAX_DEPTH: usize = 64;
 
 /// Walks a folder. Symbolic links are neither followed nor listed: a worker would refuse to open

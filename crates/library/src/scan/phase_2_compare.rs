@@ -84,7 +84,7 @@ fn moved(old: &KnownFile, path: Vec<u8>) -> ScanChange {
     ScanChange::Moved { file: old.id.clone(), path, name: name.name, year: name.year }
 }
 
-/// Which new file takes the place of which one that is gone: where both are called the same, and
+/// Returns which new file takes the place of which one that is gone: where both are called the same, and
 /// nothing else is.
 fn places<'a>(gone: &[&'a KnownFile], new: &[Seen]) -> HashMap<Vec<u8>, &'a KnownFile> {
     let mut left: HashMap<Called, Vec<&'a KnownFile>> = HashMap::new();
@@ -102,7 +102,7 @@ fn places<'a>(gone: &[&'a KnownFile], new: &[Seen]) -> HashMap<Vec<u8>, &'a Know
     came.into_iter().filter_map(pair).collect()
 }
 
-/// What people call a film, whatever its file is called.
+/// What people call a film, read from the name of its file.
 #[derive(PartialEq, Eq, Hash)]
 enum Called {
     Part {
@@ -139,7 +139,7 @@ impl Called {
 /// A film that took too long to look into may have met a busy hour.
 const TOO_LONG_AGAIN_MS: u64 = 6 * 3600 * 1000;
 
-/// Whether a verdict may have been one on the moment rather than on the file. Rights and disks
+/// Returns whether a verdict may have been one on the moment rather than on the file. Rights and disks
 /// change without a trace in the file, so one that could not be opened is always asked again.
 fn asks_again(file: &KnownFile, now: UnixMs) -> bool {
     match file.defect {
@@ -222,7 +222,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The path of the file that each change of a known one leads to.
+    /// Returns the path of the file that each change of a known one leads to.
     fn takers(plan: &Plan) -> Vec<(FileId, String)> {
         let of = |task: &ToProbe| Some((task.changed.clone()?, String::from_utf8_lossy(&task.seen.path).into_owned()));
         plan.probe.iter().filter_map(of).collect()

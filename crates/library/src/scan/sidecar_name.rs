@@ -52,21 +52,21 @@ pub(crate) fn read(text: &str) -> Said {
     said
 }
 
-/// Whether a name says nothing but a language and what the words are for: `2_English`, `en.forced`.
+/// Returns whether a name says nothing but a language and what the words are for: `2_English`, `en.forced`.
 pub(crate) fn is_only_language(text: &str) -> bool {
     let meanings = meanings(&words(text));
     let has_language = meanings.iter().any(|word| matches!(word, Word::Language(_)));
     has_language && !meanings.contains(&Word::Other)
 }
 
-/// Whether these words may follow a film's name after a mere space: `Film [nl]`, but neither
+/// Returns whether these words may follow a film's name after a mere space: `Film [nl]`, but neither
 /// `Film 2`, which is another film, nor `Film Noir`.
 pub(crate) fn may_follow_a_space(text: &str) -> bool {
     let first = text.trim_start();
     !first.starts_with(|c: char| c.is_ascii_digit()) && meanings(&words(text)).iter().all(|word| *word != Word::Other)
 }
 
-/// The words of a name. A hyphen joins a tag, and parts anything else.
+/// Returns the words of a name. A hyphen joins a tag, and parts anything else.
 fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     for part in text.split(|c: char| "._()[]{}+, &".contains(c)).filter(|part| !part.is_empty()) {

@@ -60,8 +60,8 @@ pub async fn worker_id(docker: &Docker, name: &str) -> Result<Option<String>, Er
     Ok(image.id.filter(|_| label.as_deref() == Some(LABEL_IMAGE.1)))
 }
 
-/// Loads the image of an archive under a name of our own, whatever the archive calls it; answers
-/// its id. Names that the engine gave away before keep what they name.
+/// Loads the image of an archive under a name of our own, not under the archive's, and returns its
+/// id. Names that the engine gave away before keep what they name.
 pub async fn import(docker: &Docker, path: &Path) -> Result<String, RuntimeError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || open(&path)).await;
@@ -88,7 +88,7 @@ pub async fn import(docker: &Docker, path: &Path) -> Result<String, RuntimeError
 /// What is read and what is loaded come through one descriptor: the path may be another file by then.
 fn open(path: &Path) -> Result<(File, SavedImage), SavedImageError> {
     use std::os::unix::fs::OpenOptionsExt;
-    // A pipe would keep whoever opens it waiting for a writer.
+    // Opening a pipe would wait for a writer.
     let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(without_waiting).open(path)?;
     if !file.metadata()?.is_file() {
@@ -114,7 +114,7 @@ async fn load(docker: &Docker, file: File, parts: Vec<Part>) -> Result<(), Runti
     Ok(())
 }
 
-/// The bytes of the parts, one after the other. A file that became shorter ends them with an error.
+/// Returns the bytes of the parts, one after the other. A file that became shorter ends them with an error.
 fn rewritten(file: File, parts: Vec<Part>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     struct Writing {
         file: tokio::fs::File,

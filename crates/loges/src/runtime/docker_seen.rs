@@ -30,7 +30,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What the engine says it can build. Whether a container is made as asked is looked at when it is there.
+    /// Returns what the engine says it can build. Whether a container is made as asked is looked at when it is there.
     pub(super) fn promised(&self) -> Vec<IsolationItem> {
         self.isolation.iter().cloned().chain([docker_walls::made(None)]).collect()
     }

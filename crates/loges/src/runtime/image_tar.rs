@@ -1,4 +1,4 @@
-//! A saved image, read as an index of its parts and written anew. An engine gives names away when
+//! A saved image, read as an index of its parts and rewritten. An engine gives names away when
 //! it loads an archive, and reads more in one than we would look for: a second manifest, longer
 //! names in extended headers, the index of another format. So it never sees the archive: it gets
 //! one of ours with the image's configuration and layers and one manifest, under a name of ours.
@@ -60,12 +60,12 @@ pub enum Part {
 }
 
 impl SavedImage {
-    /// The digest of its configuration, which binds the layers' digests: an engine checks both.
+    /// Returns the digest of its configuration, which binds the layers' digests: an engine checks both.
     pub fn digest(&self) -> String {
         to_hex(&Sha256::digest(&self.config))
     }
 
-    /// The new archive. `name` is repository and tag.
+    /// Returns the new archive. `name` is repository and tag.
     pub fn rewritten(&self, name: &str) -> Vec<Part> {
         let config = format!("{}.json", self.digest());
         let layers: Vec<String> = (0..self.layers.len()).map(|n| format!("layer-{n}.tar")).collect();
@@ -164,7 +164,7 @@ fn entries(archive: &mut (impl Read + Seek)) -> Result<HashMap<String, Section>,
     Err(SavedImageError::NotAnImage)
 }
 
-/// Its prefix, where it has one, and its name.
+/// Returns its prefix, where it has one, and its name.
 fn full_name(header: &[u8]) -> Option<String> {
     let field = |range: std::ops::Range<usize>| {
         let bytes = header[range].split(|b| *b == 0).next().unwrap_or_default();
@@ -187,7 +187,7 @@ fn octal(field: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 8).ok()
 }
 
-/// Of a plain file that everybody may read.
+/// Returns the header of a plain file that everybody may read.
 fn header(name: &str, length: u64) -> Vec<u8> {
     let mut header = vec![0; BLOCK as usize];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());

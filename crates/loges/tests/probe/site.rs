@@ -90,7 +90,7 @@ impl Site {
         std::fs::set_permissions(self.path("films/plan.json"), PermissionsExt::from_mode(0o644)).unwrap();
     }
 
-    /// The launcher with `more` arguments, behind a program that first forbids it all namespaces.
+    /// Returns the launcher with `more` arguments, behind a program that first forbids it all namespaces.
     pub fn without_namespaces(&self, launcher: &Path, more: &str) -> PathBuf {
         let script = format!(
             "#!/bin/sh\nexec unshare --user --map-root-user sh -c 'for n in user mnt pid net ipc uts; do \

@@ -147,7 +147,7 @@ async fn a_film_that_ends_two_workers_is_set_aside() {
     house.close().await;
 }
 
-/// The films that somebody watches beside a bad one are not to blame, however often it happens.
+/// Films that play beside a bad one are not to blame, however often it happens.
 #[tokio::test(start_paused = true)]
 async fn a_film_that_was_only_in_bad_company_is_tried_alone_and_plays_on() {
     let house = House::open(Start::Worker(Manner::ChokesOnBad)).await;
@@ -161,7 +161,7 @@ async fn a_film_that_was_only_in_bad_company_is_tried_alone_and_plays_on() {
     eventually("the bad one is aside", Duration::from_secs(300), async || house.tenants.aside() == [bad.clone()]).await;
     // The control: the good one was suspected too, and tried in the house's loge.
     assert!(house.runtime.starts().iter().any(|start| start.tenant == Tenant::House));
-    // Whatever was ordered has been tried by now.
+    // Every retrial that was ordered has been tried by now.
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!(house.tenants.aside(), std::slice::from_ref(&bad));
     let answer = parse(&house, &ana(), good).await;

@@ -29,7 +29,7 @@ async fn f1_without_permission_nothing_starts_and_permission_needs_no_restart() 
     let failure = house.loges.ensure(&ana()).await.unwrap_err();
     assert_eq!((failure.code, failure.retry_after), (Code::IsolationMissing, None));
     assert_eq!(house.runtime.living(), Vec::<String>::new());
-    // It is nobody's fault, and is not tried again and again.
+    // The loge is not at fault, and it is not tried again and again.
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(house.runtime.starts().len(), 1);
     // A change of something else is no permission.
@@ -40,7 +40,7 @@ async fn f1_without_permission_nothing_starts_and_permission_needs_no_restart() 
     allow(&house, true);
     house.loges.remount(&ana()).await;
     eventually("it starts", SOON, async || house.state(&ana()) == LogeState::Ready).await;
-    // Whoever watches when it is taken back is cut off: the walls are missing now.
+    // A viewer who watches when it is taken back is cut off: the walls are missing now.
     let watching = house.loges.range(&ana(), file(), 0, FILM_BYTES as u64).await.unwrap();
     allow(&house, false);
     house.loges.remount(&ana()).await;
@@ -51,7 +51,7 @@ async fn f1_without_permission_nothing_starts_and_permission_needs_no_restart() 
     house.close().await;
 }
 
-/// The control of the one above: with all walls the same changes cost nobody anything.
+/// The control of the one above: with all walls the same changes interrupt no viewer.
 #[tokio::test(start_paused = true)]
 async fn f1_with_all_walls_the_permission_changes_nothing() {
     let house = House::open(Start::Worker(Manner::Good)).await;

@@ -27,7 +27,7 @@ fn check(parts: &[Vec<u8>]) -> Result<SavedImage, SavedImageError> {
     read(&mut Cursor::new([parts.concat(), vec![0; 1024]].concat()), LABEL)
 }
 
-/// The archive an engine would be given.
+/// Returns the archive an engine would be given.
 fn bytes(image: &SavedImage, archive: &[u8], name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for part in image.rewritten(name) {
