@@ -26,39 +26,54 @@ export async function eventually(what, look, patience = 60_000) {
   }
 }
 
-/** Opens a house; `close` stops it and proves that nothing is left. */
+/** Opens a house; `stop` and `start` take it away for a while, `close` stops it and proves that nothing is left. */
 export async function openHouse(runtime) {
   const data = mkdtempSync(join(tmpdir(), "loge-b-"));
   const env = { ...process.env, LOGE_LOG: process.env.LOGE_TEST_LOG ?? "warn" };
   delete env.XDG_RUNTIME_DIR;
-  const child = spawn(need("LOGE_SERVER"), ["serve", "--listen", "127.0.0.1:0", "--runtime", runtime, "--data-dir", data], {
-    cwd: data,
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
-  const house = { data, child, url: null, setupCode: null };
-  const lines = createInterface({ input: child.stdout });
-  await new Promise((resolve, reject) => {
-    ended.then((code) => reject(new Error(`the house closed with ${code} while opening`)));
-    lines.on("line", (line) => {
-      if (line.startsWith("listening on ")) house.url = line.slice("listening on ".length);
-      if (line.startsWith("setup code: ")) {
-        house.setupCode = line.slice("setup code: ".length);
-        resolve();
-      }
+  const house = { data, child: null, url: null, setupCode: null };
+  let ended;
+  house.start = async () => {
+    const again = house.url !== null;
+    const listen = again ? new URL(house.url).host : "127.0.0.1:0";
+    house.child = spawn(need("LOGE_SERVER"), ["serve", "--listen", listen, "--runtime", runtime, "--data-dir", data], {
+      cwd: data,
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
     });
-  });
-  house.close = async () => {
-    child.kill("SIGTERM");
+    ended = new Promise((resolve) => house.child.once("exit", (code, signal) => resolve(signal ?? code)));
+    const lines = createInterface({ input: house.child.stdout });
+    await new Promise((resolve, reject) => {
+      ended.then((code) => reject(new Error(`the house closed with ${code} while opening`)));
+      lines.on("line", (line) => {
+        if (line.startsWith("listening on ")) {
+          house.url = line.slice("listening on ".length);
+          // A house that has an owner by now prints no setup code.
+          if (again) resolve();
+        }
+        if (line.startsWith("setup code: ")) {
+          house.setupCode = line.slice("setup code: ".length);
+          resolve();
+        }
+      });
+    });
+  };
+  house.stop = async () => {
+    house.child.kill("SIGTERM");
     const code = await ended;
+    if (code !== 0) throw new Error(`the house ended with ${code}`);
+  };
+  house.close = async () => {
+    let failure = null;
+    await house.stop().catch((error) => (failure = error));
     const left = processesAbout(data);
     const run = existsSync(join(data, "run"));
     rmSync(data, { recursive: true, force: true });
-    if (code !== 0) throw new Error(`the house ended with ${code}`);
+    if (failure) throw failure;
     if (left.length > 0) throw new Error(`processes left behind: ${left.join(", ")}`);
     if (run) throw new Error("the run folder was left behind");
   };
+  await house.start();
   return house;
 }
 
@@ -160,7 +175,7 @@ export async function claim(house, { name, password }) {
     body: JSON.stringify({ code: house.setupCode, username: name, password }),
   });
   if (!answer.ok) throw new Error(`setting up: ${answer.status} ${await answer.text()}`);
-  // A machine that lacks walls is allowed to by whoever runs the tests, never by default.
+  // The person who runs the tests may allow a machine to lack walls; the default never does.
   if (process.env.LOGE_TEST_ALLOW_REDUCED === "1") {
     const owner = await signIn(house.url, name, password);
     const { status } = await owner("PATCH", "/admin/settings", { allow_reduced_isolation: true });

@@ -118,7 +118,7 @@ export interface Container {
   image_digest?: string | null;
   /** What the worker says about itself. */
   image_version?: string | null;
-  /** Walls that stand. */
+  /** Walls that stand, in words. */
   isolation: string[];
   /** Cores on top of the limits, for the moment. */
   lent_cpus: number;
@@ -300,7 +300,7 @@ export interface InviteMade {
   token: string;
   /** The first of `urls`; where there is none, the address of the owner's own page. */
   url: string;
-  /** The invitation at each address where others in the network reach this house, the best first. Empty where it listens on its own machine alone: nobody else can open it then. */
+  /** The invitation at each address where others in the network reach this house, the best first. Empty where it listens on its own machine alone: other devices cannot open it then. */
   urls: string[];
 }
 export interface InviteView {
@@ -779,7 +779,7 @@ export interface Runtime {
   lends_cpu: boolean;
   /** `full`, `reduced` or `unknown` (nothing has been started yet). */
   level: string;
-  /** Walls that must stand and do not. */
+  /** Walls that must stand and do not, in words. */
   missing: string[];
   version?: string | null;
   /** `auto`, `docker` or `process`. */
@@ -1030,6 +1030,8 @@ export interface VitalsAnswer {
 }
 export interface Wall {
   detail: string;
+  /** The name in words. */
+  label: string;
   name: string;
   reached: boolean;
 }

@@ -118,7 +118,7 @@ export interface TitleCard {
 }
 export interface TitleFile {
   id: string;
-  /** Nothing while nobody has looked inside, and for what is no film. */
+  /** Missing until the file was looked into, and for what is no film. */
   container?: string | null;
   size_bytes: number;
   duration_s?: number | null;
@@ -316,7 +316,7 @@ export interface Runtime {
   missing: string[];
   /** They are missing and the owner does not allow that: no container starts. */
   is_refused: boolean;
-  isolation: { name: string; reached: boolean; detail: string }[];
+  isolation: { name: string; label: string; reached: boolean; detail: string }[];
   /** Whether processor time that some leave unused is lent to others. */
   lends_cpu: boolean;
   advice?: string | null;

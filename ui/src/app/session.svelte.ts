@@ -21,6 +21,8 @@ class Session {
   #leaving = $state<Leaving>("no");
   /** Counts the sign-outs, so that only the last one goes on trying. */
   #departure = 0;
+  /** Whether the sign-out is noted in the storage, which all tabs share. */
+  #marked = false;
   setupCode = "";
 
   get phase() {
@@ -55,8 +57,9 @@ class Session {
     for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
       try {
         this.#server = await api.get<ServerInfo>("/server", { anonymous: true });
-        // Somebody wanted to leave this device, and it was switched off before that was done.
-        if (wasLeaving()) await this.#endLeaving();
+        // A person signed out on this device, and it was switched off before the server confirmed it. A server that still cannot
+        // do so opens the page all the same: an owner may have to sign in to free its disk.
+        if (isMarked()) await this.signOut();
         if (!this.#server.setup_required) await this.#resume(ticket);
         this.#phase = "ready";
         return;
@@ -80,7 +83,7 @@ class Session {
   /** The page forgets the person at once. Until the server has ended the sign-in this is said, and tried again. */
   async signOut() {
     const departure = ++this.#departure;
-    markLeaving(true);
+    this.#marked = mark(true);
     this.#leaving = "trying";
     if (!(await this.#left())) void this.#keepLeaving(departure);
     this.#ended = false;
@@ -99,6 +102,11 @@ class Session {
   }
 
   async #left(): Promise<boolean> {
+    // Another tab has finished the sign-out or signed a person in since: the cookie is no longer the one to end.
+    if (this.#marked && !isMarked()) {
+      this.#stay();
+      return true;
+    }
     try {
       await this.#endLeaving();
       return true;
@@ -122,14 +130,16 @@ class Session {
   #stay() {
     this.#departure += 1;
     this.#leaving = "no";
-    markLeaving(false);
+    this.#marked = false;
+    mark(false);
   }
 
   /** Throws only when the house did not answer; "not signed in" is an answer. */
   async #resume(ticket: string | null) {
     try {
       if (ticket) await api.signIn("/auth/ticket", { ticket });
-      else if (maySignInAgain(() => localStorage)) await api.renew();
+      // The cookie must not bring back the person who is signing out.
+      else if (this.#leaving === "no" && maySignInAgain(() => localStorage)) await api.renew();
     } catch (error) {
       const failure = failureOf(error);
       if (failure.kind !== "refused" || failure.status >= 500) throw error;
@@ -165,16 +175,19 @@ class Session {
   }
 }
 
-function markLeaving(on: boolean) {
+/** Notes that a sign-out is owed, or no longer. Returns whether the storage took it. */
+function mark(leaving: boolean): boolean {
   try {
-    if (on) localStorage.setItem(LEAVING, "1");
+    if (leaving) localStorage.setItem(LEAVING, "1");
     else localStorage.removeItem(LEAVING);
+    return true;
   } catch {
-    // Storage is closed: it is tried as long as the page is open.
+    // Storage is closed or full: it is tried as long as the page is open.
+    return false;
   }
 }
 
-function wasLeaving(): boolean {
+function isMarked(): boolean {
   try {
     return localStorage.getItem(LEAVING) !== null;
   } catch {

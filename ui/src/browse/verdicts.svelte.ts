@@ -16,20 +16,26 @@ const MOST = 100;
 
 export class Verdicts {
   readonly #known = new SvelteMap<string, Playability>();
-  #waiting = new Set<string>();
+  /** In the next question. */
+  #next: string[] = [];
+  /** In the next question, or in one whose answer is not there yet. */
+  readonly #open = new Set<string>();
   readonly #ask: (ids: string[]) => Promise<Verdict[]>;
 
   constructor(ask: (ids: string[]) => Promise<Verdict[]>) {
     this.#ask = ask;
   }
 
-  /** Null until the answer is there. */
+  /** Null until the answer is there. After a question that failed, the next look asks again. */
   of(title: Judged): Playability | null {
     if (title.playability !== "needs_preparing") return title.playability;
     const known = this.#known.get(title.id);
     if (known) return known;
-    if (this.#waiting.size === 0) queueMicrotask(() => void this.#flush());
-    this.#waiting.add(title.id);
+    if (!this.#open.has(title.id)) {
+      if (this.#next.length === 0) queueMicrotask(() => void this.#flush());
+      this.#next.push(title.id);
+      this.#open.add(title.id);
+    }
     return null;
   }
 
@@ -39,12 +45,13 @@ export class Verdicts {
   }
 
   async #flush(): Promise<void> {
-    const ids = [...this.#waiting];
-    this.#waiting = new Set();
+    const ids = this.#next;
+    this.#next = [];
     for (let from = 0; from < ids.length; from += MOST) {
       const some = ids.slice(from, from + MOST);
-      // Without an answer the server's own verdict stands.
-      const answer = await this.#ask(some).catch(() => []);
+      const answer = await this.#ask(some).catch(() => null);
+      for (const id of some) this.#open.delete(id);
+      if (!answer) continue;
       const found = new Map(answer.map((one) => [one.title_id, one.method]));
       for (const id of some) this.#known.set(id, found.get(id) ? "remux" : "needs_preparing");
     }

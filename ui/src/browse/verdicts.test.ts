@@ -22,10 +22,39 @@ describe("what this browser gets", () => {
     expect(verdicts.of({ id: "old", playability: "needs_preparing" })).toBeNull();
   });
 
-  it("believes the server's own verdict where there is no answer", async () => {
-    const verdicts = new Verdicts(() => Promise.reject(new Error("away")));
-    verdicts.of({ id: "old", playability: "needs_preparing" });
+  it("keeps nothing of a question that failed, and asks again when the film is shown again", async () => {
+    const answers = [() => Promise.reject(new Error("away")), async () => [{ title_id: "hevc", method: "remux" as const }]];
+    const asked: string[][] = [];
+    const verdicts = new Verdicts((ids) => {
+      asked.push(ids);
+      return (answers.shift() ?? (async () => []))();
+    });
+    expect(verdicts.of({ id: "hevc", playability: "needs_preparing" })).toBeNull();
     await settled();
-    expect(verdicts.of({ id: "old", playability: "needs_preparing" })).toBe("needs_preparing");
+    expect(asked, "a failed question is not repeated by itself").toEqual([["hevc"]]);
+    expect(verdicts.of({ id: "hevc", playability: "needs_preparing" })).toBeNull();
+    await settled();
+    expect(asked).toEqual([["hevc"], ["hevc"]]);
+    expect(verdicts.of({ id: "hevc", playability: "needs_preparing" })).toBe("remux");
+  });
+
+  it("does not ask again while a question is on its way", async () => {
+    const asked: string[][] = [];
+    let answer: (found: { title_id: string; method: "remux" }[]) => void = () => {};
+    const verdicts = new Verdicts((ids) => {
+      asked.push(ids);
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    });
+    verdicts.of({ id: "hevc", playability: "needs_preparing" });
+    await settled();
+    verdicts.of({ id: "hevc", playability: "needs_preparing" });
+    await settled();
+    expect(asked).toEqual([["hevc"]]);
+    answer([{ title_id: "hevc", method: "remux" }]);
+    await settled();
+    expect(verdicts.of({ id: "hevc", playability: "needs_preparing" })).toBe("remux");
+    expect(asked).toEqual([["hevc"]]);
   });
 });

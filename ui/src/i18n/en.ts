@@ -29,7 +29,8 @@ export const en = {
     folder_missing: "There is no such folder.",
     folder_not_directory: "That is a file, not a folder.",
     folder_unreadable: "Loge may not read that folder.",
-    folder_forbidden: "That folder belongs to the system or to Loge itself and cannot be a library.",
+    folder_forbidden:
+      "That folder cannot be a library: it belongs to the system or to Loge itself, or it is a whole home or hidden in one. Choose a folder that holds films.",
     folder_taken: "That folder already belongs to a library.",
     library_offline: "The disk of this library is not there. Nothing is lost; its titles come back when it does.",
     scan_running: "This library is being scanned already.",

@@ -1,7 +1,8 @@
-import { cleanup, render, screen } from "@testing-library/svelte";
+import { cleanup, fireEvent, render, screen } from "@testing-library/svelte";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { api } from "../api/client";
 import { ApiError, parseProblem } from "../api/errors";
+import { session } from "../app/session.svelte";
 import Invite from "./Invite.svelte";
 
 const ENDED = "This invitation is used up or has expired. Ask for a new one.";
@@ -44,4 +45,17 @@ it("another one opened in the same tab is checked as well", async () => {
 it("one in the path, as older servers wrote it, is taken too", async () => {
   render(Invite, { token: "good" });
   expect(await screen.findByLabelText("Password")).toBeTruthy();
+});
+
+it("what is typed is sent, and a refusal is shown with its field", async () => {
+  const taken = "This name is taken.";
+  const register = vi.spyOn(session, "register").mockRejectedValue(new ApiError(parseProblem(409, { code: "username_taken", detail: taken }, null)));
+  location.hash = "#good";
+  render(Invite);
+  await fireEvent.input(await screen.findByLabelText("Name"), { target: { value: " Ana " } });
+  await fireEvent.input(screen.getByLabelText("Password"), { target: { value: "curtain up at eight" } });
+  await fireEvent.click(screen.getByRole("button", { name: "Take the seat" }));
+  expect(await screen.findByText(taken)).toBeTruthy();
+  expect(register).toHaveBeenCalledExactlyOnceWith("good", "Ana", "curtain up at eight");
+  expect(screen.getByLabelText("Name").getAttribute("aria-invalid")).toBe("true");
 });

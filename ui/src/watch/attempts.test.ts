@@ -28,7 +28,7 @@ function sit(ways: Play["method"][], what: Trouble, most = 40) {
 describe("a stream that fails", () => {
   it("is given up with the house's sentence when its file is broken, and the same way is asked for twice at most", () => {
     const broken = trouble(answer(409, "file_broken"));
-    expect(sit(["remux"], broken)).toEqual({ seen: ["remux", "remux"], title: "This file is damaged" });
+    expect(sit(["remux"], broken)).toEqual({ seen: ["remux", "remux"], title: "This film cannot be played" });
     const attempts = new Attempts();
     expect(attempts.after(way("remux"), broken, 0)).toMatchObject({ kind: "again" });
     // The house knows another way meanwhile: that one has its own turn.

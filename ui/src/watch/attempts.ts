@@ -36,7 +36,7 @@ export class Attempts {
   /** The house has no other way than those that failed. */
   #isLastWay = false;
 
-  /** Ways that were given up, for as long as somebody sits in front of this film. */
+  /** Ways that were given up, for as long as this page shows the film. */
   get failed(): FailedMethod[] {
     return this.#isLastWay ? [] : [...this.#failed];
   }
@@ -47,7 +47,7 @@ export class Attempts {
     this.#jumps = 0;
   }
 
-  /** Somebody pressed "again": everything may be tried once more. */
+  /** The viewer pressed "again": everything may be tried once more. */
   forget() {
     this.moved();
     this.#failed.clear();

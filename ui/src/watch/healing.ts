@@ -49,7 +49,7 @@ export function judge(failure: Failure, attempt: number, sentence: string): Verd
     case "browser_unfit":
       return { kind: "refuse", title: "This browser cannot play this film", text: sentence, action: "back" };
     case "file_broken":
-      return { kind: "refuse", title: "This file is damaged", text: sentence, action: "back" };
+      return { kind: "refuse", title: "This film cannot be played", text: sentence, action: "back" };
     case "file_missing":
     case "library_offline":
     case "file_changed":

@@ -189,7 +189,7 @@ export class Playback {
 
   /** The one button of every refusal: once more, at the same place. */
   again = () => {
-    // A press begins anew; a player that heals itself says which play it goes on with, and may not where that was stopped.
+    // A press begins a new play; a player that heals itself names the play it goes on with, and may not after a stop.
     this.#play = null;
     this.#attempt = 0;
     this.#attempts.forget();
@@ -235,7 +235,7 @@ export class Playback {
   }
   paused() {
     const video = this.#video;
-    // A decoder that fails stops the film too, and nobody asked for it.
+    // A decoder that fails stops the film too, without a press by the viewer.
     if (!video || this.#opening || video.ended || video.error) return;
     this.#wantsToPlay = false;
     this.reporter.report("pause", video.currentTime);

@@ -1,5 +1,5 @@
 // Puts a play into a video element: as one file, or in segments through hls.js, which is fetched only when it is needed.
-import type { ErrorData, Fragment, default as Hls } from "hls.js";
+import type { ErrorData, Fragment, default as Hls, RetryConfig } from "hls.js";
 import { type Failure, parseProblem, sentence } from "../api/errors";
 import type { Play } from "../api/types";
 import type { Trouble } from "./attempts";
@@ -70,6 +70,9 @@ const SETTINGS = {
   backBufferLength: 30,
 } as const;
 
+/** hls.js says within this time that the decoder has failed, where it notices. */
+const NOTICED_MS = 500;
+
 export async function attach(video: HTMLVideoElement, play: Play, told: Told, signal: AbortSignal): Promise<Source> {
   if (!isSegmented(play)) return plain(video, play.url);
   const { default: Player } = await import("hls.js");
@@ -79,18 +82,26 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
   const known = told.expect === null ? {} : { abrEwmaDefaultEstimate: told.expect };
   const hls = new Player({ ...SETTINGS, ...known, startPosition: told.begin, fragLoadPolicy: { default: patient() } });
   let recovered = false;
+  const decoderFailed = () => {
+    // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
+    if (recovered) return told.trouble({ kind: "decoder" });
+    recovered = true;
+    hls.recoverMediaError();
+    // A fresh decoder begins with a film that stands.
+    if (told.wantsToPlay()) void video.play().catch(() => {});
+  };
   hls.on(Player.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
-    if (data.type === Player.ErrorTypes.MEDIA_ERROR) {
-      // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
-      if (!recovered) {
-        recovered = true;
-        hls.recoverMediaError();
-        // A fresh decoder begins with a film that stands.
-        if (told.wantsToPlay()) void video.play().catch(() => {});
-      } else told.trouble({ kind: "decoder" });
-    } else told.trouble(refused(refusalOf(data)));
+    if (data.type === Player.ErrorTypes.MEDIA_ERROR) decoderFailed();
+    else told.trouble(refused(refusalOf(data)));
   });
+  // hls.js notices a decoder that has failed when it appends next, and near the end it has appended
+  // everything. Where it was quicker, the element has no error any more.
+  const over = new AbortController();
+  const look = () => {
+    if (video.error && !over.signal.aborted) decoderFailed();
+  };
+  video.addEventListener("error", () => setTimeout(look, NOTICED_MS), { signal: over.signal });
   hls.on(Player.Events.MANIFEST_PARSED, () => {
     const level = told.quality === null ? -1 : levelOf(hls, told.quality);
     if (level >= 0) hls.loadLevel = level;
@@ -132,6 +143,7 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
     bandwidth: () => (Number.isFinite(hls.bandwidthEstimate) ? hls.bandwidthEstimate : null),
     arrived: () => arrived + (onItsWay?.frag.stats.loaded ?? 0),
     detach: () => {
+      over.abort();
       clearInterval(watch);
       hls.destroy();
     },
@@ -158,7 +170,9 @@ export function refusalOf(data: Pick<ErrorData, "response" | "networkDetails">):
 
 /** An encoder on half a core may take its time to the first byte. */
 function patient() {
-  const retry = { maxNumRetry: 4, retryDelayMs: 500, maxRetryDelayMs: 4_000 };
+  // What the file does not hold is not there the next time either: the page takes another way.
+  const shouldRetry: RetryConfig["shouldRetry"] = (_policy, _count, _late, response, usual) => usual && response?.code !== 409;
+  const retry: RetryConfig = { maxNumRetry: 4, retryDelayMs: 500, maxRetryDelayMs: 4_000, shouldRetry };
   return { maxTimeToFirstByteMs: 25_000, maxLoadTimeMs: 60_000, timeoutRetry: retry, errorRetry: retry };
 }
 
