@@ -1,9 +1,9 @@
 // One short film of every kind that players have trouble with, made once per machine. What is in
 // them is a counter and two tones; how they are put together is what they are for.
-import { chmodSync, closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { cacheDir } from "./paths.mjs";
-import { capture, mustCapture } from "./run.mjs";
+import { chmodSync, closeSync, existsSync, ftruncateSync, openSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { filmFolder } from "./film-folder.mjs";
+import { capture } from "./run.mjs";
 import { Refusal } from "./say.mjs";
 
 /** Changes with everything below that changes a film. */
@@ -48,36 +48,10 @@ export const classes = [
 ];
 
 /** The folder that holds all of them. */
-export function filmClasses() {
-  const made = madeClasses();
-  const media = process.env.LOGE_TEST_MEDIA;
-  if (!media) return made;
-  // Loge takes no folder that is hidden in a home, as the cache is: in a test house they lie beside its other films.
-  const folder = join(dirname(media), "kinds");
-  if (!existsSync(folder)) mustCapture("cp", ["-a", "--reflink=auto", made, folder]);
-  return folder;
-}
-
-function madeClasses() {
-  const dir = join(cacheDir, `film-classes-${EDITION}`);
-  if (existsSync(join(dir, ".done"))) return dir;
-  mkdirSync(cacheDir, { recursive: true });
-  const building = mkdtempSync(join(cacheDir, "film-classes-"));
-  try {
-    for (const one of classes) make(one, join(building, one.file));
-    chmodSync(building, 0o755);
-    writeFileSync(join(building, ".done"), "");
-    try {
-      renameSync(building, dir);
-    } catch (error) {
-      // Somebody else was quicker; theirs are as good.
-      if (!existsSync(join(dir, ".done"))) throw error;
-    }
-  } finally {
-    rmSync(building, { recursive: true, force: true });
-  }
-  return dir;
-}
+export const filmClasses = () =>
+  filmFolder("film-classes", EDITION, "kinds", (folder) => {
+    for (const one of classes) make(one, join(folder, one.file));
+  });
 
 function make({ out, late = 0, cut, pipe, dubbed: two, file }, path) {
   const sound = (hz) => ["-itsoffset", String(late), "-f", "lavfi", "-i", `sine=f=${hz}:r=48000`];

@@ -142,7 +142,7 @@ describe("every page and dialog", { concurrency: false }, () => {
     const page = await visitor();
     await enter(page, ANA);
     const wrong = await walk(page, [...tour.viewer(facts), ...tour.player(facts)]);
-    // She stays, so that the owner's half has somebody to show.
+    // She stays signed in, so that the owner's half has a viewer to show.
     const desk = await visitor();
     await enter(desk, OWNER);
     wrong.push(...(await walk(desk, tour.owner(facts))));

@@ -42,6 +42,8 @@ export const isPlay = (method, url) => method === "POST" && /\/titles\/[^/]+\/pl
 /** Signs the page in, without the form. */
 export async function enter(page, url, username, password) {
   await page.goto(url);
+  // A page that still asks who is there is told "nobody", which takes away the cookie of a sign-in that came meanwhile.
+  await eventually("the form", () => page.evaluate(() => document.querySelector("input[type=password]") !== null));
   const status = await page.evaluate(
     async ([username, password]) => {
       const body = JSON.stringify({ username, password });

@@ -12,7 +12,7 @@ const close = (page) => page.keyboard.press("Escape");
 /** Behind the `#`, or the last part of the path. */
 const secretOf = (address) => address?.split(/[#/]/).at(-1);
 
-/** The first visit: nobody owns the server yet. `fill` types what the forms ask for. */
+/** The first visit, to a server without an owner. `fill` types what the forms ask for. */
 export const firstRun = ({ setupCode, owner, media }) => [
   { name: "setup, owner", route: "/setup", path: "/setup", ready: (page) => page.getByLabel("Setup code") },
   {
