@@ -122,20 +122,32 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
 /// they are no plans for an encode, and are not kept: the viewer's own loge makes them, and they
 /// serve this viewer alone.
 pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+    match by_cues(house, tenant, file).await? {
+        Some(timeline) => Ok(Some(timeline)),
+        None => timeline(house, file).await,
+    }
+}
+
+/// What is known of a file that the browser would play itself, or what its own cues say of it in
+/// some milliseconds.
+pub async fn for_file(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+    match known(house, file).await? {
+        Some(timeline) => Ok(Some(Arc::new(timeline))),
+        None => by_cues(house, tenant, file).await,
+    }
+}
+
+/// The plans of a Matroska file of which nothing is known yet, by its own cues.
+async fn by_cues(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
     let has_cues = picture_of(file) == 0
         && file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
-    if has_cues && house.store.keyframe_index(file).await?.is_none() {
-        let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
-        if let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await
-            && let Ok(index) = index_of(&bytes, file.facts.as_ref())
-        {
-            let timeline = Timeline::new(index);
-            if timeline.copy.is_ok() {
-                return Ok(Some(Arc::new(timeline)));
-            }
-        }
+    if !has_cues || house.store.keyframe_index(file).await?.is_some() {
+        return Ok(None);
     }
-    timeline(house, file).await
+    let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
+    let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await else { return Ok(None) };
+    let timeline = index_of(&bytes, file.facts.as_ref()).ok().map(Timeline::new);
+    Ok(timeline.filter(|timeline| timeline.copy.is_ok()).map(Arc::new))
 }
 
 /// Returns what is known of a file's plans: `Some(None)` says that none can be made.

@@ -199,6 +199,6 @@ export async function signIn(url, username, password) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
-    return { status: response.status, json: text.startsWith("{") ? JSON.parse(text) : null };
+    return { status: response.status, json: text.startsWith("{") ? JSON.parse(text) : null, text };
   };
 }

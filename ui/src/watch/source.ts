@@ -82,9 +82,15 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
   const known = told.expect === null ? {} : { abrEwmaDefaultEstimate: told.expect };
   const hls = new Player({ ...SETTINGS, ...known, startPosition: told.begin, fragLoadPolicy: { default: patient() } });
   let recovered = false;
+  let lost = false;
   const decoderFailed = () => {
+    // The element and hls.js may both say so: one failure is told once.
+    if (lost) return;
     // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
-    if (recovered) return told.trouble({ kind: "decoder" });
+    if (recovered) {
+      lost = true;
+      return told.trouble({ kind: "decoder" });
+    }
     recovered = true;
     hls.recoverMediaError();
     // A fresh decoder begins with a film that stands.

@@ -450,7 +450,8 @@ async fn choose<'a>(
             let found = match may_hide_open_groups(facts, capabilities) {
                 // What cannot be told does not keep anybody from trying.
                 true => crate::timeline::timeline(house, file).await.ok().flatten(),
-                false => crate::timeline::known(house, file).await?.map(Arc::new),
+                false if capabilities.full_player => crate::timeline::known(house, file).await?.map(Arc::new),
+                false => crate::timeline::for_file(house, &Tenant::User(user.clone()), file).await?,
             };
             candidate.copy = found.as_ref().map(|timeline| timeline.verdict());
             candidate.sound_begins_late = found.as_ref().is_some_and(|timeline| begins_late(timeline, facts, heard));
