@@ -109,9 +109,28 @@ impl House {
         Self::at(data, runtime, env, "127.0.0.1:0")
     }
 
+    /// As a user that owns nothing but its data folder; where the tests themselves run as such a
+    /// user, as that one.
+    pub fn open_as_plain_user() -> Self {
+        use std::os::unix::{fs::MetadataExt, process::CommandExt};
+        const NOBODY: u32 = 65_534;
+        let data = tempfile::Builder::new().prefix("loge-t").tempdir().expect("a data folder");
+        let mut command = Self::command(data.path(), Runtime::Process, "127.0.0.1:0");
+        if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0) {
+            std::os::unix::fs::chown(data.path(), Some(NOBODY), Some(NOBODY)).expect("a folder for that user");
+            command.uid(NOBODY).gid(NOBODY).env("HOME", data.path());
+        }
+        Self::spawn(data, Runtime::Process, command)
+    }
+
     fn at(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)], listen: &str) -> Self {
         let mut command = Self::command(data.path(), runtime, listen);
-        let mut child = command.envs(env.iter().copied()).spawn().expect("loge-server starts");
+        command.envs(env.iter().copied());
+        Self::spawn(data, runtime, command)
+    }
+
+    fn spawn(data: tempfile::TempDir, runtime: Runtime, mut command: Command) -> Self {
+        let mut child = command.spawn().expect("loge-server starts");
         let (tell, lines) = mpsc::channel();
         let out = child.stdout.take().expect("its output");
         std::thread::spawn(move || {

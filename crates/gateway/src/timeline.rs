@@ -21,6 +21,8 @@ use store::{FileRow, StoredIndex};
 const INDEX_TIME: Duration = Duration::from_secs(120);
 /// Some thousand small reads on a disk that has to turn for each.
 const KEYS_TIME: Duration = Duration::from_secs(15);
+/// The same where the film could begin without.
+const KEYS_AT_ONCE: Duration = Duration::from_millis(700);
 /// Segments that a viewer's run may be ahead of them: about 15 s of copies, 30 s of encodes.
 const AHEAD_COPY: u32 = 4;
 const AHEAD_ENCODE: u32 = 15;
@@ -122,30 +124,38 @@ pub async fn known(house: &House, file: &FileRow) -> Result<Option<Timeline>, Pr
 /// they are no plans for an encode, and are not kept: the viewer's own loge makes them, and they
 /// serve this viewer alone.
 pub async fn for_copy(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
-    match by_cues(house, tenant, file).await? {
+    match by_cues(house, tenant, file, KEYS_TIME).await? {
         Some(timeline) => Ok(Some(timeline)),
         None => timeline(house, file).await,
     }
 }
 
-/// What is known of a file that the browser would play itself, or what its own cues say of it in
-/// some milliseconds.
+/// Returns what is known of a file that the browser would play itself, or what the cues of a
+/// Matroska film say at once. Files of other kinds are not looked into ahead of time.
 pub async fn for_file(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
     match known(house, file).await? {
         Some(timeline) => Ok(Some(Arc::new(timeline))),
-        None => by_cues(house, tenant, file).await,
+        None if file.facts.as_ref().is_some_and(|facts| facts.container == Container::Mkv) => {
+            by_cues(house, tenant, file, KEYS_AT_ONCE).await
+        }
+        None => Ok(None),
     }
 }
 
-/// The plans of a Matroska file of which nothing is known yet, by its own cues.
-async fn by_cues(house: &House, tenant: &Tenant, file: &FileRow) -> Result<Option<Arc<Timeline>>, Problem> {
+/// Returns the plans of a Matroska file of which nothing is known yet, by its own cues.
+async fn by_cues(
+    house: &House,
+    tenant: &Tenant,
+    file: &FileRow,
+    within: Duration,
+) -> Result<Option<Arc<Timeline>>, Problem> {
     let has_cues = picture_of(file) == 0
         && file.facts.as_ref().is_some_and(|f| matches!(f.container, Container::Mkv | Container::Webm));
     if !has_cues || house.store.keyframe_index(file).await?.is_some() {
         return Ok(None);
     }
     let (job, most) = (Job::Keys { file: file_ref(file) }, u32::try_from(MAX_BYTES).unwrap_or(u32::MAX));
-    let Ok(bytes) = house.loges.job(tenant, job, most, KEYS_TIME).await else { return Ok(None) };
+    let Ok(bytes) = house.loges.job(tenant, job, most, within).await else { return Ok(None) };
     let timeline = index_of(&bytes, file.facts.as_ref()).ok().map(Timeline::new);
     Ok(timeline.filter(|timeline| timeline.copy.is_ok()).map(Arc::new))
 }

@@ -38,7 +38,7 @@ async fn an_episode_says_what_comes_next() {
         assert_eq!(play["next"]["name"].as_str(), expected.map(|n| paths[n].rsplit('/').next().unwrap()));
     }
     // One that is away is passed over.
-    let gone = ScanChange::Missing { file: of(paths[1]).id.clone() };
+    let gone = ScanChange::Missing { file: of(paths[1]).id.clone(), heir: None };
     house.store.apply_scan(&shelf.library, &file.folder, vec![gone]).await.unwrap();
     let play = house.play(&ana, &of(paths[0]).title).await;
     assert_eq!(play["next"]["title_id"].as_str(), Some(of(paths[2]).title.as_str()));

@@ -447,7 +447,7 @@ async fn refusals_have_their_reason() {
 
     let folders = house.store.all_folders().await.unwrap();
     let folder = folders.iter().find(|f| f.library == film.library).unwrap();
-    let gone = store::ScanChange::Missing { file: film.file.clone() };
+    let gone = store::ScanChange::Missing { file: film.file.clone(), heir: None };
     house.store.apply_scan(&film.library, &folder.id, vec![gone]).await.unwrap();
     let (status, problem) = house.json("POST", &path(&film.title), &owner, None).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("file_missing")), "said, not hidden");

@@ -2,7 +2,7 @@
 //! or not at all, and the next scan finds the rest.
 
 use crate::{
-    entities::{file, rendition, title},
+    entities::{file, progress, rendition, title},
     error::{StoreError, reading, unreadable, writing},
     facts,
     looks::{self, NewBeside},
@@ -58,8 +58,9 @@ pub enum ScanChange {
     Moved { file: FileId, path: Vec<u8>, name: String, year: Option<u16> },
     /// A missing file is there again, unchanged.
     Back { file: FileId },
-    /// A mark, never a deletion.
-    Missing { file: FileId },
+    /// A mark, never a deletion. `heir`: the file of the same film that is there, which takes over
+    /// where people were in this one.
+    Missing { file: FileId, heir: Option<FileId> },
     /// The subtitle files that lie beside the file at this path now; none is a list too.
     Beside { path: Vec<u8>, subtitles: Vec<NewBeside> },
 }
@@ -85,6 +86,7 @@ struct Content {
 }
 
 const FILES: &str = "files";
+const PLACES: &str = "watch progress";
 /// Rows of one statement; nineteen columns each stay far below what either database binds.
 const ROWS_AT_ONCE: usize = 200;
 
@@ -183,7 +185,12 @@ impl Batch<'_> {
             }
             ScanChange::Moved { file, path, name, year } => self.moved(&file, path, &name, year).await,
             ScanChange::Back { file } => self.mark(&file, None, Did::Back).await,
-            ScanChange::Missing { file } => self.mark(&file, Some(self.now.0), Did::Missing).await,
+            ScanChange::Missing { file, heir } => {
+                if let Some(heir) = heir {
+                    self.inherit(&file, &heir).await?;
+                }
+                self.mark(&file, Some(self.now.0), Did::Missing).await
+            }
             ScanChange::Beside { path, subtitles } => {
                 let Some(row) = self.at_path(&path).await? else { return Ok(None) };
                 let differs = looks::set_beside(self.transaction, &row.id, &subtitles).await?;
@@ -354,6 +361,30 @@ impl Batch<'_> {
             .await
             .map_err(writing("titles"))?;
         Ok(Some((title_id, Did::Moved)))
+    }
+
+    /// Copies the places people had in one film to another; a place that is newer there stays.
+    async fn inherit(&self, from: &FileId, heir: &FileId) -> Result<(), StoreError> {
+        let (Some(from), Some(heir)) = (self.known(from).await?, self.known(heir).await?) else { return Ok(()) };
+        if from.title_id == heir.title_id {
+            return Ok(());
+        }
+        let of = |title: &str| progress::Entity::find().filter(progress::Column::TitleId.eq(title));
+        let places = of(&from.title_id).all(self.transaction).await.map_err(reading(PLACES))?;
+        let there = of(&heir.title_id).all(self.transaction).await.map_err(reading(PLACES))?;
+        for place in places {
+            let own = there.iter().find(|own| own.user_id == place.user_id);
+            if own.is_some_and(|own| own.updated_at >= place.updated_at) {
+                continue;
+            }
+            progress::Entity::delete_by_id((place.user_id.clone(), heir.title_id.clone()))
+                .exec(self.transaction)
+                .await
+                .map_err(writing(PLACES))?;
+            let place = progress::Model { title_id: heir.title_id.clone(), ..place }.into_active_model();
+            progress::Entity::insert(place).exec_without_returning(self.transaction).await.map_err(writing(PLACES))?;
+        }
+        Ok(())
     }
 
     async fn mark(

@@ -71,12 +71,35 @@ pub(crate) fn compare(known: &[KnownFile], seen: Vec<Seen>, unread: &[Vec<u8>], 
         });
         plan.probe.push(ToProbe { seen: file, changed, known: None });
     }
-    plan.missing = gone
-        .iter()
-        .filter(|k| !k.missing && !accounted.contains(&k.id))
-        .map(|k| ScanChange::Missing { file: k.id.clone() })
-        .collect();
+    let missing: Vec<&KnownFile> = gone.into_iter().filter(|k| !k.missing && !accounted.contains(&k.id)).collect();
+    let mut heirs = heirs(&missing, known.iter().filter(|k| accounted.contains(&k.id)));
+    plan.missing =
+        missing.into_iter().map(|k| ScanChange::Missing { file: k.id.clone(), heir: heirs.remove(&k.id) }).collect();
     plan
+}
+
+/// Returns, for files that are gone now, the one that is there and called the same: a better copy
+/// that an earlier scan found beside the old one. Where more than one could be meant, none is.
+fn heirs<'a>(missing: &[&KnownFile], there: impl Iterator<Item = &'a KnownFile>) -> HashMap<FileId, FileId> {
+    if missing.is_empty() {
+        return HashMap::new();
+    }
+    let mut left: HashMap<Called, Vec<&KnownFile>> = HashMap::new();
+    for file in missing {
+        left.entry(Called::of(&file.path)).or_default().push(file);
+    }
+    let mut found: HashMap<Called, Vec<&KnownFile>> = HashMap::new();
+    for file in there {
+        let called = Called::of(&file.path);
+        if left.contains_key(&called) {
+            found.entry(called).or_default().push(file);
+        }
+    }
+    let pair = |(called, old): (Called, Vec<&KnownFile>)| match (&old[..], &found.get(&called)?[..]) {
+        ([old], [heir]) => Some((old.id.clone(), heir.id.clone())),
+        _ => None,
+    };
+    left.into_iter().filter_map(pair).collect()
 }
 
 fn moved(old: &KnownFile, path: Vec<u8>) -> ScanChange {
@@ -258,6 +281,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_better_file_that_was_there_already_inherits_the_place() {
+        let old = || known(1, "Heat (1995) 720p.mkv", 1);
+        let heir_of = |others: &[&str]| {
+            let others: Vec<KnownFile> = (2..).zip(others).map(|(n, path)| known(n, path, u64::from(n))).collect();
+            let there = others.iter().map(|k| seen(&String::from_utf8_lossy(&k.path), k.inode)).collect();
+            let all: Vec<KnownFile> = std::iter::once(old()).chain(others).collect();
+            let mut plan = compare(&all, there, &[], NOW);
+            assert_eq!((plan.missing.len(), plan.moved.len()), (1, 0));
+            match plan.missing.remove(0) {
+                ScanChange::Missing { heir, .. } => heir,
+                other => panic!("{other:?}"),
+            }
+        };
+        let second = Some(FileId::from_random([2; 16]));
+        assert_eq!(heir_of(&["Heat (1995) 1080p.mkv", "Other (1995).mkv"]), second);
+        assert_eq!(heir_of(&["Heat (1986) 1080p.mkv"]), None);
+        assert_eq!(heir_of(&["Heat (1995) 1080p.mkv", "new/Heat (1995) 2160p.mkv"]), None, "not for us to choose");
+        assert_eq!(heir_of(&[]), None);
+    }
+
+    #[test]
     fn only_what_lies_in_a_closed_folder_is_not_missing() {
         let known = [known(1, "open/a.mkv", 1), known(2, "closed/b.mkv", 2), known(3, "closed.mkv", 3)];
         let plan = compare(&known, vec![], &[b"closed".to_vec()], NOW);
@@ -265,7 +309,7 @@ pub(crate) mod tests {
             .missing
             .iter()
             .map(|c| match c {
-                ScanChange::Missing { file } => file.clone(),
+                ScanChange::Missing { file, .. } => file.clone(),
                 other => panic!("{other:?}"),
             })
             .collect();

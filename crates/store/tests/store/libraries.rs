@@ -1,6 +1,6 @@
 use crate::house::{House, facts, found, on_both, query};
 use domain::{
-    FolderId, FolderProblem, FolderState, LibraryId, ProgressEvent, Role, TitleId,
+    FolderId, FolderProblem, FolderState, LibraryId, ProgressEvent, Role, TitleId, UserId,
     facts::{Container, Defect},
     playback::Playability,
 };
@@ -12,6 +12,7 @@ on_both!(
     what_was_not_granted_does_not_exist,
     a_scan_keeps_identity,
     a_scan_of_a_library_that_left,
+    a_film_that_goes_leaves_the_places_to_its_heir,
     files_are_found_by_how_their_paths_begin,
     pictures
 );
@@ -169,7 +170,7 @@ async fn a_scan_keeps_identity(house: &House) {
     let strange = b"sub/\xff\xfe.mp4".to_vec();
     let changes = vec![
         ScanChange::Moved { file: lantern.id.clone(), path: strange.clone(), name: "New".into(), year: None },
-        ScanChange::Missing { file: file("old").id },
+        ScanChange::Missing { file: file("old").id, heir: None },
     ];
     let done = house.store.apply_scan(&films, &folder, changes).await.unwrap();
     assert_eq!((done.moved, done.missing), (1, 1));
@@ -187,6 +188,36 @@ async fn a_scan_keeps_identity(house: &House) {
     // Moving onto a path that is another file's is left to the next scan.
     let onto = ScanChange::Moved { file: lantern.id, path: b"old.mp4".to_vec(), name: "x".into(), year: None };
     assert_eq!(house.store.apply_scan(&films, &folder, vec![onto]).await.unwrap().moved, 0);
+}
+
+async fn a_film_that_goes_leaves_the_places_to_its_heir(house: &House) {
+    let (films, folder) = house.library("films").await;
+    let [ana, ben] = [house.user("Ana", Role::Admin).await, house.user("Ben", Role::Admin).await];
+    let well = || Ok(facts(Container::Mp4, "h264", 60_000));
+    let changes = vec![found("Heat 720p", None, well()), found("Heat 1080p", None, well())];
+    house.store.apply_scan(&films, &folder, changes).await.unwrap();
+    let files = house.store.files_of_folder(&folder).await.unwrap();
+    let of = |path: &str| files.iter().find(|file| file.path == path.as_bytes()).unwrap();
+    let (old, new) = (of("Heat 720p.mp4"), of("Heat 1080p.mp4"));
+    let session = house.session_id();
+    let watch = async |who: &UserId, title: &TitleId, at_ms: u64| {
+        house.clock.advance_ms(1000);
+        assert!(house.store.set_progress(who, title, at_ms, 0, ProgressEvent::Pause, &session).await.unwrap());
+    };
+    for (who, title, at_ms) in
+        [(&ana.id, &old.title, 20_000), (&ben.id, &old.title, 25_000), (&ben.id, &new.title, 40_000)]
+    {
+        watch(who, title, at_ms).await;
+    }
+    let gone = ScanChange::Missing { file: old.id.clone(), heir: Some(new.id.clone()) };
+    house.store.apply_scan(&films, &folder, vec![gone]).await.unwrap();
+    let place = async |who: &UserId, title: &TitleId| {
+        let (row, _) = house.store.title_for(who, Role::Admin, title).await.unwrap().unwrap();
+        row.progress.map(|progress| progress.position_ms)
+    };
+    assert_eq!(place(&ana.id, &new.title).await, Some(20_000));
+    assert_eq!(place(&ben.id, &new.title).await, Some(40_000), "their own, newer place stays");
+    assert_eq!(place(&ana.id, &old.title).await, Some(20_000), "and the old film keeps its places for its return");
 }
 
 async fn a_scan_of_a_library_that_left(house: &House) {

@@ -78,7 +78,7 @@ async fn versions_belong_to_a_version_of_the_file(house: &House) {
     assert_eq!(house.store.renditions_of(&row).await.unwrap().len(), 1);
     assert!(house.store.renditions_of(&FileRow { mtime_ns: 7, ..row.clone() }).await.unwrap().is_empty());
 
-    let gone = store::ScanChange::Missing { file: row.id.clone() };
+    let gone = store::ScanChange::Missing { file: row.id.clone(), heir: None };
     house.store.apply_scan(&library, &folder, vec![gone]).await.unwrap();
     assert_eq!(next(house).await, None, "nothing can be made of what is not there");
     assert!(stale(0).await.is_empty(), "it may come back");
