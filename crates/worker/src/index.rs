@@ -93,7 +93,7 @@ fn try_make(
     // Whoever began to watch with the key frames alone goes on with the same.
     let known = by_cues(open).filter(|keys| is_first && keys.zero_us == streams.zero_us);
     let packets = ask(&programs.ffprobe, args::index_packets(picture), LINES_BYTES)?;
-    let strict = streams.is_h264 || streams.is_out_of_order;
+    let strict = streams.is_h264 || streams.is_cut_in_front;
     let mut builder = Builder::new(streams.zero_us, strict);
     for line in text(&packets).lines() {
         builder.line(line).map_err(|_| Outcome::Ended(Status::Limit))?;
@@ -104,7 +104,7 @@ fn try_make(
     }
     // AVI does not say when a picture is shown. Where pictures lead others, no copy can know it, and
     // no key frame is one to cut at.
-    if strict && !streams.is_out_of_order {
+    if strict && !streams.is_out_of_order && !streams.is_cut_in_front {
         let mut lines = CrcLines::default();
         for line in text(&ask(&programs.ffmpeg, args::index_idr(picture), LINES_BYTES)?).lines() {
             if let Some(at_us) = lines.line(line) {
@@ -125,6 +125,8 @@ struct Streams {
     is_h264: bool,
     /// Its pictures are stored in another order than they are shown in, and have no times of their own.
     is_out_of_order: bool,
+    /// Its first pictures have no times: see [`BELOW_ZERO_US`].
+    is_cut_in_front: bool,
     audio: Vec<AudioPhase>,
 }
 
@@ -156,8 +158,9 @@ impl Streams {
         Some(Self {
             zero_us,
             is_h264: picture.get("codec_name").and_then(Value::as_str) == Some("h264"),
-            is_out_of_order: is_cut_in_front
-                || format == Some("avi") && picture.get("has_b_frames").and_then(Value::as_i64).unwrap_or(0) > 0,
+            is_cut_in_front,
+            is_out_of_order: format == Some("avi")
+                && picture.get("has_b_frames").and_then(Value::as_i64).unwrap_or(0) > 0,
             audio: audio.collect(),
         })
     }
@@ -181,6 +184,16 @@ mod tests {
             "format":{"start_time":"1.479000"}}"#;
         let streams = Streams::read(json, 1).unwrap();
         assert_eq!((streams.zero_us, streams.is_h264, streams.is_out_of_order), (1_479_000, true, false));
+        let cut = |format: &str, start: &str| {
+            let picture = r#"{"codec_type":"video","codec_name":"hevc"}"#;
+            let json =
+                format!(r#"{{"streams":[{picture}],"format":{{"format_name":"{format}","start_time":"{start}"}}}}"#);
+            Streams::read(json.as_bytes(), 0).unwrap().is_cut_in_front
+        };
+        assert!(cut("matroska,webm", "-0.603000"));
+        assert!(
+            !cut("matroska,webm", "-0.007000") && !cut("matroska,webm", "0.000000") && !cut("mov,mp4", "-0.603000")
+        );
         let of = |format: &str, codec: &str, led: u8| {
             let picture = format!(r#"{{"codec_type":"video","codec_name":"{codec}","has_b_frames":{led}}}"#);
             let json = format!(r#"{{"streams":[{picture}],"format":{{"format_name":"{format}"}}}}"#);
