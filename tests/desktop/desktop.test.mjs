@@ -271,7 +271,7 @@ test('a server that already runs is shown, not started again, and survives the w
     try {
       const [, shown] = await program.printed(/^listening on (http:\S+)$/)
       assert.equal(shown, origin)
-      await host.waitForRow('Loge runs as a service')
+      await host.waitForRow('Loge runs as a service on this machine.')
       await host.click('Quit, and leave the service running')
       assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output())
       assert.equal((await fetch(`${origin}/healthz`)).status, 200, 'the service goes on')

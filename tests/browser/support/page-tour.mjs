@@ -136,6 +136,13 @@ export const owner = ({ user, watching, library, offline }) => [
   { name: "owner's menu", open: (page) => page.getByRole("button", { name: /^Account of/ }).locator("visible=true").click(), ready: (page) => page.getByRole("menu"), leave: close },
   { name: "a container on the owner's home", shows: "admin/loge/LogeSheet", open: (page) => page.getByRole("button", { name: new RegExp(`^${watching}, `) }).click(), ready: (page) => page.getByRole("dialog"), leave: close },
   { name: "users", route: "/admin/users", path: "/admin/users", ready: (page) => page.getByText("Signed in") },
+  {
+    name: "users, before a sign-in is ended",
+    shows: "admin/users/Sessions",
+    open: (page) => page.getByRole("button", { name: /^End the sign-in of/ }).first().click(),
+    ready: (page) => page.getByText(/password is asked for again/),
+    leave: press("Cancel"),
+  },
   { name: "a user", shows: "admin/users/UserSheet", path: `/admin/users?user=${user}`, ready: (page) => button(page, "Make owner") },
   { name: "a user, before becoming an owner", open: press("Make owner"), ready: (page) => page.getByText(/Owners see every library/) },
   { name: "a user, before being switched off", open: press("Switch off"), ready: (page) => page.getByText(/devices are signed out/) },

@@ -89,6 +89,8 @@ export async function attach(video: HTMLVideoElement, play: Play, told: Told, si
     // Once: a hiccup of the decoder goes away with a fresh one, a file it cannot read does not.
     if (recovered) {
       lost = true;
+      // The stream that takes over ends this one: what is asked of it until then would be refused.
+      hls.stopLoad();
       return told.trouble({ kind: "decoder" });
     }
     recovered = true;

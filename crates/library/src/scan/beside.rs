@@ -54,7 +54,7 @@ pub(crate) fn beside(films: &[Seen], subtitles: &[Seen]) -> BTreeMap<Vec<u8>, Ve
 }
 
 /// Returns what is written down again: films whose subtitle files are others than before, or are read
-/// otherwise. Of a film with an `unread` folder below its own nothing is said.
+/// otherwise. Of a film whose words may lie in a folder that cannot be read nothing is said.
 pub(crate) fn changes(
     mut known: HashMap<Vec<u8>, Vec<NewBeside>>,
     seen: BTreeMap<Vec<u8>, Vec<NewBeside>>,
@@ -62,7 +62,7 @@ pub(crate) fn changes(
 ) -> Vec<ScanChange> {
     let mut out = Vec::new();
     let is_open =
-        |path: &[u8]| !is_hidden(path, unread) && !unread.iter().any(|closed| folder_of(closed) == folder_of(path));
+        |path: &[u8]| !is_hidden(path, unread) && !unread.iter().any(|closed| may_hold_words_of(closed, path));
     known.retain(|path, _| is_open(path));
     for (path, subtitles) in seen.into_iter().filter(|(path, _)| is_open(path)) {
         let mut before = known.remove(&path).unwrap_or_default();
@@ -75,6 +75,18 @@ pub(crate) fn changes(
     }
     out.extend(known.into_keys().map(|path| ScanChange::Beside { path, subtitles: Vec::new() }));
     out
+}
+
+/// Returns whether a folder is one where the words of a film are looked for: `Subs` beside it, or
+/// `Subs/<film>`.
+fn may_hold_words_of(folder: &[u8], film: &[u8]) -> bool {
+    let above = folder_of(folder);
+    (is_below(name_of(folder)) && above == folder_of(film))
+        || (is_below(name_of(above)) && folder_of(above) == folder_of(film))
+}
+
+fn is_below(name: &[u8]) -> bool {
+    BELOW.iter().any(|below| name.eq_ignore_ascii_case(below.as_bytes()))
 }
 
 /// A film, and its name without the ending as it is compared.
@@ -101,7 +113,6 @@ fn owner<'a>(films: &HashMap<String, Vec<Film<'a>>>, path: &[u8]) -> Option<(&'a
     }
     // `Subs/x.srt`, or `Subs/<film>/x.srt`.
     let name = name_of(folder);
-    let is_below = |name: &[u8]| BELOW.iter().any(|b| name.eq_ignore_ascii_case(b.as_bytes()));
     if is_below(name) {
         let above = here(folder_of(folder));
         return longest(above, stem).or_else(|| match above {
@@ -281,7 +292,11 @@ mod tests {
         let lost =
             |unread: &[Vec<u8>]| changes([(b"x/a.mkv".to_vec(), list.clone())].into(), BTreeMap::new(), unread).len();
         assert_eq!((lost(&[]), lost(&[b"y".to_vec()])), (1, 1));
-        assert_eq!((lost(&[b"x".to_vec()]), lost(&[b"x/Subs".to_vec()])), (0, 0), "it may lie where nobody can look");
+        for (closed, lines) in
+            [("x", 0), ("x/Subs", 0), ("x/Subs/a", 0), ("x/Shut", 1), ("x/Shut/Subs", 1), ("Subs", 1)]
+        {
+            assert_eq!(lost(&[closed.into()]), lines, "{closed}");
+        }
     }
 
     #[test]
