@@ -1,7 +1,7 @@
 //! What lies beside films on people's disks, as a server meets it that runs as a plain user.
 #![expect(clippy::disallowed_methods, reason = "makes a pipe")]
 
-use loge_tests::{House, Person, Runtime, eventually, media};
+use loge_tests::{House, Person, eventually, media};
 use serde_json::{Value, json};
 use std::{
     fs,
