@@ -12,7 +12,7 @@ pub fn of_engine(info: &SystemInfo, has: &dyn Fn(&str) -> bool) -> Vec<Isolation
     vec![
         item("system calls", has("seccomp"), "own seccomp profile: only Unix sockets, no new namespaces"),
         item("privileges", true, "no capabilities, none to be gained, a user id of its own"),
-        item("network", true, "none"),
+        item("network", true, "one Unix socket to the server"),
         item("files", true, "read-only root and libraries, 64 MiB of private scratch"),
         item(
             "memory",
