@@ -24,6 +24,11 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// Returns whether the picture can be made in no way.
+    pub const fn has_no_picture(self) -> bool {
+        self.copy && self.encode
+    }
+
     /// Returns whether the sound with this number in the file can be made in no way.
     pub const fn is_silent(self, sound: u32) -> bool {
         sound < u64::BITS && self.sounds & (1 << sound) != 0
@@ -94,6 +99,7 @@ mod tests {
         files.add(&ana, version(1), &Track::AudioCopy { index: 0, start_us: 0, rate: 48_000 }, later);
         assert_eq!(files.of(&ana, &version(1), later.plus_ms(599_999)), Broken { sound_copy: true, ..copy });
         assert_eq!(files.of(&ana, &version(1), later.plus_ms(600_000)), Broken::default());
+        assert!(!copy.has_no_picture() && Broken { encode: true, ..copy }.has_no_picture());
         files.add(&ana, version(1), &Track::AudioEncode { index: 3 }, later);
         let silent = files.of(&ana, &version(1), later);
         assert_eq!(

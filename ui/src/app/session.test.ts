@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Login } from "../api/types";
 import { rememberSignIn } from "./remembered";
-// Compiled here, where no time limit of a test runs; each test then loads it anew.
+// Compiled here, where no time limit of a test runs; each test then loads it again.
 import "./session.svelte";
 
 const FULL = { status: 507, body: { code: "disk_full", detail: "The disk is full." } };

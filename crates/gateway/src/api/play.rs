@@ -7,7 +7,6 @@ use crate::{
         ahead,
         next::{NextView, next_of},
     },
-    broken::Broken,
     chip,
     input::{Id, MaybeInput},
     policy::{Caller, Policy, Who},
@@ -405,13 +404,13 @@ async fn choose<'a>(
     for file in files.iter().filter(|f| f.missing_since.is_none()) {
         let liked = || file.facts.as_ref().zip(hears).and_then(|(facts, language)| heard_in(facts, language));
         let broken = house.broken.of(user, &film_key(file), house.clock.now());
-        is_broken |= broken != Broken::default();
         let heard = wish.audio_track.or_else(liked);
         // Segments carry a sound that was made; the file itself and prepared versions are left.
         let is_silent = file.facts.as_ref().is_some_and(|facts| {
             let sound = facts.audio.get(heard.unwrap_or_else(|| default_audio(facts)));
             sound.is_some_and(|sound| broken.is_silent(sound.track))
         });
+        is_broken |= is_silent || broken.has_no_picture();
         let failed = FailedMethods { remux: wish.failed.remux || broken.copy || is_silent, ..wish.failed };
         let wish = Wish { audio_track: heard, failed, ..wish };
         let live = if broken.encode || is_silent { vec![] } else { offered.lines(file) };
