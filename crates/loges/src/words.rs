@@ -340,4 +340,14 @@ mod tests {
         assert!(info(RuntimeKind::Process, &[]).permit(false).is_ok());
         assert_eq!(info(RuntimeKind::Docker, &all).level().as_str(), "reduced");
     }
+
+    /// The launcher sees no other room, so both name the walls; here they are held to be the same.
+    #[test]
+    fn the_launcher_refuses_by_the_same_list() {
+        let source = include_str!("../../launcher/src/must_stand.rs");
+        let (_, rest) = source.split_once("pub const MUST_STAND").expect("it has the list");
+        let (list, _) = rest.split_once("];").expect("which ends");
+        let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(named, MUST_STAND[1].1);
+    }
 }

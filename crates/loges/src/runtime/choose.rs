@@ -1,6 +1,6 @@
 //! Which runtime works here, and why.
 
-use super::{Runtime, docker::DockerRuntime, process::ProcessRuntime};
+use super::{Runtime, RuntimeError, docker::DockerRuntime, process::ProcessRuntime, process_group::Outside};
 use crate::words::{DEFAULT_WORKER_IMAGE, LogesConfig, OpenLogesError, RuntimeChoice};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -12,10 +12,14 @@ pub async fn choose(config: &LogesConfig) -> Result<Arc<dyn Runtime>, OpenLogesE
         let image = config.worker_image.as_deref().unwrap_or(DEFAULT_WORKER_IMAGE);
         DockerRuntime::new(config.docker_host.as_deref(), image, config.runtime)
     };
-    let process = |why: String, advice| ProcessRuntime::new(config, why, advice);
+    let process = async |why: String, advice| {
+        let runtime = ProcessRuntime::new(config, why, advice)?;
+        Ok::<_, RuntimeError>(runtime.in_group(Outside::default().take_group().await))
+    };
     match config.runtime {
         RuntimeChoice::Process => {
             let runtime = process("process sandboxes, as chosen".into(), None)
+                .await
                 .map_err(|e| OpenLogesError::ProcessUnfit { process: told(&e) })?;
             Ok(Arc::new(runtime))
         }
@@ -36,7 +40,7 @@ pub async fn choose(config: &LogesConfig) -> Result<Arc<dyn Runtime>, OpenLogesE
             };
             info!("no Docker ({unfit}); using the process sandbox");
             let why = format!("process sandboxes, because {unfit}");
-            match process(why, unfit.advice()) {
+            match process(why, unfit.advice()).await {
                 Ok(runtime) => Ok(Arc::new(runtime)),
                 Err(e) => Err(OpenLogesError::NoRuntime { docker: unfit.to_string(), process: told(&e) }),
             }

@@ -20,6 +20,8 @@ pub mod docker_vet;
 mod docker_walls;
 mod image_tar;
 pub mod process;
+mod process_group;
+mod process_scope;
 mod process_usage;
 
 use crate::{

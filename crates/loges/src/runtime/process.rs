@@ -38,6 +38,8 @@ pub struct ProcessRuntime {
     ffmpeg: PathBuf,
     ffprobe: PathBuf,
     frames: Option<PathBuf>,
+    /// The control group that loges get theirs in.
+    group: Option<PathBuf>,
     running: Mutex<HashMap<String, Arc<Sandbox>>>,
     info: Mutex<RuntimeInfo>,
 }
@@ -77,9 +79,17 @@ impl ProcessRuntime {
             ffmpeg: program("ffmpeg"),
             ffprobe: program("ffprobe"),
             frames: Some(config.frames_binary.clone()).filter(|path| path.is_file()),
+            group: None,
             running: Mutex::default(),
             info: Mutex::new(info),
         })
+    }
+
+    /// Makes the groups of loges in this one, where it is ours to divide.
+    #[must_use]
+    pub fn in_group(mut self, group: Option<PathBuf>) -> Self {
+        self.group = group;
+        self
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Sandbox>>> {
@@ -102,6 +112,9 @@ impl ProcessRuntime {
         }
         if let Some(chip) = &spec.chip {
             put("--render-node", chip.path.clone().into());
+        }
+        if let Some(group) = &self.group {
+            put("--cgroup-root", group.clone().into());
         }
         put("--work", work.into());
         put("--memory", spec.limits.memory_bytes.to_string().into());
