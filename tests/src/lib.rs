@@ -7,6 +7,7 @@
 
 pub mod engine;
 pub mod media;
+pub mod network;
 pub mod player;
 pub mod processes;
 pub mod segments;
@@ -121,6 +122,24 @@ impl House {
             command.uid(NOBODY).gid(NOBODY).env("HOME", data.path());
         }
         Self::spawn(data, Runtime::Process, command)
+    }
+
+    /// Open to a network, at an address of this machine there, with so many descriptors.
+    pub fn open_on_network(address: std::net::Ipv4Addr, descriptors: u32) -> Self {
+        let data = tempfile::Builder::new().prefix("loge-t").tempdir().expect("a data folder");
+        let mut command = Command::new("prlimit");
+        let server = Self::command(data.path(), Runtime::Process, "0.0.0.0:0");
+        command.arg(format!("--nofile={descriptors}:{descriptors}")).arg(server.get_program()).args(server.get_args());
+        for (name, value) in server.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(data.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut house = Self::spawn(data, Runtime::Process, command);
+        house.url = house.url.replace("0.0.0.0", &address.to_string());
+        house
     }
 
     fn at(data: tempfile::TempDir, runtime: Runtime, env: &[(&str, &str)], listen: &str) -> Self {
