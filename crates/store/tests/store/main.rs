@@ -11,6 +11,7 @@ mod ended_plays;
 mod house;
 mod libraries;
 mod looks;
+mod lost_answers;
 mod people;
 mod renditions;
 mod schema;
