@@ -15,6 +15,7 @@ mod passwords;
 mod people;
 mod sessions;
 mod setup;
+mod signing;
 mod throttle;
 mod tickets;
 mod tokens;

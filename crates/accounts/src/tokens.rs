@@ -3,7 +3,10 @@
 //!
 //! Times are judged by the house's clock and not by the library's own reading of the wall clock.
 
-use crate::keys::{Keys, is_mac, mac};
+use crate::{
+    keys::{Keys, is_mac, mac},
+    signing::HS256,
+};
 use base::UnixMs;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Role, SessionId, UserId};
@@ -42,7 +45,7 @@ impl AccessTokens {
     pub(crate) fn new(keys: &Keys) -> Self {
         // Chosen by hand and once: a second provider anywhere in the build would otherwise make
         // the library panic at its first use. An error means it is installed already.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        let _ = HS256.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[ISSUER]);
