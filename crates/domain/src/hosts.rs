@@ -38,6 +38,16 @@ impl HostName {
         (is_fine && !is_numeric).then_some(Self::Name(name))
     }
 
+    /// Returns whether it is the name of this machine, called `node`, in a tailnet
+    /// (`nas.tail1234.ts.net`): others have names below the same ending.
+    pub fn is_tailnet_name_of(&self, node: &Self) -> bool {
+        let (Self::Name(name), Self::Name(node)) = (self, node) else { return false };
+        let own = node.split('.').next().unwrap_or_default();
+        name.strip_suffix(".ts.net")
+            .and_then(|rest| rest.split_once('.'))
+            .is_some_and(|(first, net)| first == own && !net.contains('.'))
+    }
+
     /// Returns whether no outsider can own this name.
     pub fn is_private_name(&self) -> bool {
         let Self::Name(name) = self else { return false };
@@ -54,6 +64,41 @@ impl std::fmt::Display for HostName {
             Self::Name(name) => f.write_str(name),
         }
     }
+}
+
+/// Where a house is reached from outside: `https://films.example.org`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    pub is_https: bool,
+    pub host: HostName,
+    pub port: Option<u16>,
+}
+
+impl PublicUrl {
+    /// Reads an address of a page; what comes after the host must be nothing, since the house does
+    /// not live in a folder of another site.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (is_https, rest) = match text.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("http://")?),
+        };
+        let (name, port) = split_port(rest.strip_suffix('/').unwrap_or(rest))?;
+        Some(Self { is_https, host: HostName::parse(name)?, port: port.filter(|port| *port != default_port(is_https)) })
+    }
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// Returns the port that an address without one means.
+pub const fn default_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
 }
 
 fn is_label(label: &str) -> bool {

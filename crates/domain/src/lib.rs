@@ -26,6 +26,7 @@ pub mod night;
 pub mod people;
 pub mod playback;
 pub mod progress;
+pub mod proxies;
 pub mod rendition;
 pub mod subtitles;
 

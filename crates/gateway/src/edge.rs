@@ -6,7 +6,7 @@ use crate::{
     listen::{LocalAddress, PeerAddress},
     policy::Authenticated,
     problem::{Problem, REQUEST_ID},
-    view,
+    proxies, view,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -15,7 +15,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base::{Lifecycle, telemetry};
-use domain::{Code, UserId};
+use domain::{
+    Code, UserId,
+    hosts::{default_port, split_port},
+    proxies::Way,
+};
 use futures_util::FutureExt;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::oneshot, time::Instant};
@@ -66,9 +70,11 @@ async fn carried_out(lifecycle: &Lifecycle, order: impl Future<Output = Response
 }
 
 /// Checks, answers, and counts one request.
-async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> Response {
+async fn answer(house: Arc<House>, id: String, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = shown_path(request.uri().path());
+    let entered = house.proxies.enter(&mut request);
+    let is_https = entered.as_ref().is_ok_and(|way| way.is_https == Some(true));
     let peer = request.extensions().get::<PeerAddress>().map(|p| p.0);
     let begun = Instant::now();
     let kind = Kind::of(request.uri().path());
@@ -76,7 +82,9 @@ async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> 
     // hyper drops a Content-Length beside a Transfer-Encoding without a word. Whoever sits in
     // front of us may have believed the other one, so nothing behind such a body is read.
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = match check(&house, &request) {
+    let checked = entered.map_err(|problem| Box::new(problem.into_response()));
+    let checked = checked.and_then(|way| check(&house, &mut request, &way));
+    let mut response = match checked {
         Err(refused) => *refused,
         Ok(()) => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
             Ok(response) => response,
@@ -92,6 +100,9 @@ async fn answer(house: Arc<House>, id: String, request: Request, next: Next) -> 
         house.sign.forget();
     }
     harden(kind, &id, &mut response);
+    if is_https {
+        proxies::wrap_cookies(&mut response);
+    }
     if chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -176,17 +187,24 @@ fn unescaped(segment: &str) -> String {
 }
 
 /// Keeps other sites out.
-fn check(house: &House, request: &Request) -> Result<(), Box<Response>> {
+fn check(house: &House, request: &mut Request, way: &Way) -> Result<(), Box<Response>> {
     let boxed = |problem: Problem| Box::new(problem.into_response());
-    let host = the_host(request.headers(), request.uri()).map_err(boxed)?;
+    let told = the_host(request.headers(), request.uri()).map_err(boxed)?;
     let local = request.extensions().get::<LocalAddress>().map(|l| l.0);
-    if !house.names.allows(host, local) {
-        return Err(Box::new(hosts::unknown(request.headers(), host, &house.reach(local))));
+    // Both must be ours: a proxy that does not write the second one passes it on as anybody sent it.
+    for host in [Some(told), way.host.as_deref()].into_iter().flatten() {
+        if !house.names.allows(host, local, way.by_proxy) {
+            return Err(Box::new(hosts::unknown(request.headers(), host, &house.reach(local))));
+        }
     }
-    check_form(request, host).map_err(boxed)
+    check_form(request, way.host.as_deref().unwrap_or(told), way.is_https).map_err(boxed)?;
+    if let Some(host) = way.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    Ok(())
 }
 
-fn check_form(request: &Request, host: &str) -> Result<(), Problem> {
+fn check_form(request: &Request, host: &str, is_https: Option<bool>) -> Result<(), Problem> {
     let headers = request.headers();
     if request.uri().path_and_query().map_or(0, |p| p.as_str().len()) > URI_BYTES {
         return Err(Problem::new(Code::TooLarge, "That address is too long.").status(StatusCode::URI_TOO_LONG));
@@ -204,11 +222,7 @@ fn check_form(request: &Request, host: &str) -> Result<(), Problem> {
     }
     let mut origins = headers.get_all(header::ORIGIN).iter();
     if let Some(origin) = origins.next() {
-        let same = origin
-            .to_str()
-            .ok()
-            .and_then(|o| o.strip_prefix("http://").or_else(|| o.strip_prefix("https://")))
-            .is_some_and(|o| o.eq_ignore_ascii_case(host));
+        let same = origin.to_str().is_ok_and(|origin| is_ours(origin, host, is_https));
         if !same || origins.next().is_some() {
             return Err(Problem::of(Code::WrongOrigin));
         }
@@ -221,6 +235,23 @@ fn check_form(request: &Request, host: &str) -> Result<(), Problem> {
             .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     Ok(())
+}
+
+/// Returns whether a page of this origin is one of ours, which was called by `host`. Where it is known
+/// how the browser came, a page that came another way is another site.
+fn is_ours(origin: &str, host: &str, is_https: Option<bool>) -> bool {
+    let (secure, named) = match origin.strip_prefix("https://") {
+        Some(named) => (true, named),
+        None => match origin.strip_prefix("http://") {
+            Some(named) => (false, named),
+            None => return false,
+        },
+    };
+    let place = |text: &str| {
+        let (name, port) = split_port(text)?;
+        Some((name.to_ascii_lowercase(), port.unwrap_or(default_port(secure))))
+    };
+    is_https.is_none_or(|is_https| is_https == secure) && place(named).is_some() && place(named) == place(host)
 }
 
 /// Exactly one, and the same as in an absolute address.
@@ -351,6 +382,33 @@ mod tests {
     async fn an_order_outlives_its_caller() {
         assert!(is_carried_out(true).await);
         assert!(!is_carried_out(false).await, "control");
+    }
+
+    #[test]
+    fn only_our_own_pages_change_anything() {
+        for (origin, host, is_https) in [
+            ("http://nas.lan:8096", "nas.lan:8096", None),
+            ("http://nas.lan:8096", "NAS.lan:8096", Some(false)),
+            ("https://films.example", "films.example", Some(true)),
+            ("https://films.example", "films.example:443", Some(true)),
+            ("http://nas.lan", "nas.lan:80", None),
+            ("https://films.example", "films.example", None),
+        ] {
+            assert!(is_ours(origin, host, is_https), "{origin} {host}");
+        }
+        for (origin, host, is_https) in [
+            ("http://films.example", "films.example", Some(true)),
+            ("https://films.example", "films.example", Some(false)),
+            ("https://films.example", "films.example:80", Some(true)),
+            ("http://evil.example", "nas.lan:8096", None),
+            ("http://nas.lan", "nas.lan:8096", None),
+            ("null", "nas.lan:8096", None),
+            ("http://nas.lan:8096/", "nas.lan:8096", None),
+            ("http://", "", None),
+            ("ftp://nas.lan:8096", "nas.lan:8096", None),
+        ] {
+            assert!(!is_ours(origin, host, is_https), "{origin} {host}");
+        }
     }
 
     #[test]

@@ -75,20 +75,25 @@ impl HostNames {
     }
 
     /// Returns whether requests with this Host are for this house. `local` is where the connection arrived.
-    /// A proxy has a port of its own, so ports count only where no proxy is in between.
-    pub fn allows(&self, host: &str, local: Option<IpAddr>) -> bool {
+    /// A proxy has a port of its own, so ports count only where no proxy is in between: `by_proxy` is
+    /// one that is known, and one that is not is called by a name.
+    pub fn allows(&self, host: &str, local: Option<IpAddr>, by_proxy: bool) -> bool {
         let Some((name, port)) = split_port(host) else { return false };
         let Some(name) = HostName::parse(name) else { return false };
         let is_listed = self.configured.contains(&name)
             || self.allowed.read().unwrap_or_else(PoisonError::into_inner).contains(&name.to_string());
-        let is_our_port = port.unwrap_or(80) == self.port;
+        let is_our_port = by_proxy || port.unwrap_or(80) == self.port;
         is_listed
             || match &name {
                 HostName::Address(ip) => {
                     is_our_port && (Some(*ip) == local || self.addresses.contains(ip) || ip.is_loopback())
                 }
                 HostName::Name(text) if text == "localhost" => is_our_port,
-                HostName::Name(_) => self.own.contains(&name) || name.is_private_name(),
+                HostName::Name(_) => {
+                    self.own.contains(&name)
+                        || name.is_private_name()
+                        || self.own.iter().any(|node| name.is_tailnet_name_of(node))
+                }
             }
     }
 }
@@ -121,6 +126,8 @@ fn page(name: Option<&str>, reach: &str) -> String {
         Some(name) => (format!("by the name <strong>{name}</strong>"), format!("<strong>{name}</strong>")),
         None => ("by another name".into(), "the name in your address bar".into()),
     };
+    // One press is left there.
+    let allow = name.map(|name| format!("?allow={name}")).unwrap_or_default();
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width\"><title>Loge does not know this name</title></head>\
@@ -128,8 +135,8 @@ fn page(name: Option<&str>, reach: &str) -> String {
 color:#e9e6df;background:#141217\">\
 <h1 style=\"font-size:1.5rem;line-height:1.25\">Loge does not know this name</h1>\
 <p>You called this Loge {shown}. It answers only to names it knows, so that no other website can pose as it.</p>\
-<p><strong>If it is yours:</strong> open <a style=\"color:#e3c27a\" href=\"{reach}/admin/settings#names\">{reach}</a>, \
-sign in, and add {add} under Settings, Names. Then this page works.</p>\
+<p><strong>If it is yours:</strong> open <a style=\"color:#e3c27a\" href=\"{reach}/admin/settings{allow}#names\">{reach}</a>, \
+sign in, and allow {add} under Settings, Names. Then this page works.</p>\
 <p><strong>If it is not yours:</strong> ask the owner to do that, or use <a style=\"color:#e3c27a\" \
 href=\"{reach}\">{reach}</a>.</p></body></html>"
     )
@@ -166,7 +173,7 @@ mod tests {
             "nas.home.arpa.",
             "nas.local:8096",
         ] {
-            assert!(names.allows(host, local), "{host}");
+            assert!(names.allows(host, local, false), "{host}");
         }
         for host in [
             "",
@@ -194,10 +201,14 @@ mod tests {
             "films.example.org:65537",
             "f\u{ef}lms.example.org:8096",
         ] {
-            assert!(!names.allows(host, local), "{host}");
+            assert!(!names.allows(host, local, false), "{host}");
         }
-        assert!(HostNames::new(80, [], []).allows("localhost", None), "port 80 need not be said");
+        assert!(HostNames::new(80, [], []).allows("localhost", None, false), "port 80 need not be said");
+        for host in ["localhost", "192.168.1.10", "192.168.1.10:443"] {
+            assert!(names.allows(host, local, true), "{host}: a known proxy has a port of its own");
+        }
+        assert!(!names.allows("192.168.1.11", local, true) && !names.allows("evil.example", local, true));
         names.set_allowed([]);
-        assert!(!names.allows("watch.example.com", local), "taken back");
+        assert!(!names.allows("watch.example.com", local, false), "taken back");
     }
 }

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod policy;
 pub mod problem;
+pub mod proxies;
 pub mod rooms;
 pub mod routes;
 mod sign;
@@ -49,18 +50,23 @@ use base::{Bus, Clock, Lifecycle, telemetry::Logs};
 use brake::PlayBrake;
 use bytes::Bytes;
 use chip::ChipFailures;
-use domain::{Code, Tenant, hosts::HostName};
+use domain::{
+    Code, Tenant,
+    hosts::{HostName, PublicUrl},
+    proxies::Trusted,
+};
 use library::Libraries;
 use problem::Problem;
+use proxies::Proxies;
 use renditions::{Renditions, SegmentCache};
 use sign::SignCache;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
-use store::{AuditEntry, Store};
+use store::{AuditEntry, Store, WayIn};
 use streams::NewPlay;
 use vitals::Vitals;
 
@@ -79,6 +85,10 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     pub lifecycle: Lifecycle,
     pub names: HostNames,
+    pub proxies: Arc<Proxies>,
+    /// What stands in links to this house, where the configuration or the owner says so.
+    pub public_url: RwLock<Option<PublicUrl>>,
+    pub configured_url: Option<PublicUrl>,
     names_turn: tokio::sync::Mutex<()>,
     /// Where it listens.
     pub address: SocketAddr,
@@ -125,6 +135,21 @@ impl House {
         Ok(gone.len())
     }
 
+    /// Puts into force what the owner set about the way in. What was stored was read before it was
+    /// stored; of what is unreadable all the same, nothing is trusted.
+    fn take_way_in(&self, way: &WayIn) {
+        self.proxies.set_allowed(&Trusted::parse(way.trusted_proxies.iter().map(String::as_str)).unwrap_or_default());
+        let url = way.public_url.as_deref().and_then(PublicUrl::parse).or_else(|| self.configured_url.clone());
+        // Who says where the house is reached means that it may be called so.
+        let own = url.iter().map(|url| url.host.to_string());
+        self.names.set_allowed(way.allowed_names.iter().cloned().chain(own));
+        *self.public_url.write().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    fn public_url(&self) -> Option<PublicUrl> {
+        self.public_url.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns where people in the same network reach this house. `local`: where this request arrived.
     fn reach(&self, local: Option<IpAddr>) -> String {
         let local = local.filter(|ip| !ip.is_loopback());
@@ -162,7 +187,10 @@ pub struct GatewayConfig {
     /// knows and those that the owner allows in the settings.
     pub names: Vec<String>,
     /// What the owner allowed in the settings.
-    pub allowed_names: Vec<String>,
+    pub way_in: WayIn,
+    /// From the configuration of this run.
+    pub trusted_proxies: Trusted,
+    pub public_url: Option<PublicUrl>,
     /// Addresses besides the one a connection arrives at: port forwarding, a reverse proxy.
     pub addresses: Vec<std::net::IpAddr>,
     pub store: Store,
@@ -244,6 +272,9 @@ impl Gateway {
             clock: config.clock,
             lifecycle: lifecycle.clone(),
             names: HostNames::new(address.port(), config.names, config.addresses),
+            proxies: Arc::new(Proxies::new(config.trusted_proxies)),
+            public_url: RwLock::default(),
+            configured_url: config.public_url,
             names_turn: tokio::sync::Mutex::default(),
             address,
             scrape_token: config.scrape_token,
@@ -260,13 +291,14 @@ impl Gateway {
             render_nodes: config.render_nodes,
             settings_turn: tokio::sync::Mutex::default(),
         });
-        house.names.set_allowed(config.allowed_names);
+        house.take_way_in(&config.way_in);
         let events = house.bus.subscribe();
         lifecycle.spawn("gateway events", watch::run(house.clone(), events));
         let (streams, bus, soft) = (house.streams.clone(), house.bus.clone(), lifecycle.soft().clone());
         lifecycle.spawn("streams told", watch::streams(streams, bus, soft));
+        let proxies = house.proxies.clone();
         let app = assemble(router, house);
-        lifecycle.spawn("listener", listen::serve(listener, app, config.limits, lifecycle.clone()));
+        lifecycle.spawn("listener", listen::serve(listener, app, config.limits, proxies, lifecycle.clone()));
         Ok(GatewayHandle { address, streams: config.streams, calibration })
     }
 }

@@ -8,6 +8,7 @@ mod rules;
 
 use crate::{
     policy::Authenticated,
+    proxies::Proxies,
     stream::{
         IoLimits, Slot, SpliceIo,
         io::{Activity, Serving},
@@ -67,10 +68,11 @@ impl ListenLimits {
         Self { connections, reserved: RESERVED.min(connections / 4), ..Self::default() }
     }
 
-    fn room(&self) -> Room {
+    /// A proxy brings the connections of everybody.
+    fn room(&self, is_proxy: bool) -> Room {
         Room {
             connections: self.connections,
-            connections_per_source: self.connections_per_source,
+            connections_per_source: if is_proxy { self.connections } else { self.connections_per_source },
             reserved: self.reserved,
         }
     }
@@ -85,7 +87,13 @@ pub struct PeerAddress(pub IpAddr);
 pub struct LocalAddress(pub IpAddr);
 
 /// Accepts until the soft stop. `app` sees [`PeerAddress`] and [`Slot`] as request extensions.
-pub async fn serve(listener: TcpListener, app: Router, limits: ListenLimits, lifecycle: Lifecycle) {
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: ListenLimits,
+    proxies: Arc<Proxies>,
+    lifecycle: Lifecycle,
+) {
     let places = Places::default();
     loop {
         let accepted = tokio::select! {
@@ -96,7 +104,8 @@ pub async fn serve(listener: TcpListener, app: Router, limits: ListenLimits, lif
             Ok((tcp, peer)) => {
                 let address = canonical(peer);
                 let activity = Activity::default();
-                let Some(place) = places.take(address, &limits.room(), &activity) else {
+                let room = limits.room(proxies.trusts(address));
+                let Some(place) = places.take(address, &room, &activity) else {
                     metrics::counter!("loge_connections_refused_total").increment(1);
                     debug!(peer = %address, "connection of {address} refused: too many");
                     continue;

@@ -23,6 +23,9 @@ pub enum Policy {
     Session,
     /// The owner.
     Admin,
+    /// A browser that shows a refresh cookie. What the cookie is worth, the handler finds out: asking
+    /// that uses it up.
+    RefreshCookie,
     /// Whoever holds a live ticket, which is in the path.
     Ticket,
     /// What browsers ask for without headers, images and the pages of this API's document: an access
@@ -39,6 +42,7 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
     };
     let checked = match policy {
         Policy::Anonymous => Ok(()),
+        Policy::RefreshCookie => refresh_cookie(request.headers()),
         Policy::Session => session(&house, &mut request).await,
         Policy::Admin => admin(&house, &mut request).await,
         Policy::Ticket => {
@@ -56,7 +60,7 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
     let of = request.extensions();
     let user = of.get::<Principal>().map(|p| &p.user).or_else(|| of.get::<TicketClaims>().map(|c| &c.user)).cloned();
     let mut response = next.run(request).await;
-    if policy != Policy::Anonymous {
+    if !matches!(policy, Policy::Anonymous | Policy::RefreshCookie) {
         response.extensions_mut().insert(Authenticated);
     }
     if let Some(user) = user {
@@ -68,6 +72,11 @@ pub async fn enforce(policy: Policy, mut request: Request, next: Next) -> Respon
 /// Marks an answer to a caller who proved their identity.
 #[derive(Debug, Clone, Copy)]
 pub struct Authenticated;
+
+fn refresh_cookie(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_shown = cookies(headers, crate::cookies::REFRESH).any(|token| !token.is_empty());
+    if is_shown { Ok(()) } else { Err(Problem::of(Code::SignInRequired)) }
+}
 
 async fn session(house: &House, request: &mut Request) -> Result<(), Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::of(Code::SignInRequired))?;

@@ -57,6 +57,10 @@ impl Routes {
             "view_cookie",
             SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(crate::cookies::VIEW))),
         );
+        components.add_security_scheme(
+            "refresh_cookie",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(crate::cookies::REFRESH))),
+        );
         Self { router: OpenApiRouter::with_openapi(head), table: Vec::new() }
     }
 
@@ -107,6 +111,7 @@ fn describe(policy: Policy, operation: &mut Operation) {
     operation.security = match policy {
         Policy::Anonymous | Policy::Ticket => Some(vec![SecurityRequirement::default()]),
         Policy::Session | Policy::Admin | Policy::Scrape => Some(vec![SecurityRequirement::new("access_token", none)]),
+        Policy::RefreshCookie => Some(vec![SecurityRequirement::new("refresh_cookie", none)]),
         Policy::Image => {
             Some(vec![SecurityRequirement::new("access_token", none), SecurityRequirement::new("view_cookie", none)])
         }

@@ -41,7 +41,8 @@ async fn the_cookie_alone_is_not_enough() {
         assert_eq!(stolen.status, 401, "{}", stolen.text());
         assert_eq!(refresh(&format!("{cookie}{DEVICE}")).await.status, 401, "and it ends the sign-in");
     }
-    assert_eq!(house.call("POST", "/api/v1/auth/refresh", "loge-device: x\r\n", None).await.status, 400);
+    let unreadable = "cookie: loge_refresh=x\r\nloge-device: x\r\n";
+    assert_eq!(house.call("POST", "/api/v1/auth/refresh", unreadable, None).await.status, 400);
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn start(worker: FakeWorker, limits: ListenLimits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let lifecycle = Lifecycle::new();
-    lifecycle.spawn("listener", serve(listener, app, limits, lifecycle.clone()));
+    lifecycle.spawn("listener", serve(listener, app, limits, std::sync::Arc::default(), lifecycle.clone()));
     Running { address, house, lifecycle }
 }
 

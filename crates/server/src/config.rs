@@ -5,6 +5,7 @@
 //! programs run here. `npm start` reads the one of the source tree and passes it on.
 
 use base::Dirs;
+use domain::{hosts::PublicUrl, proxies::Trusted};
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
@@ -72,6 +73,10 @@ pub struct Config {
     pub metrics_token: Option<String>,
     /// Names besides the machine's own under which browsers may call the house.
     pub names: Vec<String>,
+    /// Proxies that are believed when they say who asks.
+    pub trusted_proxies: Trusted,
+    /// What stands in links to this house.
+    pub public_url: Option<PublicUrl>,
     /// How long a stop waits for streams.
     pub drain: Duration,
     /// Begin a new house in a folder whose house lost its database.
@@ -94,6 +99,9 @@ pub enum ConfigError {
     File { path: PathBuf, message: String },
     #[error("{name}={value} cannot be used: {message}")]
     Environment { name: &'static str, value: String, message: String },
+    /// From the file or the environment.
+    #[error("{name} cannot be used: {message}")]
+    Setting { name: &'static str, message: String },
     #[error("there is no home folder; give a data folder with --data-dir")]
     NoHome,
 }
@@ -115,6 +123,8 @@ struct File {
     log: Option<String>,
     metrics_token: Option<String>,
     names: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<String>>,
+    public_url: Option<String>,
     drain_seconds: Option<u64>,
 }
 
@@ -151,6 +161,18 @@ impl Config {
             Some(runtime) => runtime,
             None => parsed(env, "LOGE_RUNTIME")?.or(file.runtime).unwrap_or_default(),
         };
+        let trusted_proxies = listed(env, "LOGE_TRUSTED_PROXIES").or(file.trusted_proxies).unwrap_or_default();
+        let trusted_proxies = Trusted::parse(trusted_proxies.iter().map(String::as_str)).map_err(|text| {
+            let message = format!("`{text}` is neither an address like 10.0.0.2 nor a network like 172.18.0.0/16");
+            ConfigError::Setting { name: "trusted_proxies", message }
+        })?;
+        let public_url = match env("LOGE_PUBLIC_URL").or(file.public_url) {
+            None => None,
+            Some(text) => Some(PublicUrl::parse(&text).ok_or_else(|| {
+                let message = format!("`{text}` is no address like https://films.example.org");
+                ConfigError::Setting { name: "public_url", message }
+            })?),
+        };
         let path = |name: &str, file: Option<PathBuf>, default: &str| {
             env(name).map(PathBuf::from).or(file).unwrap_or_else(|| beside_this_program(default))
         };
@@ -171,11 +193,19 @@ impl Config {
                 .unwrap_or_else(|| loges::chip::RENDER_NODES.into()),
             log: env("LOGE_LOG").or(file.log).unwrap_or_else(|| "info".into()),
             metrics_token: env("LOGE_METRICS_TOKEN").or(file.metrics_token),
-            names: file.names.unwrap_or_default(),
+            names: listed(env, "LOGE_NAMES").or(file.names).unwrap_or_default(),
+            trusted_proxies,
+            public_url,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(10).min(600)),
             start_anew: overrides.start_anew,
         })
     }
+}
+
+/// A list in one variable, separated by commas.
+fn listed(env: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<Vec<String>> {
+    let text = env(name)?;
+    Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
 }
 
 fn default_listen() -> SocketAddr {
@@ -243,5 +273,14 @@ mod tests {
         assert!(said(load(dir.path(), &[("LOGE_LISTEN", "here")], Overrides::default())).contains("LOGE_LISTEN=here"));
         std::fs::write(dir.path().join("loge.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
         assert!(said(load(dir.path(), &[], Overrides::default())).contains("lisen"));
+        std::fs::write(dir.path().join("loge.toml"), "trusted_proxies = [\"10.0.0.2\", \"proxy\"]\n").unwrap();
+        let refused = said(load(dir.path(), &[], Overrides::default()));
+        assert!(refused.contains("trusted_proxies") && refused.contains("`proxy`"), "{refused}");
+        let env = [("LOGE_TRUSTED_PROXIES", "10.0.0.2, 172.18.0.0/16"), ("LOGE_PUBLIC_URL", "https://films.example/")];
+        let read = load(dir.path(), &env, Overrides::default()).unwrap();
+        assert_eq!(read.trusted_proxies.names(), ["10.0.0.2", "172.18.0.0/16"]);
+        assert_eq!(read.public_url.unwrap().to_string(), "https://films.example");
+        let folder = [("LOGE_TRUSTED_PROXIES", "10.0.0.2"), ("LOGE_PUBLIC_URL", "https://films.example/loge")];
+        assert!(said(load(dir.path(), &folder, Overrides::default())).contains("public_url"));
     }
 }

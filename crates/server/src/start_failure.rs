@@ -137,13 +137,16 @@ impl ConfigError {
         let help = match self {
             Self::File { path, .. } => format!("Correct {}, or remove the line to take the default.", path.display()),
             Self::Environment { name, .. } => format!("Correct or remove the environment variable {name}."),
+            Self::Setting { name, .. } => {
+                format!("Correct {name} in loge.toml, or the environment variable LOGE_{}.", name.to_uppercase())
+            }
             Self::NoHome => "Name the folder in which Loge keeps its data: --data-dir DIR".into(),
         };
         let text = self.to_string();
         let mut letters = text.trim_end_matches('.').chars();
         let sentence = match self {
             // A name of theirs is written as it is.
-            Self::Environment { .. } | Self::File { .. } => text.clone(),
+            Self::Environment { .. } | Self::File { .. } | Self::Setting { .. } => text.clone(),
             Self::NoHome => letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect(),
         };
         Explanation { sentence: format!("{}.", sentence.trim_end_matches('.')), help: vec![help] }

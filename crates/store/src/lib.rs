@@ -55,7 +55,7 @@ pub use renditions::{NightShift, Rendition};
 pub use scan::{KnownFile, ScanChange, ScanSummary};
 pub use schema::{AsIs, Lies, what_lies_at};
 pub use sessions::{Begun, NewSession, Rotation, SESSION_IDLE_MS, Session, Shown};
-pub use settings::{PinnedImage, Settings};
+pub use settings::{PinnedImage, Settings, WayIn};
 pub use time::ClockState;
 pub use timelines::StoredIndex;
 pub use titles::{FileRow, FileSummary, Page, TitleQuery, TitleRow, TitleSort};

@@ -71,7 +71,20 @@ impl Default for Settings {
 
 const SETTINGS: &str = "settings";
 const HOUSE: &str = "house";
+const WAY_IN: &str = "way_in";
+/// Where the names alone were kept before there were proxies.
 const NAMES: &str = "allowed_names";
+
+/// How people reach the house from outside its own network, as the owner set it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WayIn {
+    pub allowed_names: Vec<String>,
+    /// Addresses and networks of proxies whose word counts.
+    pub trusted_proxies: Vec<String>,
+    /// What stands in links to this house: `https://films.example.org`.
+    pub public_url: Option<String>,
+}
 const INSTALL: &str = "install_id";
 
 impl Store {
@@ -101,26 +114,28 @@ impl Store {
         Ok((before, after))
     }
 
-    /// Returns the names that the owner allows this house to be called by.
+    /// Returns how people reach the house from outside.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn allowed_names(&self) -> Result<Vec<String>, StoreError> {
-        match value(self.read(), NAMES).await? {
-            None => Ok(vec![]),
-            Some(text) => serde_json::from_str(&text).map_err(|_| unreadable(SETTINGS, &text)),
+    pub async fn way_in(&self) -> Result<WayIn, StoreError> {
+        if let Some(text) = value(self.read(), WAY_IN).await? {
+            return serde_json::from_str(&text).map_err(|_| unreadable(SETTINGS, &text));
         }
+        let names = value(self.read(), NAMES).await?;
+        let names = names.map(|text| serde_json::from_str(&text).map_err(|_| unreadable(SETTINGS, &text)));
+        Ok(WayIn { allowed_names: names.transpose()?.unwrap_or_default(), ..WayIn::default() })
     }
 
-    /// Exactly these, from now on.
+    /// Exactly this, from now on.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_allowed_names(&self, names: &[String]) -> Result<(), StoreError> {
+    pub async fn set_way_in(&self, way: &WayIn) -> Result<(), StoreError> {
         let transaction = self.write(Turn::Any, SETTINGS).await?;
-        // Texts: this cannot fail, and an empty list allows nothing more.
-        let text = serde_json::to_string(names).unwrap_or_else(|_| "[]".into());
-        set_value(&transaction, NAMES, text).await?;
+        // Texts: this cannot fail, and an empty record allows nothing more.
+        let text = serde_json::to_string(way).unwrap_or_else(|_| "{}".into());
+        set_value(&transaction, WAY_IN, text).await?;
         commit(transaction, SETTINGS).await
     }
 

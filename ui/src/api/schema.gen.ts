@@ -524,10 +524,13 @@ export interface Login {
   expires_in: number;
   user: UserBrief;
 }
+/** Either name and password, or a ticket. */
 export interface LoginForm {
   device?: string | null;
-  password: string;
-  username: string;
+  password?: string | null;
+  /** Works once, for a minute, and instead of all others. The desktop gets one for its window. */
+  ticket?: string | null;
+  username?: string | null;
 }
 export interface Me {
   id: string;
@@ -548,12 +551,26 @@ export interface Names {
   addresses: string[];
   /** Public names and addresses that the owner allows. Names that only a private network knows (`nas.lan`, `nas.local`, `nas.fritz.box`) work without being here. */
   allowed: string[];
-  /** Those of `loge.toml`, which only the file can change. */
+  /** Those of `loge.toml` or the environment, which only these can change. */
   configured: string[];
+  /** Those of `loge.toml` or the environment. */
+  configured_proxies: string[];
+  /** Where it comes from the configuration. */
+  configured_url?: string | null;
+  /** What stands in links to this house. */
+  public_url?: string | null;
+  /** Addresses and networks of reverse proxies that the owner trusts to say who asks. */
+  trusted_proxies: string[];
+  /** A machine of a private network that says it asks for others, and is not trusted. */
+  unknown_proxy?: string | null;
 }
 export interface NamesForm {
   /** Addresses of pages are understood too: `https://films.example.org/` is `films.example.org`. */
-  allowed: string[];
+  allowed?: string[] | null;
+  /** `https://films.example.org`; an empty text takes it away. */
+  public_url?: string | null;
+  /** Addresses (`10.0.0.2`) and networks (`172.18.0.0/16`). */
+  trusted_proxies?: string[] | null;
 }
 export interface Network {
   /** From here on the link is busy. */
@@ -940,9 +957,6 @@ export interface Temperature {
   hot_celsius: number;
   /** `ok`, `hot` or `no_sensor`. */
   state: string;
-}
-export interface TicketForm {
-  ticket: string;
 }
 /** One title in a grid. */
 export interface TitleCard {

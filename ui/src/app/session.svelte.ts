@@ -137,7 +137,7 @@ class Session {
   /** Throws only when the house did not answer; "not signed in" is an answer. */
   async #resume(ticket: string | null) {
     try {
-      if (ticket) await api.signIn("/auth/ticket", { ticket });
+      if (ticket) await api.signIn("/auth/login", { ticket });
       // The cookie must not bring back the person who is signing out.
       else if (this.#leaving === "no" && maySignInAgain(() => localStorage)) await api.renew();
     } catch (error) {

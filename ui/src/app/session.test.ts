@@ -26,7 +26,6 @@ beforeEach(async () => {
     "/server": { status: 200, body: { name: "Loge", setup_required: false } },
     "/auth/refresh": { status: 200, body: ANA },
     "/auth/login": { status: 200, body: ANA },
-    "/auth/ticket": { status: 200, body: ANA },
     "/auth/logout": FULL,
     "/me/preferences": { status: 200, body: { theme: "system" } },
   };
@@ -96,7 +95,7 @@ describe("a page that opens while a sign-out is still owed", () => {
   });
 
   it("does not fall back on the cookie when the ticket is refused", async () => {
-    says["/auth/ticket"] = { status: 401, body: { code: "sign_in_required", detail: "Sign in." } };
+    says["/auth/login"] = { status: 401, body: { code: "sign_in_required", detail: "Sign in." } };
     location.hash = "#ticket=t1";
     await startWhileLeaving();
     expect(session.phase).toBe("ready");

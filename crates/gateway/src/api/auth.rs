@@ -27,8 +27,7 @@ const MOST_COOKIES: usize = 4;
 
 pub fn routes(r: Routes) -> Routes {
     r.add(Policy::Anonymous, routes!(login))
-        .add(Policy::Anonymous, routes!(ticket))
-        .add(Policy::Anonymous, routes!(refresh))
+        .add(Policy::RefreshCookie, routes!(refresh))
         .add(Policy::Anonymous, routes!(logout))
         .add(Policy::Anonymous, routes!(invite))
         .add(Policy::Anonymous, routes!(register))
@@ -60,15 +59,35 @@ fn device(told: Option<String>, headers: &HeaderMap, secret: Option<DeviceSecret
     Device { name, secret }
 }
 
+/// Either name and password, or a ticket.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginForm {
-    username: String,
-    password: String,
+    username: Option<String>,
+    password: Option<String>,
     device: Option<String>,
+    /// Works once, for a minute, and instead of all others. The desktop gets one for its window.
+    ticket: Option<String>,
 }
 
-/// Sign in.
+enum Proof {
+    Password { username: String, password: String },
+    Ticket(String),
+}
+
+impl LoginForm {
+    fn proof(&mut self) -> Answer<Proof> {
+        match (self.ticket.take(), self.username.take(), self.password.take()) {
+            (Some(ticket), None, None) => Ok(Proof::Ticket(ticket)),
+            (Some(_), ..) => Err(Problem::field("ticket", "comes without name and password")),
+            (None, Some(username), Some(password)) => Ok(Proof::Password { username, password }),
+            (None, None, _) => Err(Problem::field("username", "is needed")),
+            (None, _, None) => Err(Problem::field("password", "is needed")),
+        }
+    }
+}
+
+/// Sign in, with name and password or with a one-time ticket.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = LoginForm,
     responses((status = 200, body = Login)))]
 async fn login(
@@ -76,29 +95,15 @@ async fn login(
     Caller(peer): Caller,
     FromDevice(secret): FromDevice,
     headers: HeaderMap,
-    Input(form): Input<LoginForm>,
+    Input(mut form): Input<LoginForm>,
 ) -> Answer<Response> {
-    let device = device(form.device, &headers, secret);
-    let signed = house.accounts.login(&form.username, &form.password, device, peer).await?;
-    Ok(signed_in(&house, signed, StatusCode::OK))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TicketForm {
-    ticket: String,
-}
-
-/// Sign in with the one-time ticket that the desktop was handed.
-#[utoipa::path(post, path = "/api/v1/auth/ticket", tag = "auth", request_body = TicketForm,
-    responses((status = 200, body = Login)))]
-async fn ticket(
-    State(house): State<Arc<House>>,
-    Caller(peer): Caller,
-    FromDevice(secret): FromDevice,
-    Input(form): Input<TicketForm>,
-) -> Answer<Response> {
-    let signed = house.accounts.redeem_ticket(&form.ticket, secret, peer).await?;
+    let signed = match form.proof()? {
+        Proof::Password { username, password } => {
+            let device = device(form.device, &headers, secret);
+            house.accounts.login(&username, &password, device, peer).await?
+        }
+        Proof::Ticket(ticket) => house.accounts.redeem_ticket(&ticket, secret, peer).await?,
+    };
     Ok(signed_in(&house, signed, StatusCode::OK))
 }
 
@@ -112,9 +117,8 @@ async fn refresh(
     FromDevice(secret): FromDevice,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (mut refused, mut is_shown) = (None, false);
+    let mut refused = None;
     for token in policy::cookies(&headers, cookies::REFRESH).filter(|t| !t.is_empty()).take(MOST_COOKIES) {
-        is_shown = true;
         match house.accounts.refresh(&token, secret, peer).await {
             Ok(signed) => return Ok(signed_in(&house, signed, StatusCode::OK)),
             // Another one may be ours; what is said at the end is the best known of all.
@@ -124,8 +128,7 @@ async fn refresh(
         }
     }
     let failure = refused.unwrap_or_else(|| Failure::of(Code::SignInRequired));
-    // Without a cookie there is none to take away, and another tab may be getting one right now.
-    let unknown = is_shown && failure.code == Code::SignInRequired;
+    let unknown = failure.code == Code::SignInRequired;
     let mut response = Problem::from(failure).into_response();
     if unknown {
         // It will not get better: the browser need not show it again.
