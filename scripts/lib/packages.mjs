@@ -59,6 +59,10 @@ const groups = {
       strace: program("strace"),
       iproute2: program("ip"),
       sqlite3: program("sqlite3"),
+      // What the examples of docs/guide/api.md are run with.
+      curl: program("curl"),
+      jq: program("jq"),
+      python3: program("python3"),
       postgresql: () => postgresPrograms() !== null,
     },
     // Ubuntu has it in another form; the tests that want it say so and are skipped.
