@@ -35,7 +35,8 @@ const NEVER: &[(&str, &[&str])] = &[
         "loge-renditions",
         &["axum", "bollard", "ffmpeg-sidecar", "tauri", "loge-accounts", "loge-library", "loge-loges", "loge-gateway"],
     ),
-    ("loge-gateway", &["ffmpeg-sidecar", "tauri", "loge-server", "loge-worker"]),
+    // Nothing that a request can reach sets a value of the machine.
+    ("loge-gateway", &["ffmpeg-sidecar", "tauri", "loge-server", "loge-worker", "loge-tuning"]),
     ("loge-server", &["tauri", "gtk", "webkit2gtk", "loge-worker", "ffmpeg-sidecar"]),
     (
         "loge-worker",
@@ -59,6 +60,21 @@ const NEVER: &[(&str, &[&str])] = &[
     (
         "loge-frames",
         &["tokio", "axum", "sea-orm", "bollard", "tauri", "ffmpeg-sidecar", "loge-base", "loge-store", "loge-loges"],
+    ),
+    (
+        "loge-tuning",
+        &[
+            "tokio",
+            "hyper",
+            "axum",
+            "sea-orm",
+            "bollard",
+            "tauri",
+            "loge-domain",
+            "loge-base",
+            "loge-store",
+            "loge-loges",
+        ],
     ),
     ("loge-launcher", &["tokio", "loge-domain", "loge-base", "loge-contract", "loge-media", "loge-store", "axum"]),
 ];

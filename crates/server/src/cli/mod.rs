@@ -3,6 +3,7 @@
 mod calibrate;
 mod people;
 mod serve;
+mod tune;
 mod upkeep;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +57,15 @@ enum Verb {
     Doctor,
     /// Measure what this machine can encode while somebody watches
     Calibrate,
+    /// Say what this machine could be set to for serving films; `--apply` sets it
+    TuneHost {
+        /// Set it, now and for every start; takes root
+        #[arg(long, conflicts_with = "undo")]
+        apply: bool,
+        /// Restore what was set before the first `--apply`; takes root
+        #[arg(long)]
+        undo: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
 }
@@ -85,6 +95,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
             say(&gateway::openapi::document());
             Ok(())
         }
+        Verb::TuneHost { apply, undo } => tune::run(apply, undo, cli.json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
