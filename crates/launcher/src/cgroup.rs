@@ -1,5 +1,8 @@
 //! Control groups for memory, processor and processes, where we may make one: version 2 in a
 //! folder that was delegated to us, version 1 as root.
+//!
+//! A group of version 2 that holds processes may not limit groups below it. A server under systemd
+//! therefore sits in a leaf of the group that was delegated to it, and ours are made beside that leaf.
 
 use crate::{
     args::{Args, CgroupRoot},
@@ -12,6 +15,8 @@ use std::{
 };
 
 const AUTO: &str = "/sys/fs/cgroup";
+/// Where the server sits (`delegated.rs` in its room).
+const LEAF: &str = "/loge-house";
 const PERIOD_US: u64 = 100_000;
 const NAMES: [(&str, &str); 3] = [("memory", "cgroup_memory"), ("cpu", "cgroup_cpu"), ("pids", "cgroup_pids")];
 
@@ -34,7 +39,7 @@ impl Groups {
         let name = format!("loge-{}", std::process::id());
         let mut groups = Self::default();
         if root.join("cgroup.controllers").exists() {
-            let parent = if given { root.to_owned() } else { below(root, own_path(&own, "")) };
+            let parent = if given { root.to_owned() } else { below(root, outside_leaf(own_path(&own, ""))) };
             groups.make_unified(&parent, &name, args, report);
         } else {
             for (controller, item) in NAMES {
@@ -157,6 +162,10 @@ fn own_path<'a>(table: &'a str, controller: &str) -> &'a str {
     table.lines().find_map(of).unwrap_or("/")
 }
 
+fn outside_leaf(path: &str) -> &str {
+    path.strip_suffix(LEAF).unwrap_or(path)
+}
+
 fn below(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
@@ -173,5 +182,8 @@ mod tests {
         assert_eq!(own_path(table, ""), "/user.slice");
         assert_eq!(own_path(table, "pids"), "/");
         assert_eq!(below(Path::new("/x"), "/d"), Path::new("/x/d"));
+        assert_eq!(outside_leaf("/system.slice/loge.service/loge-house"), "/system.slice/loge.service");
+        assert_eq!(outside_leaf("/system.slice/loge.service"), "/system.slice/loge.service");
+        assert_eq!(outside_leaf("/loge-houses"), "/loge-houses");
     }
 }

@@ -1,8 +1,11 @@
 //! What the desktop and the command line hold of a running server.
 
-use crate::wiring::Rooms;
+use crate::{
+    knock::{Heard, knock},
+    wiring::Rooms,
+};
 use domain::{Failure, capacity::Capacity};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 pub use vitals::Level;
 
@@ -58,6 +61,22 @@ impl Handle {
 
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// Returns whether the house answers at its own door. A full disk, or a database on another
+    /// machine that is away, is an answer: starting anew would not help, and would end the films
+    /// that go on without either.
+    pub async fn answers(&self) -> bool {
+        match knock(self.address()).await {
+            Heard::Ready | Heard::Hindered => true,
+            Heard::NoDatabase => !self.rooms.store.is_a_file(),
+            Heard::Nothing => false,
+        }
+    }
+
+    /// How long a stop takes at most, with room to spare.
+    pub fn longest_stop(&self) -> Duration {
+        self.rooms.drain + Duration::from_secs(60)
     }
 
     /// While there is no admin.

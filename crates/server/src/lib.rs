@@ -8,9 +8,11 @@
 
 mod calibrating;
 mod config;
+mod delegated;
 mod handle;
 mod house;
 mod indexing;
+mod knock;
 mod lock;
 mod looks;
 mod port;
@@ -22,12 +24,15 @@ mod start;
 mod start_failure;
 mod storyboards;
 mod studio;
+mod supervised;
 mod tenants;
 mod wiring;
 
 pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
+pub use delegated::{DelegationError, move_aside};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
 pub use remains::Remains;
 pub use restore::{RestoreError, Restored, restore};
 pub use start::{Server, migrate};
 pub use start_failure::{Explanation, StartError};
+pub use supervised::{Supervisor, SupervisorError, Word};

@@ -209,6 +209,11 @@ impl Store {
         Ok(())
     }
 
+    /// Returns whether the database is a file of this machine, and nobody else's to look after.
+    pub fn is_a_file(&self) -> bool {
+        self.0.file.is_some()
+    }
+
     /// Returns since when writes fail, if the last one did. Costs nothing.
     pub fn write_failure(&self) -> Option<WriteFailure> {
         self.0.health.failure()

@@ -1,12 +1,13 @@
 //! The command line. Every verb answers in words, or in JSON with `--json`.
 
 mod calibrate;
+mod paper;
 mod people;
 mod serve;
 mod tune;
 mod upkeep;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use server::{Config, Explanation, Overrides, RestoreError, RuntimeChoice, StartError};
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -68,9 +69,30 @@ enum Verb {
     },
     /// Print the OpenAPI document
     Openapi,
+    /// Write a page of the manual for each verb into a folder
+    #[command(hide = true)]
+    Man { to: PathBuf },
+    /// Print what makes a shell complete this command line
+    #[command(hide = true)]
+    Completions { shell: clap_complete::Shell },
 }
 
 pub(crate) async fn run(cli: Cli) -> ExitCode {
+    // A package is built where nobody has a data folder, so these two read no settings.
+    let written = match &cli.verb {
+        Verb::Man { to } => Some(paper::man(Cli::command(), to)),
+        Verb::Completions { shell } => Some(paper::completions(Cli::command(), *shell)),
+        _ => None,
+    };
+    if let Some(written) = written {
+        return match written {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => {
+                complain(&chain(&e));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut overrides = Overrides { data_dir: cli.data_dir.clone(), ..Overrides::default() };
     if let Verb::Serve { listen, runtime, start_anew } = &cli.verb {
         overrides = Overrides { listen: *listen, runtime: *runtime, start_anew: *start_anew, ..overrides };
@@ -96,6 +118,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
             Ok(())
         }
         Verb::TuneHost { apply, undo } => tune::run(apply, undo, cli.json),
+        Verb::Man { .. } | Verb::Completions { .. } => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
