@@ -63,6 +63,11 @@ const groups = {
       curl: program("curl"),
       jq: program("jq"),
       python3: program("python3"),
+      mmdebstrap: program("mmdebstrap"),
+      mandoc: program("mandoc"),
+      groff: program("groff"),
+      zsh: program("zsh"),
+      fish: program("fish"),
       postgresql: () => postgresPrograms() !== null,
     },
     // Ubuntu has it in another form; the tests that want it say so and are skipped.
