@@ -15,7 +15,7 @@ use std::{
 };
 
 const AUTO: &str = "/sys/fs/cgroup";
-/// Where the server sits (`delegated.rs` in its room).
+/// Where the server sits (`process_group.rs` in the room of the loges).
 const LEAF: &str = "/loge-house";
 const PERIOD_US: u64 = 100_000;
 const NAMES: [(&str, &str); 3] = [("memory", "cgroup_memory"), ("cpu", "cgroup_cpu"), ("pids", "cgroup_pids")];

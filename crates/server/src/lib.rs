@@ -8,7 +8,6 @@
 
 mod calibrating;
 mod config;
-mod delegated;
 mod handle;
 mod house;
 mod indexing;
@@ -29,7 +28,6 @@ mod tenants;
 mod wiring;
 
 pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
-pub use delegated::{DelegationError, move_aside};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
 pub use remains::Remains;
 pub use restore::{RestoreError, Restored, restore};

@@ -17,6 +17,8 @@ use tracing::{debug, info};
 /// systemd answers before it has moved us.
 const MOVE: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Where the server sits in it. `loge-launch` looks for this name.
+const LEAF: &str = "loge-house";
 /// What a loge cannot do without.
 const NEEDED: [&str; 2] = ["memory", "pids"];
 
@@ -106,7 +108,7 @@ impl Outside {
 
 /// Moves this process one level down, so that its group may have others below it.
 fn divide(folder: &Path) -> std::io::Result<()> {
-    let own = folder.join("server");
+    let own = folder.join(LEAF);
     match fs::create_dir(&own) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -162,7 +164,7 @@ mod tests {
         let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
         assert!(asked.starts_with("--user") && asked.contains("Delegate b true"), "{asked}");
         // Nothing may sit in the group that is divided.
-        assert_eq!(fs::read_to_string(group.join("server/cgroup.procs")).unwrap(), std::process::id().to_string());
+        assert_eq!(fs::read_to_string(group.join("loge-house/cgroup.procs")).unwrap(), std::process::id().to_string());
     }
 
     #[tokio::test]
@@ -170,7 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut outside = outside(folder.path(), false);
         assert_eq!(outside.take_group().await, None);
-        assert!(!folder.path().join("cgroup/session.scope/server").exists(), "what others are in is not touched");
+        assert!(!folder.path().join("cgroup/session.scope/loge-house").exists(), "what others are in is not touched");
         outside.busctl = folder.path().join("not there");
         assert_eq!(outside.take_group().await, None);
     }

@@ -2,7 +2,7 @@
 //! hears of each step.
 
 use super::{chain, complain, explain, say};
-use server::{Config, Handle, Phase, Server, StartError, Supervisor, Word, move_aside};
+use server::{Config, Handle, Phase, Server, StartError, Supervisor, Word};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,15 +60,10 @@ pub(crate) async fn serve(config: Config) -> ExitCode {
 
 /// The one that started us, if it wants to hear of us. Without it the house opens all the same.
 fn supervisor() -> Option<Supervisor> {
-    let found = Supervisor::find().unwrap_or_else(|e| {
+    Supervisor::find().unwrap_or_else(|e| {
         complain(&chain(&e));
         None
-    })?;
-    // Before anything is started that would be left in the old group.
-    if let Err(e) = move_aside() {
-        complain(&chain(&e));
-    }
-    Some(found)
+    })
 }
 
 /// Says that the house lives, while it does, and what the owner's page says of it. Ends never.
