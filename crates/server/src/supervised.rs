@@ -192,7 +192,7 @@ mod tests {
         let ten_seconds = Duration::from_millis(9_500);
 
         let _ = timeout(ten_seconds, supervisor.watch(async || true)).await;
-        assert_eq!(heard(&ear), vec!["WATCHDOG=1"; 10], "the control: four in each stretch of patience");
+        assert_eq!(heard(&ear), ["WATCHDOG=1"; 10], "the control: four in each stretch of patience");
         let _ = timeout(ten_seconds, supervisor.watch(async || std::future::pending().await)).await;
         assert_eq!(heard(&ear), [""; 0], "it hangs");
         let _ = timeout(ten_seconds, supervisor.watch(async || false)).await;

@@ -32,7 +32,8 @@ export async function openMachine() {
   const group = ownGroup();
   let machine = group && (await start({ base, folder, group, init: INIT }));
   const isUp = async () => /^(running|degraded)$/m.test(machine.run("systemctl", ["is-system-running"]).stdout);
-  const booted = Boolean(machine && (await until(async () => machine.lives() && (await isUp()), { timeoutMs: 30_000, everyMs: 200 })));
+  if (machine) await until(async () => !machine.lives() || (await isUp()), { timeoutMs: 30_000, everyMs: 200 });
+  const booted = Boolean(machine?.lives() && (await isUp()));
   if (!booted) {
     await machine?.end();
     machine = await start({ base, folder, group, init: ["/usr/bin/sleep", "infinity"] });
@@ -53,12 +54,17 @@ async function start({ base, folder, group, init }) {
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const lives = () => child.exitCode === null && child.signalCode === null;
   const first = () => Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim()) || null;
-  const pid = await until(() => lives() && first(), { timeoutMs: 10_000 });
+  const pid = await until(() => (lives() ? first() : -1), { timeoutMs: 10_000 });
   const inside = (program, args) => ["nsenter", ["--target", String(pid), "--all", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", program, ...args]];
   const run = (program, args = [], options = {}) => capture(...inside(program, args), options);
-  // Until it has entered its own root, a program would be looked for in ours.
-  const own = () => pid && run("test", ["!", "-e", join(folder, "root")]).ok;
-  await until(own, { timeoutMs: 10_000 });
+  // Until it has entered its own root, a program would run in ours.
+  const isOwn = () => run("test", ["!", "-e", join(folder, "root")]).ok;
+  await until(() => !lives() || isOwn(), { timeoutMs: 10_000 });
+  // What is meant for the machine must never reach this one.
+  if (lives() && !isOwn()) {
+    child.kill("SIGKILL");
+    throw new Error("the machine did not enter its own root");
+  }
   return {
     lives,
     run,
