@@ -1,7 +1,8 @@
 //! Backups of a house as files.
 //!
-//! Owns: the form of a `.loge-backup` file, writing and checking one, unpacking it, and putting it in the
-//! place of a house.
+//! Owns: the form of a `.loge-backup` file, writing and checking one, unpacking it, putting it in the
+//! place of a house, the rules of which ones stay and when the next is due, and folders as places
+//! backups go to.
 //! Promises: a backup has its name only when it is whole and on the disk; a damaged, foreign, newer or
 //! cut-off file gets an error of its own and changes nothing; a restore leaves the earlier house or the
 //! restored one, whenever the power goes; memory does not grow with the size of a backup.
@@ -9,7 +10,8 @@
 //! and random bytes, and hold the lock of the data folder. Everything blocks: call it off the async
 //! threads.
 //!
-//! A backup: a copy of the database → [`write()`] → [`Backup::open`] and [`Backup::verify`].
+//! A backup: a copy of the database → [`write()`] → [`Backup::open`] and [`Backup::verify`] →
+//! [`Folder::copy_in`] where it goes elsewhere too → [`surplus`] → [`Folder::delete`].
 //!
 //! A restore: [`Backup::open`] → [`Backup::refuse_newer_schema`] → [`Backup::stage`] → move the entries to
 //! where a house has them → [`swap_in`]. Every start of a server: the lock → [`finish_or_forget`] → the
@@ -18,6 +20,7 @@
 mod disk;
 mod entry;
 mod file_name;
+mod folder;
 mod frame;
 mod leftovers;
 mod manifest;
@@ -33,6 +36,7 @@ mod write;
 
 pub use entry::EntryName;
 pub use file_name::{BackupName, EXTENSION, HouseTag, Kind, NotABackupName};
+pub use folder::{Folder, FolderError, FolderMark, Listed};
 pub use leftovers::Place;
 pub use manifest::{DatabaseKind, Entry, FORMAT, KeyState, Manifest};
 pub use read::{Backup, Newer, ReadBackupError, Verified};

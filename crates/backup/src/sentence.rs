@@ -2,6 +2,7 @@
 //! says what to do where there is something to do.
 
 use crate::{
+    folder::FolderError,
     read::{Newer, ReadBackupError},
     seal::UnsealKeyError,
     stage::StageError,
@@ -91,6 +92,33 @@ impl WriteBackupError {
                 format!("No backup was made: there is not enough room for {}.", path.display())
             }
             Self::Write { path, .. } => format!("No backup was made: {} cannot be written.", path.display()),
+        }
+    }
+}
+
+impl FolderError {
+    /// Returns what the owner reads.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::NotThere { path } => format!(
+                "The folder for backups, {}, is not there. If it is on a disk of its own, connect that disk; Loge tries again.",
+                path.display()
+            ),
+            Self::Another { path } => format!(
+                "The folder for backups, {}, is not the one that was chosen: another disk may be connected. Connect the right one, or choose this one.",
+                path.display()
+            ),
+            Self::DiskFull { path, needed_bytes, free_bytes } => format!(
+                "There is not enough room in {}: the backup needs {} MB, and {} MB are free.",
+                path.display(),
+                needed_bytes.div_ceil(1_000_000),
+                free_bytes / 1_000_000
+            ),
+            Self::Exists { path } => format!("{} exists already and was left as it is.", path.display()),
+            Self::Read { path, .. } => format!("{} cannot be read.", path.display()),
+            Self::Write { path, .. } => format!("{} cannot be written.", path.display()),
+            Self::Delete { path, .. } => format!("{} cannot be deleted.", path.display()),
         }
     }
 }
