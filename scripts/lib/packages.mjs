@@ -56,6 +56,9 @@ const groups = {
       "python3-dbus": debianPython("dbus"),
       "python3-gi": debianPython("gi"),
       "nginx-light": program("nginx"),
+      openssl: program("openssl"),
+      // What deploy/traefik/loge.yml is read with.
+      "python3-yaml": debianPython("yaml"),
       strace: program("strace"),
       iproute2: program("ip"),
       sqlite3: program("sqlite3"),
@@ -70,8 +73,8 @@ const groups = {
       fish: program("fish"),
       postgresql: () => postgresPrograms() !== null,
     },
-    // Ubuntu has it in another form; the tests that want it say so and are skipped.
-    optional: { "firefox-esr": () => which("firefox-esr") !== null || which("firefox") !== null },
+    // Ubuntu has the first in another form, and its older releases lack the second; the tests that want them say so and are skipped.
+    optional: { "firefox-esr": () => which("firefox-esr") !== null || which("firefox") !== null, caddy: program("caddy") },
   },
 };
 

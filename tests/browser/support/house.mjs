@@ -151,7 +151,8 @@ export function makeFilms() {
   return { root, films, hidden, shows, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
-export function openBrowser() {
+/** `more`: arguments for a test of its own. */
+export function openBrowser(more = []) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -163,6 +164,7 @@ export function openBrowser() {
       "--disable-component-update",
       "--disable-sync",
       "--autoplay-policy=no-user-gesture-required",
+      ...more,
     ],
   });
 }

@@ -9,8 +9,8 @@ import { eventually } from "./house.mjs";
 const STALL_MS = 250;
 
 /** A page of Playwright's in the form the matrix takes. */
-export async function chromiumPage(browser, size = { width: 1280, height: 720 }) {
-  const context = await browser.newContext({ viewport: size });
+export async function chromiumPage(browser, size = { width: 1280, height: 720 }, more = {}) {
+  const context = await browser.newContext({ viewport: size, ...more });
   const page = await context.newPage();
   // Counts how often a press was asked for, even where it was for one frame.
   await page.addInitScript(() => {
