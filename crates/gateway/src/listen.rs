@@ -104,8 +104,13 @@ pub async fn serve(
             Ok((tcp, peer)) => {
                 let address = canonical(peer);
                 let activity = Activity::default();
-                let room = limits.room(proxies.trusts(address));
-                let Some(place) = places.take(address, &room, &activity) else {
+                let is_proxy = proxies.trusts(address);
+                if is_proxy {
+                    // It keeps idle connections for the next request of anybody, and one that is closed
+                    // just then would be told to its browser as a fault of the house.
+                    activity.knows_its_caller();
+                }
+                let Some(place) = places.take(address, is_proxy, &limits.room(is_proxy), &activity) else {
                     metrics::counter!("loge_connections_refused_total").increment(1);
                     debug!(peer = %address, "connection of {address} refused: too many");
                     continue;

@@ -37,16 +37,18 @@ pub struct Place {
     places: Places,
     id: u64,
     source: IpAddr,
+    is_proxy: bool,
     /// Cancelled when the place is given to another one.
     pub close: CancellationToken,
 }
 
 impl Places {
     /// Takes a place, if need be from a stranger who has not asked for anything for the longest time.
-    pub fn take(&self, peer: IpAddr, room: &Room, activity: &Activity) -> Option<Place> {
+    /// A proxy brings strangers: it has no part in what is kept for others, wherever it runs.
+    pub fn take(&self, peer: IpAddr, is_proxy: bool, room: &Room, activity: &Activity) -> Option<Place> {
         let source = source_of(peer);
         let mut book = self.lock();
-        let is_trusted = peer.is_loopback() || book.is_known(source);
+        let is_trusted = !is_proxy && (peer.is_loopback() || book.is_known(source));
         let taken = Taken {
             total: u32::try_from(book.held.len()).unwrap_or(u32::MAX),
             by_source: book.by_source.get(&source).copied().unwrap_or(0),
@@ -65,7 +67,7 @@ impl Places {
         book.next += 1;
         book.held.insert(id, Held { source, activity: activity.clone(), close: close.clone() });
         *book.by_source.entry(source).or_default() += 1;
-        Some(Place { places: self.clone(), id, source, close })
+        Some(Place { places: self.clone(), id, source, is_proxy, close })
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -100,6 +102,9 @@ impl Book {
 impl Place {
     /// Notes that a request with a sign-in came on this connection.
     pub fn is_known(&self) {
+        if self.is_proxy {
+            return;
+        }
         self.places.lock().known.insert(self.source, Instant::now());
     }
 }
@@ -139,18 +144,18 @@ mod tests {
         let activities: Vec<Activity> = (0..4).map(|_| Activity::default()).collect();
         let work: Vec<_> = activities.iter().map(Activity::begin).collect();
         let (a, b) = (ip("10.0.0.1"), ip("10.0.0.2"));
-        let first = places.take(a, &ROOM, &activities[0]).unwrap();
-        let second = places.take(a, &ROOM, &activities[1]).unwrap();
-        assert!(places.take(a, &ROOM, &activities[2]).is_none(), "its share is taken");
-        let _third = places.take(b, &ROOM, &activities[2]).unwrap();
-        assert!(places.take(b, &ROOM, &activities[3]).is_none(), "all places are taken");
+        let first = places.take(a, false, &ROOM, &activities[0]).unwrap();
+        let second = places.take(a, false, &ROOM, &activities[1]).unwrap();
+        assert!(places.take(a, false, &ROOM, &activities[2]).is_none(), "its share is taken");
+        let _third = places.take(b, false, &ROOM, &activities[2]).unwrap();
+        assert!(places.take(b, false, &ROOM, &activities[3]).is_none(), "all places are taken");
         drop(first);
-        let fourth = places.take(b, &ROOM, &activities[3]).unwrap();
+        let fourth = places.take(b, false, &ROOM, &activities[3]).unwrap();
         // A connection that asks for nothing makes room, once.
         drop(work);
         activities[1].knows_its_caller();
         tokio::time::advance(Duration::from_secs(1)).await;
-        let fifth = places.take(ip("10.0.0.3"), &ROOM, &Activity::default()).unwrap();
+        let fifth = places.take(ip("10.0.0.3"), false, &ROOM, &Activity::default()).unwrap();
         assert!(!second.close.is_cancelled(), "somebody is signed in there");
         assert!(_third.close.is_cancelled() ^ fourth.close.is_cancelled());
         drop((_third, fourth, fifth));
@@ -164,14 +169,35 @@ mod tests {
         let room = Room { connections: 2, connections_per_source: 2, reserved: 2 };
         let busy = Activity::default();
         let _work = busy.begin();
-        assert!(places.take(ip("10.0.0.1"), &room, &busy).is_none(), "a stranger");
-        let own = places.take(ip("127.0.0.1"), &room, &busy).unwrap();
+        assert!(places.take(ip("10.0.0.1"), false, &room, &busy).is_none(), "a stranger");
+        let own = places.take(ip("127.0.0.1"), false, &room, &busy).unwrap();
         own.is_known();
-        let place = Place { places: places.clone(), id: u64::MAX, source: ip("10.0.0.1"), close: own.close.clone() };
+        let place = Place {
+            places: places.clone(),
+            id: u64::MAX,
+            source: ip("10.0.0.1"),
+            is_proxy: false,
+            close: own.close.clone(),
+        };
         place.is_known();
-        assert!(places.take(ip("10.0.0.1"), &room, &busy).is_some());
+        assert!(places.take(ip("10.0.0.1"), false, &room, &busy).is_some());
         tokio::time::advance(REMEMBERED).await;
-        assert!(places.take(ip("10.0.0.1"), &room, &busy).is_none(), "that was long ago");
+        assert!(places.take(ip("10.0.0.1"), false, &room, &busy).is_none(), "that was long ago");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_takes_nothing_of_what_is_kept() {
+        let places = Places::default();
+        let room = Room { connections: 2, connections_per_source: 2, reserved: 2 };
+        let busy = Activity::default();
+        let _work = busy.begin();
+        let local = ip("127.0.0.1");
+        assert!(places.take(local, true, &room, &busy).is_none(), "who comes through it is not on this machine");
+        let spacious = Room { reserved: 1, ..room };
+        let through = places.take(local, true, &spacious, &busy).unwrap();
+        through.is_known();
+        assert!(places.take(local, true, &spacious, &busy).is_none(), "one sign-in through it does not make it known");
+        assert!(places.take(local, false, &spacious, &busy).is_some(), "the control");
     }
 
     #[test]
