@@ -6,6 +6,7 @@
 //! drains kindly, then surely, and leaves no loge, socket or temporary file behind.
 //! Never here: a decision about playback, people or loges; the desktop; ffmpeg.
 
+mod backing_up;
 mod calibrating;
 mod config;
 mod handle;
@@ -27,6 +28,9 @@ mod supervised;
 mod tenants;
 mod wiring;
 
+pub use backing_up::{
+    BackUpError, BringBackError, BroughtBack, RestoredKey, back_up, backup_file, bring_back, house_tag,
+};
 pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
 pub use remains::Remains;

@@ -42,6 +42,8 @@ impl Server {
     /// [`StartError`]; nothing is left behind then.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
         let (dirs, mut lock) = take_folder(&config.data_dir)?;
+        // Before anything else looks at the folder: a restore may have been cut short.
+        ::backup::finish_or_forget(dirs.data()).map_err(StartError::Restore)?;
         let telemetry = telemetry::init(&config.log, Some(&dirs.logs()));
         let (dirs, is_full) = make_ready(&config, &dirs)?;
         let listener = port::bind(config.listen).map_err(|source| match source.kind() {

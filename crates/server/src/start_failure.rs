@@ -2,6 +2,7 @@
 //! is in the way, once, and what helps. The log gets the chain of causes. Pure.
 
 use crate::{config::ConfigError, remains::Remains, restore::RestoreError};
+use ::backup::SwapInError;
 use accounts::OpenAccountsError;
 use base::dirs::DirsError;
 use loges::OpenLogesError;
@@ -25,6 +26,8 @@ pub enum StartError {
     DiskFull { path: PathBuf },
     #[error("the database of this house is gone")]
     Gone(Remains),
+    #[error("bring a restore to its end that was cut short")]
+    Restore(#[source] SwapInError),
     #[error("move aside what is left of the earlier house")]
     MoveAside(#[source] io::Error),
     #[error("open the database")]
@@ -100,6 +103,9 @@ impl StartError {
                 ],
             ),
             Self::Gone(remains) => gone(remains),
+            Self::Restore(error) => {
+                Explanation::new(error.sentence(), ["loge-server restore FILE goes on where it stopped.", OTHER_FOLDER])
+            }
             Self::MoveAside(error) => Explanation::new(
                 format!("What is left of the earlier house cannot be moved aside: {}.", io_words(error)),
                 [OTHER_FOLDER],
@@ -320,6 +326,7 @@ mod tests {
             StartError::AddressInUse { addr: ([0, 0, 0, 0], 8096).into(), holder: Some("nginx (process 7)".into()) },
             StartError::Listen { addr: ([10, 0, 0, 1], 80).into(), source: io::Error::from_raw_os_error(13) },
             StartError::DiskFull { path: path() },
+            StartError::Restore(SwapInError::ClearUp(full())),
             StartError::MoveAside(full()),
             StartError::Database(OpenError::NotADatabase { place: place() }),
             StartError::Database(OpenError::Foreign { place: place() }),

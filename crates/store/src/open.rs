@@ -269,6 +269,14 @@ impl Store {
         copied
     }
 
+    /// Returns the steps of the schema that this database has taken.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schema_steps(&self) -> Result<Vec<String>, OpenError> {
+        Ok(schema::steps(&self.0.reader).await?.unwrap_or_default())
+    }
+
     /// How SQLite is set up, as it says itself; empty for PostgreSQL. For `doctor` and tests.
     ///
     /// # Errors

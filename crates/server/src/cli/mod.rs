@@ -1,5 +1,6 @@
 //! The command line. Every verb answers in words, or in JSON with `--json`.
 
+mod backups;
 mod calibrate;
 mod paper;
 mod people;
@@ -50,10 +51,26 @@ enum Verb {
     },
     /// Bring the database to this version's schema, after a copy, while no server runs
     Migrate,
-    /// Write a consistent and checked copy of the database to a file
-    Backup { to: PathBuf },
-    /// Put a copy in the place of the database, while no server runs; the earlier one is moved aside
-    Restore { from: PathBuf },
+    /// Put the house into one checked file, while it runs or not: database, settings, key, audit log
+    Backup {
+        /// A folder, or a file that ends in `.loge-backup`; one that ends in `.db` gets the database
+        /// alone. Without it: `backups` in the data folder
+        to: Option<PathBuf>,
+        /// Seal the key with the first line of this file
+        #[arg(long)]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Put a backup in the place of the house, or a copy in the place of the database, while no server
+    /// runs; what was there is moved aside
+    Restore {
+        from: PathBuf,
+        /// Open the sealed key with the first line of this file
+        #[arg(long, conflicts_with = "without_key")]
+        passphrase_file: Option<PathBuf>,
+        /// Leave the key out: everybody signs in again
+        #[arg(long)]
+        without_key: bool,
+    },
     /// Look at the machine and say what is missing
     Doctor,
     /// Measure what this machine can encode while somebody watches
@@ -109,8 +126,12 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::User { verb } => people::run(&config, verb, cli.json).await,
         Verb::Audit { verb } => upkeep::audit(&config, &verb, cli.json).await,
         Verb::Migrate => upkeep::migrate(&config, cli.json).await,
-        Verb::Backup { to } => upkeep::backup(&config, &to, cli.json).await,
-        Verb::Restore { from } => upkeep::restore(&config, &from, cli.json).await,
+        Verb::Backup { to, passphrase_file } => {
+            backups::back_up(&config, to.as_deref(), passphrase_file.as_deref(), cli.json).await
+        }
+        Verb::Restore { from, passphrase_file, without_key } => {
+            backups::restore(&config, &from, passphrase_file.as_deref(), without_key, cli.json).await
+        }
         Verb::Doctor => upkeep::doctor(&config, cli.json).await,
         Verb::Calibrate => Box::pin(calibrate::run(config, cli.json)).await,
         Verb::Openapi => {

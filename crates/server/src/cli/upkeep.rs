@@ -6,7 +6,7 @@ use base::{Clock, SystemClock};
 use clap::Subcommand;
 use serde_json::json;
 use server::{Config, StartError};
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 use store::{AsIs, Store};
 
 #[derive(Debug, Subcommand)]
@@ -41,36 +41,6 @@ pub(crate) async fn audit(config: &Config, verb: &AuditVerb, json: bool) -> anyh
 pub(crate) async fn migrate(config: &Config, json: bool) -> anyhow::Result<()> {
     server::migrate(config).await?;
     say(&if json { json!({ "migrated": true }).to_string() } else { "the database has this version's schema".into() });
-    Ok(())
-}
-
-/// Puts a copy in the place of the database.
-pub(crate) async fn restore(config: &Config, from: &Path, json: bool) -> anyhow::Result<()> {
-    anyhow::ensure!(config.database_url.is_none(), "a PostgreSQL database is restored with PostgreSQL's own tools");
-    let done = server::restore(&config.data_dir, from).await?;
-    if json {
-        say(&json!({ "database": done.database, "aside": done.aside }).to_string());
-        return Ok(());
-    }
-    say(&format!("{} is the database of this house now", from.display()));
-    if let Some(aside) = &done.aside {
-        say(&format!("the earlier one is in {}", aside.display()));
-    }
-    say("people who signed in after the copy was made sign in again");
-    Ok(())
-}
-
-pub(crate) async fn backup(config: &Config, to: &Path, json: bool) -> anyhow::Result<()> {
-    anyhow::ensure!(!to.exists(), "{} exists already; a copy is never written over another file", to.display());
-    let store = open(config, AsIs::Any).await?;
-    store.vacuum_into(to).await?;
-    store.close().await;
-    let bytes = std::fs::metadata(to)?.len();
-    say(&if json {
-        json!({ "file": to, "bytes": bytes }).to_string()
-    } else {
-        format!("{bytes} bytes written to {} and checked", to.display())
-    });
     Ok(())
 }
 
