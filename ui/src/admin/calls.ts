@@ -97,6 +97,7 @@ export const calls = {
   changeLogSettings: (settings: LogSettings) => api.put<LogSettings>("/admin/logs/settings", settings),
   settings: () => api.get<Settings>("/admin/settings"),
   names: () => api.get<Names>("/admin/names"),
-  setNames: (allowed: string[]) => api.put<Names>("/admin/names", { allowed }),
+  /** What is left out stays; an empty `public_url` takes it away. */
+  setNames: (change: Partial<Pick<Names, "allowed" | "trusted_proxies" | "public_url">>) => api.put<Names>("/admin/names", change),
   changeSettings: (change: Partial<Settings>) => api.patch<Settings>("/admin/settings", change),
 };

@@ -526,5 +526,11 @@ export interface Settings {
 export interface Names {
   allowed: string[];
   configured: string[];
+  trusted_proxies: string[];
+  configured_proxies: string[];
+  /** A machine that says it asks for others, and is not trusted. */
+  unknown_proxy?: string | null;
+  public_url?: string | null;
+  configured_url?: string | null;
   addresses: string[];
 }

@@ -23,6 +23,8 @@ describe("who is led where", () => {
     ["any page of a new server", "/title/a", unclaimed, "/setup"],
     ["the start without a sign-in", "/", anonymous, "/signin"],
     ["a title without a sign-in", "/title/a?from=3", anonymous, "/signin?next=%2Ftitle%2Fa%3Ffrom%3D3"],
+    ["a name to allow without a sign-in", "/admin/settings?allow=a.example#names", anonymous, "/signin?next=%2Fadmin%2Fsettings%3Fallow%3Da.example"],
+    ["the name to allow, once signed in", "/signin?next=%2Fadmin%2Fsettings%3Fallow%3Da.example", owner, "/admin/settings?allow=a.example"],
     ["an address without a page, without a sign-in", "/nowhere", anonymous, "/signin?next=%2Fnowhere"],
     ["an invitation", "/invite/abc", anonymous, null],
     ["the sign-in page when signed in", "/signin?next=%2Ftitle%2Fa", viewer, "/title/a"],
