@@ -225,7 +225,15 @@ pub async fn bring_back(data_dir: &Path, backup: Backup, key: RestoredKey) -> Re
         return Err(e);
     }
     let done = ::backup::swap_in(staged)?;
-    Ok(BroughtBack { aside: done.aside, counts })
+    Ok(BroughtBack { aside: done.aside.filter(|aside| !forget_empty(aside, &dirs)), counts })
+}
+
+/// Removes what was no house: a folder with nothing in it but the lock that we took.
+fn forget_empty(aside: &Path, dirs: &Dirs) -> bool {
+    let lock = dirs.lock_file();
+    let mut entries = fs::read_dir(aside).into_iter().flatten().flatten();
+    let is_empty = entries.all(|entry| Some(entry.file_name().as_os_str()) == lock.file_name());
+    is_empty && fs::remove_dir_all(aside).is_ok()
 }
 
 /// Moves what lies under its name in the backup to where a house has it.

@@ -92,7 +92,12 @@ pub(crate) async fn restore(
         return Ok(());
     }
     let of = |name: &str| done.counts.get(name).copied().unwrap_or_default();
-    say(&format!("the house is back: {} people, {} libraries, {} titles", of("users"), of("libraries"), of("titles")));
+    say(&format!(
+        "the house is back (people: {}, libraries: {}, titles: {})",
+        of("users"),
+        of("libraries"),
+        of("titles")
+    ));
     if let Some(aside) = &done.aside {
         say(&format!("the earlier one is in {}", aside.display()));
     }
