@@ -5,17 +5,21 @@
 //   npm run start:dev        the same with quick builds, and the UI rebuilt on every change
 import "./lib/dotenv.mjs";
 import { spawn } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { findEngine } from "./engine.mjs";
 import { buildDesktop, buildSandboxed, buildServer } from "./lib/cargo.mjs";
 import { foreground } from "./lib/child.mjs";
 import { ensurePackages, ensureToolchain } from "./lib/packages.mjs";
-import { root } from "./lib/paths.mjs";
+import { root, targetDir } from "./lib/paths.mjs";
 import { main, say, took } from "./lib/say.mjs";
 import { buildUi, ensureNodeModules } from "./lib/web.mjs";
 import { ensureWorkerImage } from "./worker-image.mjs";
+
+/** Seconds of processor time that a first build takes (docs/benchmarks.md). */
+const FIRST_BUILD_S = 915;
 
 const options = {
   headless: { type: "boolean", default: false },
@@ -33,9 +37,9 @@ await main(async () => {
 
   ensureToolchain();
   await ensurePackages(["build", "media", ...(window ? ["desktop"] : [])]);
-  await step("npm packages", ensureNodeModules);
-  await step("web UI", buildUi);
-  const { worker, launcher } = await step("worker and launcher", () => buildSandboxed({ release }));
+  sayHowLong(release, window ? "loge" : "loge-server");
+  // The pages are made while the first programs are compiled: each leaves a core idle for most of the time.
+  const [{ worker, launcher }] = await Promise.all([step("worker and launcher", () => buildSandboxed({ release })), pages()]);
   const { desktop, server, frames } = await step(window ? "desktop app" : "server", () => (window ? buildDesktop({ release }) : buildServer({ release })));
 
   const env = { ...process.env, LOGE_WORKER: reachable(worker), LOGE_LAUNCHER: reachable(launcher), LOGE_FRAMES: reachable(frames), LOGE_LISTEN: values.listen ?? process.env.LOGE_LISTEN ?? "0.0.0.0:8096" };
@@ -51,6 +55,19 @@ await main(async () => {
     watcher?.kill();
   }
 });
+
+async function pages() {
+  await step("npm packages", ensureNodeModules);
+  await step("web UI", buildUi);
+}
+
+/** Before the first build, which is long: how long, and why. Later ones compile what changed. */
+function sayHowLong(release, program) {
+  if (!release || existsSync(join(targetDir, "release", program))) return;
+  // The last crates wait for each other, so many cores do not help to the end.
+  const minutes = Math.max(1, Math.ceil(FIRST_BUILD_S / 60 / Math.min(availableParallelism(), 6)));
+  say(`the first build takes about ${minutes} ${minutes === 1 ? "minute" : "minutes"} on this machine: Loge and the libraries it is made of are compiled once. The next start takes seconds.`);
+}
 
 /** What the server needs to know to use containers; nothing, with one line said, when there is no engine. */
 async function containers(worker, frames) {
