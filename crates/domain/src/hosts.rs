@@ -150,6 +150,40 @@ mod tests {
     }
 
     #[test]
+    fn a_tailnet_name_is_ours_by_its_first_part() {
+        let node = HostName::parse("nas.home.arpa").unwrap();
+        let is_ours = |text: &str| HostName::parse(text).unwrap().is_tailnet_name_of(&node);
+        assert!(is_ours("nas.tail1234.ts.net") && is_ours("NAS.tail1234.ts.net."));
+        for other in
+            ["other.tail1234.ts.net", "nas.ts.net", "nas.x.tail1234.ts.net", "nas.tail1234.ts.net.evil.example"]
+        {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_has_no_folder() {
+        let read = |text: &str| PublicUrl::parse(text).map(|url| url.to_string());
+        for (text, right) in [
+            ("https://Films.example.org/", "https://films.example.org"),
+            ("https://films.example.org:443", "https://films.example.org"),
+            ("http://films.example.org:443", "http://films.example.org:443"),
+            (" http://[2001:db8::1]:8096 ", "http://[2001:db8::1]:8096"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(right), "{text}");
+        }
+        for text in [
+            "films.example.org",
+            "https://films.example.org/loge",
+            "ftp://films.example.org",
+            "https://",
+            "https://a b",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn names_are_one_spelling() {
         for (text, one) in [
             ("NAS.Lan", "nas.lan"),

@@ -92,19 +92,13 @@ pub struct Told<'a> {
     pub x_host: Vec<&'a str>,
 }
 
-impl Told<'_> {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// How a request came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
     pub client: IpAddr,
     /// A proxy that is trusted stands in between.
     pub by_proxy: bool,
-    /// The browser spoke `https` to it; `None` where nobody who is trusted says so.
+    /// Whether the browser spoke `https` to the proxy; `None` where no trusted proxy says.
     pub is_https: Option<bool>,
     /// What the browser called, where the proxy says so.
     pub host: Option<String>,
@@ -147,8 +141,8 @@ pub fn way(peer: IpAddr, trusted: &Trusted, told: &Told<'_>) -> Result<Way, Cont
     Ok(Way { client, by_proxy: true, is_https: scheme.map(|scheme| scheme.eq_ignore_ascii_case("https")), host })
 }
 
-/// Walks from our side to the first address that is not trusted; whoever stands behind it is hearsay.
-/// What is no address ends the walk: the one who wrote it is as far as we see.
+/// Returns the first address, seen from our side, that is not trusted: what it says about others is
+/// hearsay. An entry that is no address ends the search at the hop that wrote it.
 fn farthest(peer: IpAddr, trusted: &Trusted, hops: &[&str]) -> IpAddr {
     let mut client = peer;
     for hop in hops.iter().rev() {
@@ -181,34 +175,24 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Splits `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`. Inside quotes neither comma nor
-/// semicolon separates; escapes do not occur in what we read.
+/// Reads `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`. Escapes do not occur in what we read.
 fn elements(value: &str) -> Vec<Element<'_>> {
-    let parts = |text: &'_ str, separator: char| -> Vec<(usize, usize)> {
-        let (mut begin, mut quoted, mut all) = (0, false, Vec::new());
-        for (at, letter) in text.char_indices() {
-            if letter == '"' {
-                quoted = !quoted;
-            } else if letter == separator && !quoted {
-                all.push((begin, at));
-                begin = at + letter.len_utf8();
-            }
-        }
-        all.push((begin, text.len()));
-        all
+    let pair = |text| {
+        let (name, value) = str::split_once(text, '=')?;
+        Some((name.trim(), value.trim().trim_matches('"')))
     };
-    let pairs = |element: &'_ str| -> Vec<(usize, usize)> { parts(element, ';') };
-    parts(value, ',')
-        .into_iter()
-        .map(|(from, to)| {
-            let element = &value[from..to];
-            let named = pairs(element).into_iter().filter_map(|(from, to)| {
-                let (name, value) = element[from..to].split_once('=')?;
-                Some((name.trim(), value.trim().trim_matches('"')))
-            });
-            Element(named.collect())
-        })
-        .collect()
+    let element = |text| Element(outside_quotes(text, ';').into_iter().filter_map(pair).collect());
+    outside_quotes(value, ',').into_iter().map(element).collect()
+}
+
+/// Splits at a separator, but not inside quotes.
+fn outside_quotes(text: &str, separator: char) -> Vec<&str> {
+    let mut is_quoted = false;
+    text.split(|letter| {
+        is_quoted ^= letter == '"';
+        letter == separator && !is_quoted
+    })
+    .collect()
 }
 
 #[cfg(test)]

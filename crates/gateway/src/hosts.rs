@@ -59,11 +59,6 @@ impl HostNames {
         *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();
     }
 
-    /// Returns what the owner allows, in the order of the alphabet.
-    pub fn allowed(&self) -> Vec<String> {
-        self.allowed.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
     /// Returns those of the configuration, in the order of the alphabet.
     pub fn configured(&self) -> Vec<String> {
         let names: BTreeSet<String> = self.configured.iter().map(ToString::to_string).collect();

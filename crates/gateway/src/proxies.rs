@@ -108,6 +108,10 @@ fn is_private(address: IpAddr) -> bool {
 /// Over TLS our cookies have names that only TLS can set; further in they have their plain ones.
 /// A plain one that comes over TLS was set without it, by nobody knows whom.
 fn unwrap_cookies(headers: &mut HeaderMap, is_https: bool) {
+    let is_bound = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains(PREFIX));
+    if !is_https && !headers.get_all(header::COOKIE).iter().any(is_bound) {
+        return;
+    }
     let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
     let kept = |pair: &str| {
         let name = name_of(pair);

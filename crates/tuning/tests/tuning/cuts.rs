@@ -10,15 +10,18 @@ use loge_tuning::{ApplyError, Line, Outcome, apply, judge, read, undo};
 /// Between them they have every kind of change.
 const HOSTS: &[&str] = &["old-i5", "nvme"];
 
+/// How many steps tuning this host takes.
+fn steps_of(name: &str) -> usize {
+    let host = Host::plant(name);
+    let kernel = Kernel::of(host.root());
+    tune(&kernel);
+    kernel.steps()
+}
+
 #[test]
 fn a_cut_at_any_step_of_apply_is_undone_and_applied_again() {
     for name in HOSTS {
-        let steps = {
-            let host = Host::plant(name);
-            let kernel = Kernel::of(host.root());
-            tune(&kernel);
-            kernel.steps()
-        };
+        let steps = steps_of(name);
         for step in 0..=steps {
             let host = Host::plant(name);
             let before = host.tree();
@@ -89,12 +92,7 @@ fn a_cut_at_any_step_of_undo_is_ended_by_the_next_one() {
 #[test]
 fn a_step_that_fails_is_told_and_leaves_the_way_back() {
     for name in HOSTS {
-        let steps = {
-            let host = Host::plant(name);
-            let kernel = Kernel::of(host.root());
-            tune(&kernel);
-            kernel.steps()
-        };
+        let steps = steps_of(name);
         for step in 0..=steps {
             let host = Host::plant(name);
             let before = host.tree();

@@ -109,16 +109,13 @@ impl NamesForm {
     fn onto(self, before: WayIn) -> Result<WayIn, Problem> {
         let mut way = before;
         if let Some(typed) = self.allowed {
-            way.allowed_names =
-                list(&typed, |text| from_typed(text).map(|name| name.to_string())).ok_or_else(|| {
-                    Problem::field("allowed", "are names like films.example.org, or addresses like 203.0.113.7")
-                })?;
+            let are = "are names like films.example.org, or addresses like 203.0.113.7";
+            way.allowed_names = list("allowed", are, &typed, |text| from_typed(text).map(|name| name.to_string()))?;
         }
         if let Some(typed) = self.trusted_proxies {
-            way.trusted_proxies = list(&typed, |text| Trusted::parse([text]).is_ok().then(|| text.trim().to_owned()))
-                .ok_or_else(|| {
-                Problem::field("trusted_proxies", "are addresses like 10.0.0.2, or networks like 172.18.0.0/16")
-            })?;
+            let are = "are addresses like 10.0.0.2, or networks like 172.18.0.0/16";
+            let read = |text: &str| Trusted::parse([text]).is_ok().then(|| text.trim().to_owned());
+            way.trusted_proxies = list("trusted_proxies", are, &typed, read)?;
         }
         match self.public_url.as_deref().map(str::trim) {
             None => {}
@@ -152,8 +149,17 @@ async fn change(
     Ok(Json(view(&house, way, &headers)))
 }
 
-/// Reads each one; `None` where one cannot be meant, or there are too many. Each is there once.
-fn list(typed: &[String], read: impl Fn(&str) -> Option<String>) -> Option<Vec<String>> {
+/// Reads each one, and keeps it once. `are` says what each has to be.
+fn list(
+    field: &str,
+    are: &str,
+    typed: &[String],
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<String>, Problem> {
     let read: Option<BTreeSet<String>> = typed.iter().map(|text| read(text)).collect();
-    read.filter(|all| all.len() <= MOST).map(|all| all.into_iter().collect())
+    let all = read.ok_or_else(|| Problem::field(field, are))?;
+    if all.len() > MOST {
+        return Err(Problem::field(field, "are 50 at most"));
+    }
+    Ok(all.into_iter().collect())
 }
