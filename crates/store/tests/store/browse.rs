@@ -1,8 +1,15 @@
 use crate::house::{House, facts, found, on_both, query};
 use domain::{Role, facts::Container, playback::Playability};
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::{StoreError, TitleRow, TitleSort};
 
-on_both!(pages_are_the_whole_list_in_order, pages_hold_while_titles_come, payloads_are_words, cursors_are_ours);
+on_both!(
+    pages_are_the_whole_list_in_order,
+    pages_hold_while_titles_come,
+    a_whole_list_counts_what_it_holds,
+    payloads_are_words,
+    cursors_are_ours,
+);
 
 /// Ties everywhere: names, years, times, lengths; years that nobody knows.
 async fn fill(house: &House) {
@@ -85,6 +92,29 @@ async fn pages_hold_while_titles_come(house: &House) {
     ask.cursor = first.next_cursor;
     let second = house.store.titles(&ask).await.unwrap();
     assert_eq!(second.items, whole[20..40], "nothing is shown twice and nothing skipped");
+}
+
+async fn a_whole_list_counts_what_it_holds(house: &House) {
+    let (library, folder) = house.library("films").await;
+    let owner = house.user("owner", Role::Admin).await;
+    let ask = query(&owner, TitleSort::Name);
+    let is_scanned = AtomicBool::new(false);
+    let scan = async {
+        for n in 0..60 {
+            house.title(&library, &folder, &format!("film {n}")).await;
+        }
+        is_scanned.store(true, Ordering::Release);
+    };
+    let read = async {
+        let mut lists = 0;
+        while !is_scanned.load(Ordering::Acquire) {
+            let page = house.store.titles(&ask).await.unwrap();
+            assert_eq!(page.total, page.items.len() as u64);
+            lists += usize::from(!page.items.is_empty() && page.items.len() < 60);
+        }
+        assert!(lists > 0, "no list was read while titles came");
+    };
+    tokio::join!(scan, read);
 }
 
 async fn payloads_are_words(house: &House) {
