@@ -1,6 +1,6 @@
 //! A house in one file: made while it runs, brought back whole or not at all.
 
-use loge_tests::{House, Person, Runtime, media};
+use loge_tests::{House, Person, Runtime, eventually, media};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -115,4 +115,81 @@ fn a_house_comes_back_from_one_file() {
     assert_eq!(house.setup_code, None, "it has its owner");
     assert_eq!(renewed(&house, &cookies), 401, "a new key signs everybody out");
     house.sign_in("Olga", PASSWORD);
+}
+
+fn shown(owner: &Person) -> serde_json::Value {
+    owner.get("/api/v1/admin/backups").json()
+}
+
+#[test]
+fn the_owner_makes_copies_and_proves_backups_from_the_page() {
+    let films = media::some(&[media::DIRECT]);
+    let disk = tempfile::tempdir().expect("a second disk");
+    for runtime in Runtime::available() {
+        let house = House::open(runtime);
+        let owner = house.claim();
+        house.library(&owner, "Films", films.path());
+        let viewer = house.viewer(&owner, "Ana", &[]);
+        assert_eq!(viewer.get("/api/v1/admin/backups").status, 403);
+
+        let place = disk.path().join(format!("{runtime:?}"));
+        std::fs::create_dir(&place).expect("a folder");
+        let refused = owner.post("/api/v1/admin/backups/places", &json!({ "path": "backups" }));
+        assert_eq!(
+            (refused.status, refused.json()["fields"][0]["field"].as_str()),
+            (400, Some("path")),
+            "a whole path"
+        );
+        let refused = owner.post("/api/v1/admin/backups/places", &json!({ "path": text(&place.join("nothing")) }));
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("folder_missing")));
+        assert_eq!(owner.post("/api/v1/admin/backups/places", &json!({ "path": text(&place) })).status, 201);
+
+        let made = owner.post("/api/v1/admin/backups", &json!({}));
+        assert_eq!(made.status, 201, "{}", made.json());
+        let name = made.json()["items"][0]["name"].as_str().expect("a name").to_owned();
+        let copied = eventually("the copy", || {
+            let now = shown(&owner);
+            (now["items"][0]["places"].as_array().is_some_and(|at| at.len() == 1)).then_some(now)
+        });
+        assert_eq!(copied["places"][0]["waiting"], 0, "{copied}");
+        assert!(place.join(&name).is_file());
+
+        // Restored, started, signed in to and watched, beside the house that goes on.
+        assert_eq!(owner.post(&format!("/api/v1/admin/backups/{name}/prove"), &json!({})).status, 202);
+        let proven = eventually("the proof", || {
+            let now = shown(&owner);
+            (!now["last_proof"].is_null() && now["work"] == "idle").then_some(now)
+        });
+        assert_eq!(proven["last_proof"]["problem"], serde_json::Value::Null, "{proven}");
+        assert!(proven["last_proof"]["played"].is_string(), "a film played: {proven}");
+        assert_eq!((proven["items"][0]["proven"].as_bool(), proven["proven_at"].is_string()), (Some(true), true));
+        let left: Vec<_> =
+            std::fs::read_dir(house.data_dir()).expect("ours").flatten().map(|e| e.file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().contains("rehearsal")), "{left:?}");
+        assert_eq!(owner.delete(&format!("/api/v1/admin/backups/{name}")).status, 409, "the only proven one");
+
+        // The control: what a damaged backup is answered.
+        let file = house.data_dir().join("backups").join(&name);
+        let mut bytes = std::fs::read(&file).expect("the backup");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, bytes).expect("damaged");
+        let before = proven["last_proof"]["at"].clone();
+        assert_eq!(owner.post(&format!("/api/v1/admin/backups/{name}/prove"), &json!({})).status, 202);
+        let failed = eventually("the refusal", || {
+            let now = shown(&owner);
+            (now["last_proof"]["at"] != before && now["work"] == "idle").then_some(now)
+        });
+        assert!(failed["last_proof"]["problem"].as_str().is_some_and(|said| said.contains("damaged")), "{failed}");
+        assert_eq!(failed["proven_at"], proven["proven_at"], "the good proof stays known");
+
+        // The copy on the other disk brings the house back.
+        let data = house.close_and_keep();
+        let (code, said) = House::verb(data.path(), &["restore", &text(&place.join(&name))]);
+        assert_eq!(code, 0, "{said}");
+        let aside = said.lines().find_map(|line| line.strip_prefix("the earlier one is in ")).expect("it is kept");
+        std::fs::remove_dir_all(aside).expect("ours");
+        let house = House::on(data, runtime, &[]);
+        house.sign_in("Olga", PASSWORD);
+    }
 }

@@ -33,6 +33,8 @@ pub enum Event {
     /// Films went on: positions and bit rates are others, and who watches what is as it was.
     StreamsMoved,
     Users,
+    /// A backup was made, copied, proven or deleted, or is about to be.
+    Backups,
     Alerts,
     /// New vitals are there to be read.
     Vitals,

@@ -68,6 +68,7 @@ use std::{
 };
 use store::{AuditEntry, Store, WayIn};
 use streams::NewPlay;
+use vault::Vault;
 use vitals::Vitals;
 
 /// Everything the calls need; made once.
@@ -78,6 +79,7 @@ pub struct House {
     pub libraries: Libraries,
     pub renditions: Renditions,
     pub segments: SegmentCache,
+    pub vault: Vault,
     pub known: watched::Known,
     pub vitals: Vitals,
     pub streams: Streams,
@@ -199,6 +201,7 @@ pub struct GatewayConfig {
     pub libraries: Libraries,
     pub renditions: Renditions,
     pub segments: SegmentCache,
+    pub vault: Vault,
     pub vitals: Vitals,
     /// Made by the caller, because the vitals want to know how many people watch.
     pub streams: Streams,
@@ -265,6 +268,7 @@ impl Gateway {
             libraries: config.libraries,
             renditions: config.renditions,
             segments: config.segments,
+            vault: config.vault,
             known: watched::Known::default(),
             vitals: config.vitals,
             streams: config.streams.clone(),

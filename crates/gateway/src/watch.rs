@@ -74,6 +74,7 @@ async fn follow(house: &Arc<House>, event: Event) {
         | Event::StreamsMoved
         | Event::Users
         | Event::Alerts
+        | Event::Backups
         | Event::Vitals
         | Event::PlayStopped { .. }
         | Event::Message { .. } => {}

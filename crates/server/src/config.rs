@@ -81,6 +81,10 @@ pub struct Config {
     pub drain: Duration,
     /// Begin a new house in a folder whose house lost its database.
     pub start_anew: bool,
+    /// Its first line seals the key of the house in backups.
+    pub backup_passphrase_file: Option<PathBuf>,
+    /// The house is tried out: it makes nothing by itself.
+    pub is_rehearsal: bool,
 }
 
 /// What the command line or the desktop sets.
@@ -126,6 +130,7 @@ struct File {
     trusted_proxies: Option<Vec<String>>,
     public_url: Option<String>,
     drain_seconds: Option<u64>,
+    backup_passphrase_file: Option<PathBuf>,
 }
 
 const DEFAULT_LISTEN: &str = "0.0.0.0:8096";
@@ -198,6 +203,10 @@ impl Config {
             public_url,
             drain: Duration::from_secs(file.drain_seconds.unwrap_or(10).min(600)),
             start_anew: overrides.start_anew,
+            backup_passphrase_file: env("LOGE_BACKUP_PASSPHRASE_FILE")
+                .map(PathBuf::from)
+                .or(file.backup_passphrase_file),
+            is_rehearsal: false,
         })
     }
 }

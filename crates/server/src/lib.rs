@@ -6,7 +6,8 @@
 //! drains kindly, then surely, and leaves no loge, socket or temporary file behind.
 //! Never here: a decision about playback, people or loges; the desktop; ffmpeg.
 
-mod backing_up;
+mod ask;
+mod bringing_back;
 mod calibrating;
 mod config;
 mod handle;
@@ -17,6 +18,8 @@ mod lock;
 mod looks;
 mod port;
 mod prober;
+mod rehearsal;
+mod rehearser;
 mod remains;
 mod reserve;
 mod restore;
@@ -26,13 +29,13 @@ mod storyboards;
 mod studio;
 mod supervised;
 mod tenants;
+mod upgrade;
 mod wiring;
 
-pub use backing_up::{
-    BackUpError, BringBackError, BroughtBack, RestoredKey, back_up, backup_file, bring_back, house_tag,
-};
+pub use bringing_back::{BringBackError, BroughtBack, RestoredKey, bring_back};
 pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
+pub use rehearsal::{RehearseError, Rehearsed, rehearse};
 pub use remains::Remains;
 pub use restore::{RestoreError, Restored, restore};
 pub use start::{Server, migrate};

@@ -7,10 +7,12 @@ use crate::{
     lock::{DataLock, Locked},
     port,
     prober::HouseProber,
+    rehearser::HouseRehearser,
     remains, reserve,
     start_failure::StartError,
     studio::{HouseStudio, Quiet},
     tenants::StoreTenants,
+    upgrade,
     wiring::Rooms,
 };
 use accounts::Accounts;
@@ -28,6 +30,7 @@ use std::{
 use store::{AsIs, PinnedImage, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::info;
+use vault::{Vault, VaultConfig};
 use vitals::{Vitals, VitalsConfig};
 
 pub struct Server;
@@ -57,11 +60,13 @@ impl Server {
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
-        let store =
-            Store::open(config.database(), clock.clone()).await.map_err(|e| match reserve::free(dirs.data()) {
+        upgrade::back_up_first(&config, &dirs).await?;
+        let store = Store::open_backed_up(config.database(), clock.clone()).await.map_err(|e| {
+            match reserve::free(dirs.data()) {
                 free if is_full && free < LITTLE => StartError::DiskFull { path: dirs.data().into() },
                 _ => StartError::Database(e),
-            })?;
+            }
+        })?;
         reserve::hold_when_there_is_plenty(&dirs);
         store.refresh_verdicts().await?;
         let settings = store.settings().await?;
@@ -103,7 +108,7 @@ impl Server {
             forbidden: vec![dirs.data().to_path_buf(), dirs.run().to_path_buf(), segments_dir.clone()],
             sandbox_user,
             probe_concurrency: 3,
-            scan_on_start: settings.scan_on_start,
+            scan_on_start: settings.scan_on_start && !config.is_rehearsal,
         };
         let prober = Arc::new(HouseProber(loges.clone()));
         let libraries =
@@ -119,6 +124,7 @@ impl Server {
             libraries: libraries.clone(),
             vitals: vitals.clone(),
             clock: clock.clone(),
+            is_rehearsal: config.is_rehearsal,
         };
         let renditions = Renditions::open(
             dirs.renditions(),
@@ -139,6 +145,21 @@ impl Server {
             &bus,
             &lifecycle,
         );
+        let rehearser = HouseRehearser {
+            data_dir: dirs.data().to_path_buf(),
+            passphrase_file: config.backup_passphrase_file.clone(),
+            loges: loges.clone(),
+            streams: streams.clone(),
+            libraries: libraries.clone(),
+        };
+        let vault_config = VaultConfig {
+            dirs: dirs.clone(),
+            passphrase_file: config.backup_passphrase_file.clone(),
+            zone: jiff::tz::TimeZone::system(),
+            is_by_itself: !config.is_rehearsal,
+        };
+        let vault =
+            Vault::open(vault_config, store.clone(), clock.clone(), bus.clone(), Arc::new(rehearser), &lifecycle);
         let open = Lifecycle::new();
         let gateway_config = GatewayConfig {
             listener,
@@ -154,6 +175,7 @@ impl Server {
             libraries: libraries.clone(),
             renditions,
             segments: segments.clone(),
+            vault: vault.clone(),
             vitals: vitals.clone(),
             streams: streams.clone(),
             bus: bus.clone(),
@@ -183,6 +205,8 @@ impl Server {
             loges,
             libraries,
             segments,
+            vault,
+            is_rehearsal: config.is_rehearsal,
             vitals,
             streams,
             calibration: gateway.calibration().clone(),
@@ -262,7 +286,8 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     {
         return Err(StartError::Gone(remains));
     }
-    Store::open(config.database(), clock).await?.close().await;
+    upgrade::back_up_first(config, &dirs).await?;
+    Store::open_backed_up(config.database(), clock).await?.close().await;
     Ok(())
 }
 

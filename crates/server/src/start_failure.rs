@@ -8,6 +8,7 @@ use base::dirs::DirsError;
 use loges::OpenLogesError;
 use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 use store::{OpenError, StoreError};
+use vault::BackUpError;
 
 /// The house cannot open.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub enum StartError {
     Restore(#[source] SwapInError),
     #[error("move aside what is left of the earlier house")]
     MoveAside(#[source] io::Error),
+    #[error("back the house up before its database changes")]
+    BackUp(#[from] BackUpError),
     #[error("open the database")]
     Database(#[from] OpenError),
     #[error("read the database")]
@@ -109,6 +112,10 @@ impl StartError {
             Self::MoveAside(error) => Explanation::new(
                 format!("What is left of the earlier house cannot be moved aside: {}.", io_words(error)),
                 [OTHER_FOLDER],
+            ),
+            Self::BackUp(error) => Explanation::new(
+                format!("This version changes the database, and a backup comes before that. {}", error.sentence()),
+                ["Nothing was changed. The earlier version still opens this house."],
             ),
             Self::Database(error) => database(error),
             Self::Read(error) if error.is_full() => Explanation::new(

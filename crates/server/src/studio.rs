@@ -90,6 +90,8 @@ pub(crate) struct Quiet {
     pub(crate) libraries: Libraries,
     pub(crate) vitals: Vitals,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Nothing is prepared in a house that is only tried out.
+    pub(crate) is_rehearsal: bool,
 }
 
 impl HouseView for Quiet {
@@ -98,7 +100,7 @@ impl HouseView for Quiet {
         Conditions {
             viewers: self.streams.viewers(),
             scanning: self.libraries.is_scanning(None),
-            jobs_held: self.libraries.all_paused(),
+            jobs_held: self.is_rehearsal || self.libraries.all_paused(),
             celsius: sample.and_then(|s| s.temperature.celsius()),
             free_bytes: 0,
         }

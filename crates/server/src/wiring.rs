@@ -19,7 +19,8 @@ use std::{sync::Arc, time::Duration};
 use store::{ClockState, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
-use vitals::{AlertCode, Freeable, House, HouseView, Vitals, WriteFault};
+use vault::Vault;
+use vitals::{AlertCode, Backups, Freeable, House, HouseView, Vitals, WriteFault};
 
 /// Lines of the audit log that stay in the database, where the page reads them: years of a house.
 const AUDIT_KEPT: u64 = 100_000;
@@ -36,6 +37,9 @@ pub(crate) struct Rooms {
     pub(crate) loges: Loges,
     pub(crate) libraries: Libraries,
     pub(crate) segments: SegmentCache,
+    pub(crate) vault: Vault,
+    /// A house that is tried out does nothing by itself.
+    pub(crate) is_rehearsal: bool,
     pub(crate) vitals: Vitals,
     pub(crate) streams: Streams,
     pub(crate) calibration: Calibration,
@@ -64,6 +68,9 @@ impl Rooms {
         self.lifecycle.spawn("reserve", async move { rooms.keep_reserve().await });
         let rooms = self.clone();
         self.lifecycle.spawn("database", async move { rooms.keep_database().await });
+        if self.is_rehearsal {
+            return;
+        }
         self.lifecycle.spawn("first calibration", crate::calibrating::run(self.clone()));
         self.lifecycle.spawn("key frame indexes", crate::indexing::run(self.clone()));
         self.lifecycle.spawn("looks", crate::looks::run(self.clone()));
@@ -148,6 +155,7 @@ impl Rooms {
             | Event::Poster { .. }
             | Event::StreamsMoved
             | Event::Alerts
+            | Event::Backups
             | Event::Vitals
             | Event::PlayStopped { .. }
             | Event::Message { .. } => {}
@@ -222,6 +230,7 @@ impl Rooms {
                 ClockState::Behind { by_ms } => by_ms.saturating_neg(),
             },
             freeable: self.freeable().await,
+            backups: self.backups(),
         };
         let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
         self.facts.set(house.clone(), roots);
@@ -256,6 +265,11 @@ impl Rooms {
             segment_bytes: self.segments.view().used,
             version_bytes: versions.iter().map(|version| version.stored_bytes).sum(),
         }
+    }
+
+    fn backups(&self) -> Backups {
+        let vault::Health { failed, unproven_days, places_behind } = self.vault.health();
+        Backups { failed, unproven_days, places_behind }
     }
 
     async fn chip_kept_failing(&self) -> bool {

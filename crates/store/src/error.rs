@@ -64,7 +64,7 @@ pub(crate) fn reading(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
 }
 
 /// For `map_err`: what was being written. A broken uniqueness is a conflict and no failure.
-pub(crate) fn writing(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
+pub(crate) fn writing(what: &'static str) -> impl Fn(DbErr) -> StoreError + Copy {
     move |source| match source.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => StoreError::Conflict { what },
         _ => StoreError::Write { what, source },

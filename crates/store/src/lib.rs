@@ -9,6 +9,7 @@
 
 mod audit;
 mod audit_archive;
+mod backups;
 mod capacity;
 mod copies;
 mod cursor;
@@ -23,6 +24,7 @@ mod jobs;
 mod libraries;
 mod logging;
 mod looks;
+mod moved;
 mod names;
 mod open;
 mod paths;
@@ -42,6 +44,7 @@ mod writer;
 
 pub use audit::{AuditBroken, AuditEntry, AuditRow, SealedRow};
 pub use audit_archive::ArchiveAudit;
+pub use backups::{BackupPlace, BackupPlan, BackupProof, BackupRecord, BackupTry};
 pub use copies::{check_copy, copy_file};
 pub use error::StoreError;
 pub use invites::{Invite, NewInvite};
@@ -49,11 +52,12 @@ pub use jobs::JobRow;
 pub use libraries::{Folder, FolderVerdict, LeftOut, Library, NewLibrary};
 pub use logging::Logging;
 pub use looks::{Beside, FIRST_BESIDE, NewBeside, Storyboard, Subtitle, SubtitleState};
+pub use moved::{MoveFoldersError, Moved, move_folders};
 pub use open::{Database, OpenError, Store};
 pub use progress::Progress;
 pub use renditions::{NightShift, Rendition};
 pub use scan::{KnownFile, ScanChange, ScanSummary};
-pub use schema::{AsIs, Lies, what_lies_at};
+pub use schema::{AsIs, Lies, next_step, what_lies_at};
 pub use sessions::{Begun, NewSession, Rotation, SESSION_IDLE_MS, Session, Shown};
 pub use settings::{PinnedImage, Settings, WayIn};
 pub use time::ClockState;

@@ -42,6 +42,16 @@ pub enum Database {
     Url(String),
 }
 
+/// What opening may do to a schema.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// Bring it to this version's. Unless the caller has just backed the house up, a file is copied first.
+    BringUp {
+        is_backed_up: bool,
+    },
+    Nothing(AsIs),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the database {place} cannot be opened")]
@@ -110,7 +120,15 @@ impl Store {
     /// # Errors
     /// [`OpenError`] with a text for the owner. The database is unchanged then.
     pub async fn open(database: Database, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Self::open_with(database, clock, None).await
+        Self::open_with(database, clock, Change::BringUp { is_backed_up: false }).await
+    }
+
+    /// Opens, checks and migrates, as [`Self::open`] does, for a caller that has just made a backup.
+    ///
+    /// # Errors
+    /// [`OpenError`] with a text for the owner. The database is unchanged then.
+    pub async fn open_backed_up(database: Database, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_with(database, clock, Change::BringUp { is_backed_up: true }).await
     }
 
     /// Opens and checks a database that is there, and never changes its schema: a server of
@@ -119,29 +137,29 @@ impl Store {
     /// # Errors
     /// [`OpenError`] with a text for the owner. The database is unchanged then.
     pub async fn open_as_is(database: Database, clock: Arc<dyn Clock>, wanted: AsIs) -> Result<Self, OpenError> {
-        Self::open_with(database, clock, Some(wanted)).await
+        Self::open_with(database, clock, Change::Nothing(wanted)).await
     }
 
-    async fn open_with(database: Database, clock: Arc<dyn Clock>, as_is: Option<AsIs>) -> Result<Self, OpenError> {
+    async fn open_with(database: Database, clock: Arc<dyn Clock>, change: Change) -> Result<Self, OpenError> {
         match database {
-            Database::Sqlite(path) => Self::open_sqlite(path, clock, as_is).await,
-            Database::Url(url) => Self::open_postgres(&url, clock, as_is).await,
+            Database::Sqlite(path) => Self::open_sqlite(path, clock, change).await,
+            Database::Url(url) => Self::open_postgres(&url, clock, change).await,
         }
     }
 
-    async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>, wanted: Option<AsIs>) -> Result<Self, OpenError> {
+    async fn open_sqlite(path: PathBuf, clock: Arc<dyn Clock>, change: Change) -> Result<Self, OpenError> {
         let place = path.display().to_string();
         let max_pages: MaxPages = Arc::new(AtomicU32::new(u32::MAX));
         let connect = |source| OpenError::Connect { place: place.clone(), source };
         let taken = schema::inspect(&path).await?;
-        match wanted {
-            None => schema::refuse_newer(&taken)?,
-            Some(wanted) => schema::accept(&taken, wanted, &place)?,
+        match change {
+            Change::BringUp { .. } => schema::refuse_newer(&taken)?,
+            Change::Nothing(wanted) => schema::accept(&taken, wanted, &place)?,
         }
         let options = sqlite_options(&path, Use::Write, &max_pages);
         let writer = sea_orm::Database::connect(options).await.map_err(connect)?;
-        if wanted.is_none()
-            && let Err(e) = schema::bring_up(&writer, Some(&path), &taken).await
+        if let Change::BringUp { is_backed_up } = change
+            && let Err(e) = schema::bring_up(&writer, Some(path.as_path()).filter(|_| !is_backed_up), &taken).await
         {
             let _ = writer.close().await;
             return Err(e);
@@ -152,7 +170,7 @@ impl Store {
         Self::with(writer, reader, clock, Some(path), max_pages).await
     }
 
-    async fn open_postgres(url: &str, clock: Arc<dyn Clock>, wanted: Option<AsIs>) -> Result<Self, OpenError> {
+    async fn open_postgres(url: &str, clock: Arc<dyn Clock>, change: Change) -> Result<Self, OpenError> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(OpenError::UnknownUrl);
         }
@@ -168,9 +186,9 @@ impl Store {
         let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
         let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
         let taken = schema::steps(&pool).await?.unwrap_or_default();
-        match wanted {
-            None => schema::bring_up(&pool, None, &taken).await?,
-            Some(wanted) => schema::accept(&taken, wanted, "this PostgreSQL address")?,
+        match change {
+            Change::BringUp { .. } => schema::bring_up(&pool, None, &taken).await?,
+            Change::Nothing(wanted) => schema::accept(&taken, wanted, "this PostgreSQL address")?,
         }
         Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))).await
     }

@@ -84,6 +84,34 @@ pub(crate) async fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
     found
 }
 
+/// Returns the step that a database in a file would take next; `None` where it has taken all, is newer, is
+/// new, or is none: opening it says which. The file is not read through.
+///
+/// # Errors
+/// When there is a database that cannot be asked.
+pub async fn next_step(path: &Path) -> Result<Option<String>, OpenError> {
+    if !matches!(what_lies_at(path), Ok(Lies::Database)) {
+        return Ok(None);
+    }
+    let connect = |source| OpenError::Connect { place: path.display().to_string(), source };
+    let db = match sea_orm::Database::connect(looking(path)).await {
+        Ok(db) => db,
+        Err(e) if is_corrupt(&e) => return Ok(None),
+        Err(e) => return Err(connect(e)),
+    };
+    let taken = steps(&db).await;
+    let _ = db.close().await;
+    let taken = match taken {
+        Ok(taken) => taken.unwrap_or_default(),
+        Err(OpenError::Check { source }) if is_corrupt(&source) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    if taken.is_empty() || refuse_newer(&taken).is_err() {
+        return Ok(None);
+    }
+    Ok(migration::known_steps().into_iter().find(|step| !taken.contains(step)))
+}
+
 /// Refuses a schema that the caller cannot work with.
 pub(crate) fn accept(taken: &[String], wanted: AsIs, place: &str) -> Result<(), OpenError> {
     let known = migration::known_steps();

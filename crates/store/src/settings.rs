@@ -163,6 +163,17 @@ impl Store {
         kept.map_or(Ok(fresh), |text| parse(&text))
     }
 
+    /// Makes this copy of a house another one: the containers of the house it was copied from are not
+    /// its own.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn forget_install_id(&self) -> Result<(), StoreError> {
+        let transaction = self.write(Turn::Any, SETTINGS).await?;
+        setting::Entity::delete_by_id(INSTALL).exec(&transaction).await.map_err(writing(SETTINGS))?;
+        commit(transaction, SETTINGS).await
+    }
+
     /// Limits of one person's loge; the promise of the house unless the owner set others.
     ///
     /// # Errors

@@ -45,6 +45,9 @@ pub enum AlertCode {
     WritesFail,
     DatabaseLarge,
     ClockJumped,
+    BackupFailed,
+    BackupUnproven,
+    BackupBehind(String),
 }
 
 impl AlertCode {
@@ -66,6 +69,9 @@ impl AlertCode {
             Self::WritesFail => "writes_fail",
             Self::DatabaseLarge => "database_large",
             Self::ClockJumped => "clock_jumped",
+            Self::BackupFailed => "backup_failed",
+            Self::BackupUnproven => "backup_unproven",
+            Self::BackupBehind(_) => "backup_behind",
         }
     }
 
@@ -88,7 +94,10 @@ impl AlertCode {
             | Self::ChipOff
             | Self::WritesFail
             | Self::DatabaseLarge
-            | Self::ClockJumped => 0,
+            | Self::ClockJumped
+            | Self::BackupFailed
+            | Self::BackupUnproven
+            | Self::BackupBehind(_) => 0,
         }
     }
 
@@ -102,6 +111,7 @@ impl AlertCode {
             | Self::IsolationRefused
             | Self::EngineAway => "/admin/containers",
             Self::CachePaused | Self::ChipOff => "/admin/settings",
+            Self::BackupFailed | Self::BackupUnproven | Self::BackupBehind(_) => "/admin/backups",
             Self::DiskLow(_)
             | Self::CpuBusy
             | Self::MemoryLow
@@ -199,6 +209,17 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
             }
         };
         out.push((AlertCode::WritesFail, Level::Trouble, text.into()));
+    }
+    if let Some(sentence) = &house.backups.failed {
+        out.push((AlertCode::BackupFailed, Level::Attention, sentence.clone()));
+    }
+    if let Some(days) = house.backups.unproven_days {
+        let text = format!("No backup has been proven to work for {days} days. Prove one, and read what it says.");
+        out.push((AlertCode::BackupUnproven, Level::Attention, text));
+    }
+    for (path, problem) in &house.backups.places_behind {
+        let text = format!("The newest backups have not been copied to {path} for days. {problem}");
+        out.push((AlertCode::BackupBehind(path.clone()), Level::Attention, text));
     }
     if house.clock_off_ms != 0 {
         let hours = house.clock_off_ms.unsigned_abs() / 3_600_000;

@@ -15,7 +15,7 @@ pub mod sentence;
 pub use alerts::{Alert, AlertCode, Alerts, Level};
 pub use history::{HistoryPoint, HistoryRange, LogeRings, LogeUse, Rings};
 pub use sample::{Disk, DiskRole, Memory, Network, Sample, ServerUse, Temperature};
-pub use sentence::{Freeable, House, Sentence, WriteFault};
+pub use sentence::{Backups, Freeable, House, Sentence, WriteFault};
 
 use base::{Bus, Clock, Event, Lifecycle};
 use measure::LibraryDisks;

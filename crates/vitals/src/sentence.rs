@@ -41,6 +41,18 @@ pub struct House {
     pub clock_off_ms: i64,
     /// What may go where the disk of the data folder is full.
     pub freeable: Freeable,
+    pub backups: Backups,
+}
+
+/// What the owner has to know about backups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backups {
+    /// Why the last one was not made, in a sentence.
+    pub failed: Option<String>,
+    /// Days since one was last proven, where that is too long ago.
+    pub unproven_days: Option<u32>,
+    /// Folders that have lacked copies for days, each with what is in the way, in a sentence.
+    pub places_behind: Vec<(String, String)>,
 }
 
 /// Why a write to the database failed.

@@ -173,6 +173,18 @@ export const owner = ({ user, watching, library, offline }) => [
   { name: "new library, folders", shows: "folders/FolderBrowser", open: press("Choose"), ready: (page) => page.getByText("Choose a folder"), expects: [/status of 400/], leave: close },
   { name: "prepared versions", route: "/admin/prepared", path: "/admin/prepared", ready: (page) => page.getByTestId("versions") },
   { name: "a prepared version, before it is removed", shows: "admin/prepared/Page", open: (page) => page.getByRole("button", { name: /^Remove / }).first().click(), ready: (page) => page.getByText(/Preparing it again/), leave: press("Cancel") },
+  { name: "backups", route: "/admin/backups", path: "/admin/backups", ready: (page) => page.getByTestId("backups") },
+  { name: "backups, one more", shows: "admin/backups/Page", open: press("Back up now"), ready: (page) => page.getByRole("button", { name: /^Delete the backup of/ }).first() },
+  { name: "a backup, before it is deleted", open: (page) => page.getByRole("button", { name: /^Delete the backup of/ }).first().click(), ready: (page) => page.getByText(/Copies in other folders stay/), leave: press("Cancel") },
+  {
+    name: "backups, a folder that is not there",
+    open: async (page) => {
+      await page.getByLabel("Folder on another disk").fill("/there/is/no/such/folder");
+      await button(page, "Add").click();
+    },
+    ready: (page) => page.getByRole("alert").first(),
+    expects: [/status of 4\d\d/],
+  },
   { name: "settings", route: "/admin/settings", path: "/admin/settings", ready: (page) => page.getByText("What was done") },
   {
     name: "settings, refused",

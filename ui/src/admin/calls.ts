@@ -4,6 +4,7 @@ import type {
   AdminUser,
   Alert,
   AuditEntry,
+  Backups,
   Capacity,
   Container,
   FolderCheck,
@@ -88,6 +89,15 @@ export const calls = {
   browse: (path: string) => api.get<FolderList>(`/admin/folders?path=${id(path)}`),
   newest: async (limit: number) => list<TitleCard>(`/titles?sort=added&order=desc&limit=${limit}`),
   countTitles: async (playability: string) => (await api.get<{ total: number }>(`/titles?playability=${playability}&limit=1`)).total,
+
+  backups: () => api.get<Backups>("/admin/backups"),
+  makeBackup: () => api.post<Backups>("/admin/backups", {}),
+  changeBackupPlan: (change: { enabled?: boolean; at?: string }) => api.patch<Backups>("/admin/backups/plan", change),
+  addBackupPlace: (path: string) => api.post<Backups>("/admin/backups/places", { path }),
+  removeBackupPlace: (place: string) => api.delete(`/admin/backups/places/${id(place)}`),
+  lookAtBackupPlaces: () => api.post<void>("/admin/backups/places/look", {}),
+  proveBackup: (name: string) => api.post<void>(`/admin/backups/${id(name)}/prove`, {}),
+  deleteBackup: (name: string) => api.delete(`/admin/backups/${id(name)}`),
 
   alerts: () => list<Alert>("/admin/alerts"),
   audit: () => list<AuditEntry>("/admin/audit"),

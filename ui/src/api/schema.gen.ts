@@ -36,6 +36,62 @@ export interface AuditView {
   /** The same with names where there are ids; absent where nothing is left to say. */
   target_name?: string | null;
 }
+export interface Backup {
+  /** In the house's own folder. */
+  here: boolean;
+  /** `scheduled`, `by_hand` or `before_upgrade`. */
+  kind: string;
+  made_at: string;
+  name: string;
+  /** Ids of the places that have a copy. */
+  places: string[];
+  proven: boolean;
+  /** 0 for one that is at other places alone. */
+  size_bytes: number;
+}
+export interface BackupPlace {
+  free_bytes?: number | null;
+  id: string;
+  path: string;
+  /** What is in the way, in a sentence. */
+  problem?: string | null;
+  /** Backups that wait to be copied there. */
+  waiting: number;
+}
+export interface BackupProof {
+  at: string;
+  backup: string;
+  /** The film that played. */
+  played?: string | null;
+  /** Why it does not count, in a sentence. */
+  problem?: string | null;
+}
+export interface BackupTry {
+  at: string;
+  /** Why it was not made, in a sentence. */
+  problem?: string | null;
+}
+export interface Backups {
+  /** A time of day by the clock of the machine: `03:30`. */
+  at: string;
+  enabled: boolean;
+  /** Where the house itself keeps them. */
+  folder: string;
+  /** Newest first. */
+  items: Backup[];
+  /** Whether new backups seal the key of the house. */
+  key_sealed: boolean;
+  last_proof?: BackupProof | null;
+  last_try?: BackupTry | null;
+  next_at?: string | null;
+  places: BackupPlace[];
+  /** False where the database is PostgreSQL, which brings its own tools. */
+  possible: boolean;
+  /** When a backup was last proven. */
+  proven_at?: string | null;
+  /** `idle`, `backing_up`, `copying` or `proving`. */
+  work: string;
+}
 export interface BrowserAsk {
   capabilities: CapabilitiesForm;
   /** At most 100. */
@@ -627,6 +683,15 @@ export interface OwnSession {
 export interface PasswordForm {
   current: string;
   new: string;
+}
+export interface PlaceForm {
+  /** A folder that is there, best on another disk. */
+  path: string;
+}
+export interface PlanForm {
+  /** A time of day by the clock of the machine: `03:30`. */
+  at?: string | null;
+  enabled?: boolean | null;
 }
 export interface PlayForm {
   audio_track?: number | null;

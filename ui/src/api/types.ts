@@ -433,6 +433,36 @@ export interface NightShift {
   state: "off" | "waiting" | "working" | "held" | "done" | "no_room";
   state_text: string;
 }
+export interface Backup {
+  name: string;
+  kind: "scheduled" | "by_hand" | "before_upgrade";
+  made_at: string;
+  size_bytes: number;
+  proven: boolean;
+  here: boolean;
+  places: string[];
+}
+export interface BackupPlace {
+  id: string;
+  path: string;
+  waiting: number;
+  free_bytes?: number;
+  problem?: string;
+}
+export interface Backups {
+  work: "idle" | "backing_up" | "copying" | "proving";
+  possible: boolean;
+  enabled: boolean;
+  at: string;
+  next_at?: string;
+  folder: string;
+  key_sealed: boolean;
+  items: Backup[];
+  places: BackupPlace[];
+  last_try?: { at: string; problem?: string };
+  last_proof?: { at: string; backup: string; played?: string; problem?: string };
+  proven_at?: string;
+}
 export interface CacheShare {
   user_id: string;
   username: string;

@@ -30,5 +30,6 @@ export const routes: readonly Route[] = [
   { pattern: "/admin/containers", access: "admin", shell: "owner", load: () => import("../admin/containers/Page.svelte") },
   { pattern: "/admin/libraries", access: "admin", shell: "owner", load: () => import("../admin/libraries/Page.svelte") },
   { pattern: "/admin/prepared", access: "admin", shell: "owner", load: () => import("../admin/prepared/Page.svelte") },
+  { pattern: "/admin/backups", access: "admin", shell: "owner", load: () => import("../admin/backups/Page.svelte") },
   { pattern: "/admin/settings", access: "admin", shell: "owner", load: () => import("../admin/settings/Page.svelte") },
 ];

@@ -185,6 +185,7 @@ impl Reader {
             Event::Streams | Event::StreamsMoved if admin => ("streams", json!({})),
             Event::Users if admin => ("users", json!({})),
             Event::Alerts if admin => ("alert", json!({})),
+            Event::Backups if admin => ("backup", json!({})),
             Event::Vitals if admin => match super::admin::vitals::now(&self.house) {
                 Some(vitals) => match serde_json::to_value(vitals) {
                     Ok(value) => ("vitals", value),
@@ -211,6 +212,7 @@ impl Reader {
             | Event::StreamsMoved
             | Event::Users
             | Event::Alerts
+            | Event::Backups
             | Event::Vitals
             | Event::SessionEnded { .. }
             | Event::GrantsChanged { .. }

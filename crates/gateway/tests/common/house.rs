@@ -263,6 +263,24 @@ impl renditions::Studio for FakeStudio {
     async fn rest(&self, _: FileRef, _: Track) {}
 }
 
+struct FakeRehearser;
+
+#[async_trait]
+impl vault::Rehearser for FakeRehearser {
+    async fn rehearse(&self, backup: &std::path::Path) -> Result<vault::Rehearsal, String> {
+        match backup.is_file() {
+            true => Ok(vault::Rehearsal { played: Some("Metropolis".into()) }),
+            false => Err("There is no such backup.".into()),
+        }
+    }
+    async fn images(&self) -> Option<Vec<u8>> {
+        None
+    }
+    fn is_quiet(&self) -> bool {
+        true
+    }
+}
+
 struct Quiet(Streams);
 impl renditions::HouseView for Quiet {
     fn conditions(&self) -> domain::rendition::Conditions {
@@ -451,6 +469,19 @@ impl TestHouse {
             &bus,
             &lifecycle,
         );
+        let vault = vault::Vault::open(
+            vault::VaultConfig {
+                dirs: base::Dirs::at(dir.path()),
+                passphrase_file: None,
+                zone: jiff::tz::TimeZone::UTC,
+                is_by_itself: false,
+            },
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            Arc::new(FakeRehearser),
+            &lifecycle,
+        );
         let config = GatewayConfig {
             listener: loge_gateway::listen::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
             limits,
@@ -465,6 +496,7 @@ impl TestHouse {
             libraries,
             renditions,
             segments,
+            vault,
             vitals,
             streams,
             bus: bus.clone(),

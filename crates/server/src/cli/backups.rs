@@ -1,13 +1,14 @@
 //! `backup` and `restore`: a house in one file, or its database alone.
 
 use super::{say, upkeep::open};
-use ::backup::{Backup, Passphrase, ReadBackupError};
+use ::backup::{Backup, Kind, Passphrase, ReadBackupError};
 use anyhow::{Context, bail, ensure};
 use base::{Clock, Dirs, SystemClock};
 use serde_json::json;
-use server::{BackUpError, BringBackError, Config, RestoredKey, back_up as write, backup_file, bring_back, house_tag};
+use server::{BringBackError, Config, RestoredKey, bring_back};
 use std::path::Path;
-use store::AsIs;
+use store::{AsIs, MoveFoldersError, Moved};
+use vault::{BackUpError, Order, backup_file, house_tag};
 
 /// Writes a backup, or a bare copy where the name ends in `.db`.
 pub(crate) async fn back_up(
@@ -27,7 +28,8 @@ pub(crate) async fn back_up(
             ensure!(!to.is_file(), "{} exists already; a backup is never written over another file", to.display());
             let now = jiff::Timestamp::from_millisecond(SystemClock.now().0)?;
             let file = backup_file(&to, house_tag(&store).await?, now);
-            let made = write(&store, &dirs, file, passphrase).await.map_err(told)?;
+            let order = Order { file, kind: Kind::ByHand, passphrase, images: None };
+            let made = vault::back_up(&store, &dirs, order).await.map_err(told)?;
             if json {
                 say(&json!({ "file": made.file, "bytes": made.size_bytes, "key_is_sealed": made.key_is_sealed })
                     .to_string());
@@ -64,11 +66,15 @@ pub(crate) async fn restore(
     from: &Path,
     passphrase_file: Option<&Path>,
     without_key: bool,
+    moved: &[Moved],
     json: bool,
 ) -> anyhow::Result<()> {
     ensure!(config.database_url.is_none(), "a PostgreSQL database is restored with PostgreSQL's own tools");
     let backup = match Backup::open(from) {
         Ok(backup) => backup,
+        Err(ReadBackupError::Foreign) if !moved.is_empty() => {
+            bail!("--map takes a backup (.loge-backup), and {} is none", from.display())
+        }
         Err(ReadBackupError::Foreign) => return restore_copy(config, from, json).await,
         Err(e) => bail!(e.sentence()),
     };
@@ -76,9 +82,17 @@ pub(crate) async fn restore(
         None if without_key => RestoredKey::New,
         file => RestoredKey::OfBackup(file.map(passphrase).transpose()?),
     };
-    let done = bring_back(&config.data_dir, backup, key).await.map_err(|e| match &e {
+    let done = bring_back(&config.data_dir, backup, key, moved).await.map_err(|e| match &e {
         BringBackError::Stage(cause) => anyhow::anyhow!(cause.sentence()),
         BringBackError::Swap(cause) => anyhow::anyhow!(cause.sentence()),
+        BringBackError::Move(MoveFoldersError::NoSuchFolder { from, folders }) => {
+            let folders: Vec<_> = folders.iter().map(|path| path.display().to_string()).collect();
+            anyhow::anyhow!(
+                "No library in this backup has a folder in {}. Their folders are: {}. Nothing was changed.",
+                from.display(),
+                folders.join(", ")
+            )
+        }
         BringBackError::Running => {
             anyhow::anyhow!("A server runs on this data folder. Stop it, then restore the backup.")
         }
@@ -118,6 +132,16 @@ async fn restore_copy(config: &Config, from: &Path, json: bool) -> anyhow::Resul
     Ok(())
 }
 
+/// Reads `OLD=NEW`: a place of films in the backup, and its path on this machine.
+pub(crate) fn moved(text: &str) -> Result<Moved, String> {
+    let (from, to) = text.split_once('=').ok_or("it is OLD=NEW, like /media/films=/mnt/films")?;
+    let [from, to] = [from, to].map(|path| Path::new(path.trim_end_matches('/')).to_path_buf());
+    match from.is_absolute() && to.is_absolute() {
+        true => Ok(Moved { from, to }),
+        false => Err("both are whole paths, like /media/films=/mnt/films".into()),
+    }
+}
+
 fn passphrase(file: &Path) -> anyhow::Result<Passphrase> {
     let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
     let line = text.lines().next().unwrap_or_default();
@@ -126,8 +150,34 @@ fn passphrase(file: &Path) -> anyhow::Result<Passphrase> {
 
 fn told(error: BackUpError) -> anyhow::Error {
     match &error {
-        BackUpError::Write(cause) => anyhow::anyhow!(cause.sentence()),
-        BackUpError::Verify(cause) => anyhow::anyhow!(cause.sentence()),
+        BackUpError::Write(_) | BackUpError::Verify(_) => anyhow::anyhow!(error.sentence()),
         _ => anyhow::Error::new(error),
     }
+}
+
+/// Proves a backup: the house in it is restored into a folder of its own, started and used.
+pub(crate) async fn rehearse(
+    config: &Config,
+    from: &Path,
+    passphrase_file: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let passphrase = passphrase_file.map(passphrase).transpose()?;
+    let done = server::rehearse(config, from, passphrase).await;
+    if json {
+        say(&match &done {
+            Ok(seen) => json!({ "proven": true, "users": seen.users, "titles": seen.titles, "played": seen.played }),
+            Err(e) => json!({ "proven": false, "problem": e.sentence() }),
+        }
+        .to_string());
+    }
+    let seen = done.map_err(|e| anyhow::anyhow!(e.sentence()))?;
+    if !json {
+        let played = match &seen.played {
+            Some(name) => format!("{name} played"),
+            None => "no film could be played: none plays as it is, or their disks are away".into(),
+        };
+        say(&format!("proven: the house was restored, started and signed in to; {played}"));
+    }
+    Ok(())
 }

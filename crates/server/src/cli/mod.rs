@@ -70,6 +70,17 @@ enum Verb {
         /// Leave the key out: everybody signs in again
         #[arg(long)]
         without_key: bool,
+        /// Films that lie elsewhere now: OLD=NEW; may be given more than once
+        #[arg(long, value_name = "OLD=NEW", value_parser = backups::moved)]
+        map: Vec<store::Moved>,
+    },
+    /// Prove a backup: restore it into a folder of its own, start the house in it, sign in and play a
+    /// film; the house itself is left alone and may run
+    Rehearse {
+        from: PathBuf,
+        /// Open the sealed key with the first line of this file
+        #[arg(long)]
+        passphrase_file: Option<PathBuf>,
     },
     /// Look at the machine and say what is missing
     Doctor,
@@ -129,8 +140,11 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::Backup { to, passphrase_file } => {
             backups::back_up(&config, to.as_deref(), passphrase_file.as_deref(), cli.json).await
         }
-        Verb::Restore { from, passphrase_file, without_key } => {
-            backups::restore(&config, &from, passphrase_file.as_deref(), without_key, cli.json).await
+        Verb::Restore { from, passphrase_file, without_key, map } => {
+            backups::restore(&config, &from, passphrase_file.as_deref(), without_key, &map, cli.json).await
+        }
+        Verb::Rehearse { from, passphrase_file } => {
+            Box::pin(backups::rehearse(&config, &from, passphrase_file.as_deref(), cli.json)).await
         }
         Verb::Doctor => upkeep::doctor(&config, cli.json).await,
         Verb::Calibrate => Box::pin(calibrate::run(config, cli.json)).await,

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod backups;
 pub mod cache;
 pub mod capacity;
 pub mod containers;
@@ -40,6 +41,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = logs::routes(routes);
     let routes = settings::routes(routes);
     let routes = names::routes(routes);
+    let routes = backups::routes(routes);
     let routes = folders::routes(routes);
     let routes = quarantine::routes(routes);
     let routes = images::routes(routes);
