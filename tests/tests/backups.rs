@@ -132,6 +132,14 @@ fn the_owner_makes_copies_and_proves_backups_from_the_page() {
         let viewer = house.viewer(&owner, "Ana", &[]);
         assert_eq!(viewer.get("/api/v1/admin/backups").status, 403);
 
+        // By itself the house would try the first backup out at once.
+        let quiet = owner.patch("/api/v1/admin/backups/plan", &json!({ "enabled": false, "at": "04:15" })).json();
+        assert_eq!(
+            (quiet["enabled"].as_bool(), quiet["at"].as_str(), quiet["next_at"].as_str()),
+            (Some(false), Some("04:15"), None)
+        );
+        assert_eq!(owner.patch("/api/v1/admin/backups/plan", &json!({ "at": "quarter past" })).status, 400);
+
         let place = disk.path().join(format!("{runtime:?}"));
         std::fs::create_dir(&place).expect("a folder");
         let refused = owner.post("/api/v1/admin/backups/places", &json!({ "path": "backups" }));

@@ -174,7 +174,16 @@ export const owner = ({ user, watching, library, offline }) => [
   { name: "prepared versions", route: "/admin/prepared", path: "/admin/prepared", ready: (page) => page.getByTestId("versions") },
   { name: "a prepared version, before it is removed", shows: "admin/prepared/Page", open: (page) => page.getByRole("button", { name: /^Remove / }).first().click(), ready: (page) => page.getByText(/Preparing it again/), leave: press("Cancel") },
   { name: "backups", route: "/admin/backups", path: "/admin/backups", ready: (page) => page.getByTestId("backups") },
-  { name: "backups, one more", shows: "admin/backups/Page", open: press("Back up now"), ready: (page) => page.getByRole("button", { name: /^Delete the backup of/ }).first() },
+  {
+    name: "backups, one more",
+    shows: "admin/backups/Page",
+    open: async (page) => {
+      // By itself the house would try the first backup out at once.
+      await page.getByRole("switch", { name: /^Make a backup every day/ }).click();
+      await button(page, "Back up now").click();
+    },
+    ready: (page) => page.getByRole("button", { name: /^Delete the backup of/ }).first(),
+  },
   { name: "a backup, before it is deleted", open: (page) => page.getByRole("button", { name: /^Delete the backup of/ }).first().click(), ready: (page) => page.getByText(/Copies in other folders stay/), leave: press("Cancel") },
   {
     name: "backups, a folder that is not there",
