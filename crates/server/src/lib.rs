@@ -33,7 +33,7 @@ mod upgrade;
 mod wiring;
 
 pub use bringing_back::{BringBackError, BroughtBack, RestoredKey, bring_back};
-pub use config::{Config, ConfigError, Overrides, RuntimeChoice};
+pub use config::{Config, ConfigError, Overrides, RuntimeChoice, Syntax, example, kept, keys, reference};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
 pub use rehearsal::{RehearseError, Rehearsed, rehearse};
 pub use remains::Remains;

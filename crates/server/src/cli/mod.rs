@@ -2,6 +2,7 @@
 
 mod backups;
 mod calibrate;
+mod config;
 mod paper;
 mod people;
 mod serve;
@@ -9,14 +10,13 @@ mod tune;
 mod upkeep;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use server::{Config, Explanation, Overrides, RestoreError, RuntimeChoice, StartError};
+use server::{Config, Explanation, Overrides, RestoreError, RuntimeChoice, StartError, keys};
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Parser)]
 #[command(name = "loge-server", version, about = "A private cinema for a household, on one old PC")]
 pub(crate) struct Cli {
-    /// Folder that holds everything that must survive [default: ~/.local/share/loge]
-    #[arg(long, global = true, env = "LOGE_DATA_DIR")]
+    #[arg(long, global = true, env = keys::DATA_DIR.env, help = keys::DATA_DIR.help())]
     data_dir: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long, global = true)]
@@ -29,11 +29,9 @@ pub(crate) struct Cli {
 enum Verb {
     /// Open the house and serve until told to stop
     Serve {
-        /// Address to listen on; port 0 takes a free one [default: 0.0.0.0:8096]
-        #[arg(long)]
+        #[arg(long, help = keys::LISTEN.help())]
         listen: Option<SocketAddr>,
-        /// auto, docker or process
-        #[arg(long)]
+        #[arg(long, help = keys::RUNTIME.help())]
         runtime: Option<RuntimeChoice>,
         /// Begin a new house in a folder whose house lost its database; what is left of that is moved aside
         #[arg(long)]
@@ -95,8 +93,13 @@ enum Verb {
         #[arg(long)]
         undo: bool,
     },
+    /// Print every setting, what it is for, and what holds without it
+    Config(config::ConfigVerb),
     /// Print the OpenAPI document
     Openapi,
+    /// Write the files of a source tree that are made of the settings
+    #[command(hide = true)]
+    RenewConfig { tree: PathBuf },
     /// Write a page of the manual for each verb into a folder
     #[command(hide = true)]
     Man { to: PathBuf },
@@ -106,17 +109,22 @@ enum Verb {
 }
 
 pub(crate) async fn run(cli: Cli) -> ExitCode {
-    // A package is built where nobody has a data folder, so these two read no settings.
+    // A package is built where nobody has a data folder, so these read no settings.
     let written = match &cli.verb {
-        Verb::Man { to } => Some(paper::man(Cli::command(), to)),
-        Verb::Completions { shell } => Some(paper::completions(Cli::command(), *shell)),
+        Verb::Man { to } => Some(paper::man(Cli::command(), to).map_err(anyhow::Error::from)),
+        Verb::Completions { shell } => Some(paper::completions(Cli::command(), *shell).map_err(anyhow::Error::from)),
+        Verb::Config(verb) => {
+            config::run(verb);
+            Some(Ok(()))
+        }
+        Verb::RenewConfig { tree } => Some(config::renew(tree).map_err(anyhow::Error::from)),
         _ => None,
     };
     if let Some(written) = written {
         return match written {
             Ok(()) => ExitCode::SUCCESS,
             Err(e) => {
-                complain(&chain(&e));
+                complain(&chain(e.as_ref()));
                 ExitCode::FAILURE
             }
         };
@@ -153,7 +161,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
             Ok(())
         }
         Verb::TuneHost { apply, undo } => tune::run(apply, undo, cli.json),
-        Verb::Man { .. } | Verb::Completions { .. } => Ok(()),
+        Verb::Man { .. } | Verb::Completions { .. } | Verb::Config(_) | Verb::RenewConfig { .. } => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

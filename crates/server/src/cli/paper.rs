@@ -4,6 +4,7 @@
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, roman};
+use server::keys;
 use std::{
     fs::OpenOptions,
     io::{self, Write},
@@ -22,20 +23,14 @@ pub(crate) enum PaperError {
 const FILES: [(&str, &str); 3] = [
     ("~/.local/share/loge", "The data folder, unless --data-dir or LOGE_DATA_DIR name another one."),
     ("/var/lib/loge", "The data folder of the service that the package brings."),
-    ("loge.toml", "Settings, in the data folder. Flags and the environment win over it."),
+    (
+        "loge.toml",
+        "Settings, in the data folder. Flags and the environment win over it. loge-server config --example toml prints one.",
+    ),
 ];
 
-const ENVIRONMENT: [(&str, &str); 9] = [
-    ("LOGE_DATA_DIR", "The data folder."),
-    ("LOGE_LISTEN", "Address to listen on."),
-    ("LOGE_RUNTIME", "auto, docker or process."),
-    ("LOGE_DATABASE_URL", "A PostgreSQL database in the place of the file in the data folder."),
-    ("LOGE_SEGMENTS_DIR", "Folder for what is kept of films that are encoded while somebody watches."),
-    ("LOGE_METRICS_TOKEN", "Lets a scraper read /metrics."),
-    ("LOGE_LOG", "How much is written into the log: error, warn, info, debug or trace."),
-    ("DOCKER_HOST", "The container engine."),
-    ("NOTIFY_SOCKET", "Set by systemd: it is told when the house is open, answers, and closes."),
-];
+const ENVIRONMENT: (&str, &str) =
+    ("NOTIFY_SOCKET", "Set by systemd: it is told when the house is open, answers, and closes.");
 
 const EXIT_STATUS: [(&str, &str); 4] = [
     ("0", "Done; a server that was told to stop has closed its house."),
@@ -63,7 +58,9 @@ pub(crate) fn completions(mut command: Command, shell: Shell) -> Result<(), Pape
 /// What the command line does not know of itself.
 fn closing() -> String {
     let mut roff = Roff::new();
-    for (heading, lines) in [("FILES", &FILES[..]), ("ENVIRONMENT", &ENVIRONMENT), ("EXIT STATUS", &EXIT_STATUS)] {
+    let settings = keys::ALL.iter().map(|key| (key.env, key.sentence));
+    let environment: Vec<_> = settings.chain([ENVIRONMENT]).collect();
+    for (heading, lines) in [("FILES", &FILES[..]), ("ENVIRONMENT", &environment), ("EXIT STATUS", &EXIT_STATUS)] {
         roff.control("SH", [heading]);
         for (name, meaning) in lines {
             roff.control("TP", []);
