@@ -75,6 +75,9 @@ pub fn render(house: &House) -> String {
     ] {
         metrics::counter!("loge_segment_cache_total", "what" => what).absolute(count);
     }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        metrics::gauge!("loge_server_tasks").set(runtime.metrics().num_alive_tasks() as f64);
+    }
     if let Some(sample) = house.vitals.now() {
         metrics::gauge!("loge_host_cpu_percent").set(f64::from(sample.cpu_percent));
         metrics::gauge!("loge_host_memory_used_bytes").set(sample.memory.used_bytes as f64);

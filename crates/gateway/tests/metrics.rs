@@ -25,4 +25,11 @@ async fn the_gateway_keeps_its_recorder_up_and_counts_no_stranger() {
         assert_eq!(scraped.status, 200);
     }
     assert!(figure("loge_http_seconds_count ").await >= after + 50, "control: others are");
+
+    let at_rest = figure("loge_server_tasks ").await;
+    let tasks: Vec<_> = (0..50).map(|_| tokio::spawn(std::future::pending::<()>())).collect();
+    // Connections of earlier requests may end meanwhile.
+    assert!(figure("loge_server_tasks ").await > at_rest + 30, "tasks that never end are counted");
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    until_async("their end", async || figure("loge_server_tasks ").await < at_rest + 20).await;
 }
