@@ -1,11 +1,12 @@
 // `npm run test:load`: eight people watch at once through containers of their own, and the promises
 // of the house are measured.
 //
-//   npm run test:load -- [--seconds 60] [--viewers 8] [--runtime docker|process] [--debug] [--out DIR]
+//   npm run test:load -- [--seconds 60] [--viewers 8] [--runtime docker|process] [--library DIR] [--debug] [--out DIR]
 //
 // Half of the viewers read a film with ranges and half in segments, at the film's own pace, with a
 // buffer, seeks and new beginnings. Ends with a code other than 0 when a promise is broken that
-// this machine can judge. The report is one HTML page and the figures as JSON.
+// this machine can judge. The report is one HTML page and the figures as JSON. `--library` takes the
+// films of a folder in the place of two made ones; the house itself finds out what they are.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -13,8 +14,11 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { eventually, openHouse } from "../tests/browser/support/house.mjs";
 import { buildSandboxed, buildServer } from "./lib/cargo.mjs";
-import { call, socketOf } from "./lib/docker-api.mjs";
+import { socketOf } from "./lib/docker-api.mjs";
+import { firstProcesses } from "./lib/load/containers.mjs";
 import { besideGreedy } from "./lib/load/greedy.mjs";
+import { heat, heatLines } from "./lib/load/heat.mjs";
+import { castFilms } from "./lib/load/casting.mjs";
 import { machineBusy, takenBy } from "./lib/load/machine.mjs";
 import { report } from "./lib/load/report.mjs";
 import { judge, percentile } from "./lib/load/verdicts.mjs";
@@ -33,10 +37,12 @@ const FILM_BPS = 8_000_000;
 const TOTAL_RATE = 6_000_000;
 const SHARE_WARM_S = 3;
 const SHARE_S = 12;
+/** A large library of real films is read for a while. */
+const SCAN_AT_MOST_MS = 3_600_000;
 
 await main(async () => {
   const { values } = parseArgs({
-    options: { seconds: { type: "string", default: "60" }, viewers: { type: "string", default: "8" }, runtime: { type: "string" }, debug: { type: "boolean", default: false }, out: { type: "string" } },
+    options: { seconds: { type: "string", default: "60" }, viewers: { type: "string", default: "8" }, runtime: { type: "string" }, library: { type: "string" }, debug: { type: "boolean", default: false }, out: { type: "string" } },
   });
   const wish = { seconds: Number(values.seconds), viewers: Number(values.viewers), build: values.debug ? "debug" : "release" };
   if (!(wish.seconds >= 10) || !(wish.viewers >= 1 && wish.viewers <= 64)) throw new Refusal("--seconds is at least 10, --viewers lies between 1 and 64");
@@ -61,7 +67,7 @@ async function run(env, values, wish) {
   const runtime = values.runtime ?? (hasDocker ? "docker" : "process");
   if (runtime === "docker" && !hasDocker) throw new Refusal("there is no container engine that can run containers here; try --runtime process");
   const out = resolve(values.out ?? join(targetDir, "load", runtime));
-  const films = loadFilms();
+  const films = values.library ? realFilms(values.library) : loadFilms();
   const house = await openHouse(runtime);
   try {
     const found = await measure(house, films, { ...wish, runtime });
@@ -71,11 +77,12 @@ async function run(env, values, wish) {
     writeFileSync(join(out, "load.html"), report(found, verdicts));
     heading("promises");
     for (const { promise, limit, measured, verdict, why } of verdicts) say(`${verdict.padEnd(10)}  ${promise}: ${measured} (${limit})${why ? `: ${why}` : ""}`);
+    for (const line of found.heat) say(line);
     say(`report: ${join(out, "load.html")}`);
     return verdicts.some(({ verdict }) => verdict === "broken") ? 1 : 0;
   } finally {
     await house.close();
-    rmSync(films.remove, { recursive: true, force: true });
+    if (films.remove) rmSync(films.remove, { recursive: true, force: true });
   }
 }
 
@@ -88,18 +95,17 @@ async function measure(house, films, wish) {
   await eventually("the scan", async () => {
     const { items } = await owner.call("GET", "/admin/jobs");
     return items.length > 0 && items.every((job) => ["done", "failed"].includes(job.state));
-  });
-  const { items: titles } = await owner.call("GET", "/titles");
-  const named = (name) => titles.find((title) => title.name === name) ?? fail(`the library has no ${name}`);
-  const title = { range: named("Even Keel"), segments: named("Long Wave") };
+  }, SCAN_AT_MOST_MS);
+  const cast = castFilms(await allTitles(owner), wish.viewers);
+  if (cast.refused) throw new Refusal(cast.refused);
+  for (const line of cast.lines) say(line);
 
   const viewers = [];
   for (let n = 0; n < wish.viewers; n++) {
     const name = `Viewer ${n + 1}`;
     const made = await owner.call("POST", "/admin/users", { username: name, password: PASSWORD, role: "viewer" });
     await owner.call("PUT", `/admin/users/${made.id}/grants`, { libraries: [library.id] });
-    const kind = n % 2 === 0 ? "range" : "segments";
-    viewers.push(Object.assign(new Viewer({ url: house.url, name, password: PASSWORD, seed: n + 1, kind, title: title[kind] }), { id: made.id }));
+    viewers.push(Object.assign(new Viewer({ url: house.url, name, password: PASSWORD, seed: n + 1, ...cast.parts[n] }), { id: made.id }));
   }
   const loges = async () => (await owner.call("GET", "/admin/containers")).items;
   const isReady = ({ state }) => state === "ready";
@@ -116,9 +122,11 @@ async function measure(house, films, wish) {
 
   heading(`${wish.viewers} viewers for ${wish.seconds} s, ${wish.runtime}`);
   const ready = (await loges()).filter(isReady);
+  const heatBefore = heat();
   const sampler = await sample(house, wish.runtime, viewers, ready);
   await Promise.all(viewers.map((viewer) => viewer.watch(nowS() + wish.seconds)));
   const samples = sampler.stop();
+  const heatSaid = heatLines(heatBefore, heat(), samples.map((sample) => sample.heat));
   const waits = viewers.flatMap(({ screen }) => screen.waits);
   const of = (kind) => waits.filter((wait) => wait.kind === kind).map(({ seconds }) => seconds);
   say(`${of("start").length} starts, ${of("seek").length} seeks, ${(viewers.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(0)} MB`);
@@ -134,7 +142,7 @@ async function measure(house, films, wish) {
   }
 
   heading("shares of a full wire");
-  const shares = await measureShares(owner, viewers, title.range);
+  const shares = await measureShares(owner, viewers, cast.parts[0].title);
   say(`of ${(TOTAL_RATE / 1e6).toFixed(1)} MB/s: ${shares.map((share) => (share / 1e3).toFixed(0)).join(", ")} kB/s; the first had four connections`);
 
   return {
@@ -144,7 +152,8 @@ async function measure(house, films, wish) {
     seconds: wish.seconds,
     cores: cpus().length,
     processor: cpus()[0].model,
-    filmBps: FILM_BPS,
+    filmBps: cast.bps,
+    heat: heatSaid,
     viewers: viewers.length,
     containers: ready.filter(({ user_id }) => viewers.some(({ id }) => id === user_id)).length,
     warmStarts: of("start"),
@@ -167,7 +176,7 @@ async function measure(house, films, wish) {
 /** Once a second, until it is stopped. */
 async function sample(house, runtime, viewers, loges) {
   const roots = [house.child.pid];
-  if (runtime === "docker") roots.push(...(await firstProcesses(loges)));
+  if (runtime === "docker") roots.push(...(await firstProcesses(socketOf(process.env.DOCKER_HOST), loges)));
   const samples = [];
   const look = () => ({ at: nowS(), busy: machineBusy(), me: process.cpuUsage(), taken: takenBy(roots), bytes: viewers.map(({ bytes }) => bytes) });
   const began = nowS();
@@ -184,6 +193,7 @@ async function sample(house, runtime, viewers, loges) {
       foreign: Math.max(0, (next.busy - last.busy) / passed - ours - me),
       rates: next.bytes.map((bytes, n) => (bytes - last.bytes[n]) / passed),
       ahead: viewers.map(({ screen }) => screen.ahead),
+      heat: heat(),
     });
     last = next;
   }, 1000);
@@ -195,15 +205,15 @@ async function sample(house, runtime, viewers, loges) {
   };
 }
 
-/** The first process of each container, from the engine. */
-async function firstProcesses(loges) {
-  const socket = socketOf(process.env.DOCKER_HOST);
-  const pids = [];
-  for (const { container_id } of loges) {
-    const { State } = JSON.parse((await call(socket, "GET", `/containers/${container_id}/json`)).body);
-    pids.push(State.Pid);
+/** All titles of the house, page by page. */
+async function allTitles(owner) {
+  const titles = [];
+  for (let cursor = null; ; ) {
+    const { items, next_cursor: next } = await owner.call("GET", `/titles?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    titles.push(...items);
+    if (!next) return titles;
+    cursor = next;
   }
-  return pids;
 }
 
 /** Everybody takes what they get; the first has four connections where the others have one. */
@@ -250,6 +260,9 @@ function loadFilms() {
   return { folder, remove: folder };
 }
 
-function fail(text) {
-  throw new Error(text);
+/** The films of a folder, where they are. */
+function realFilms(folder) {
+  const path = resolve(folder);
+  if (!existsSync(path) || !statSync(path).isDirectory()) throw new Refusal(`--library ${folder} is no folder`);
+  return { folder: path, remove: null };
 }

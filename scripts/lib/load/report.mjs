@@ -20,7 +20,8 @@ svg{display:block;width:100%;height:auto;background:#1c1815;border-radius:10px}t
 ul{display:flex;flex-wrap:wrap;gap:2px 18px;margin:8px 0 0;padding:0;list-style:none;color:#b5a99a;font-size:13px}i{display:inline-block;width:14px;height:3px;margin-right:6px;vertical-align:middle}
 </style>
 <h1>${found.viewers} viewers for ${found.seconds} s</h1>
-<p>${escape(found.runtime)} runtime, ${escape(found.build)} build, ${found.cores} × ${escape(found.processor)}, films of ${found.filmBps / 1e6} Mbit/s, ${escape(found.at)}</p>
+<p>${escape(found.runtime)} runtime, ${escape(found.build)} build, ${found.cores} × ${escape(found.processor)}, films of ${(found.filmBps / 1e6).toFixed(1)} Mbit/s, ${escape(found.at)}</p>
+<p>${found.heat.map(escape).join("; ")}</p>
 <h2>Promises</h2>
 <table><tr><th>Promise</th><th>Limit</th><th>Measured</th><th>Verdict</th></tr>
 ${verdicts.map((row) => `<tr><td>${escape(row.promise)}</td><td>${escape(row.limit)}</td><td>${escape(row.measured)}</td><td class="${row.verdict.split(" ")[0]}">${row.verdict}${row.why ? `<small>${escape(row.why)}</small>` : ""}</td></tr>`).join("\n")}

@@ -1,7 +1,10 @@
 // Somebody who watches: asks for films the way browsers do, and shows them on a simulated screen.
 // Half of them read one file with ranges, half of them segments.
 import http from "node:http";
+import { nowS, Person, sleep } from "./person.mjs";
 import { Screen } from "./screen.mjs";
+
+export { nowS };
 
 /** A player fills its buffer up to here, rests, and goes on below that. */
 const FULL_S = 30;
@@ -10,30 +13,13 @@ const TICK_MS = 100;
 const TOLD_EVERY_S = 10;
 const PIECE = 64 << 10;
 
-export const nowS = () => performance.now() / 1000;
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The same numbers in every run. */
-export function dice(seed) {
-  let state = seed * 2654435761 + 1;
-  return () => {
-    state = (Math.imul(state ^ (state >>> 15), 2246822519) + 3266489917) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-export class Viewer {
-  bytes = 0;
-  failures = [];
+export class Viewer extends Person {
   plays = 0;
-  #token = null;
-  #signedIn = 0;
-  #agent = new http.Agent({ keepAlive: true });
   #reading = null;
 
-  constructor({ url, name, password, seed, kind, title }) {
-    Object.assign(this, { url, name, password, kind, title });
-    this.dice = dice(seed);
+  constructor({ kind, title, ...who }) {
+    super(who);
+    Object.assign(this, { kind, title });
     this.screen = new Screen(title.duration_s);
   }
 
@@ -48,7 +34,7 @@ export class Viewer {
       clearInterval(ticking);
       await this.#stop();
       this.screen.close(nowS());
-      this.#agent.destroy();
+      this.agent.destroy();
     }
   }
 
@@ -105,7 +91,7 @@ export class Viewer {
     while (nowS() < untilS) {
       const from = Math.floor(this.dice() * (this.title.size_bytes - PIECE));
       const began = nowS();
-      await this.#get(url, { headers: { range: `bytes=${from}-${from + PIECE - 1}` }, expect: 206 });
+      await this.get(url, { headers: { range: `bytes=${from}-${from + PIECE - 1}` }, expect: 206 });
       took.push(nowS() - began);
       await sleep(20);
     }
@@ -118,23 +104,13 @@ export class Viewer {
       while (nowS() < untilS) {
         const stop = new AbortController();
         const timer = setTimeout(() => stop.abort(), Math.max(1, (untilS - nowS()) * 1000));
-        await this.#get(url, { signal: stop.signal, agent: new http.Agent() }).catch((error) => {
+        await this.get(url, { signal: stop.signal, agent: new http.Agent() }).catch((error) => {
           if (error.name !== "AbortError") throw error;
         });
         clearTimeout(timer);
       }
     };
     await Promise.all(Array.from({ length: connections }, one));
-  }
-
-  async call(method, path, body) {
-    // The access token lives for ten minutes.
-    if (!this.#token || nowS() - this.#signedIn > 480) {
-      const answer = await this.#json("POST", "/api/v1/auth/login", { username: this.name, password: this.password });
-      this.#token = answer.access_token;
-      this.#signedIn = nowS();
-    }
-    return this.#json(method, `/api/v1${path}`, body);
   }
 
   #play(title = this.title) {
@@ -169,11 +145,11 @@ export class Viewer {
     const { size_bytes: size, duration_s: duration } = this.title;
     const begin = Math.floor((fromS / duration) * size);
     let got = begin;
-    await this.#get(url, {
+    await this.get(url, {
       signal,
       headers: { range: `bytes=${begin}-` },
       expect: 206,
-      held: () => this.screen.ahead,
+      hold: (response) => this.#heldBack(response),
       take: (chunk) => {
         got += chunk.length;
         this.screen.has((got / size) * duration, nowS());
@@ -183,16 +159,16 @@ export class Viewer {
 
   async #readSegments(url, fromS, signal) {
     const base = url.slice(0, url.lastIndexOf("/") + 1);
-    const text = async (path) => String(await this.#get(base + path, { signal, keep: true }));
+    const text = async (path) => String(await this.get(base + path, { signal, keep: true }));
     const master = await text("master.m3u8");
     const picture = master.split("\n").find((line) => line && !line.startsWith("#"));
     const sounds = [...master.matchAll(/TYPE=AUDIO.*?URI="([^"]+)"/g)].map((found) => found[1]);
     const tracks = await Promise.all([picture, ...sounds.slice(0, 1)].map(async (path) => ({ folder: path.slice(0, path.lastIndexOf("/") + 1), ...parsePlaylist(await text(path)) })));
-    await Promise.all(tracks.map((track) => this.#get(base + track.folder + track.init, { signal })));
+    await Promise.all(tracks.map((track) => this.get(base + track.folder + track.init, { signal })));
     for (const track of tracks) track.next = Math.max(0, track.segments.findIndex((segment) => segment.end > fromS));
     const end = (track) => (track.next > 0 ? track.segments[track.next - 1].end : 0);
     const fetchNext = async (track) => {
-      await this.#get(base + track.folder + track.segments[track.next].path, { signal });
+      await this.get(base + track.folder + track.segments[track.next].path, { signal });
       track.next += 1;
     };
     // Both sides of the first picture are asked for at once, as players do.
@@ -207,45 +183,20 @@ export class Viewer {
     }
   }
 
-  async #json(method, path, body) {
-    const bytes = body === undefined ? undefined : JSON.stringify(body);
-    const headers = { ...(this.#token ? { authorization: `Bearer ${this.#token}` } : {}), ...(bytes ? { "content-type": "application/json" } : {}) };
-    const answer = await this.#get(path, { method, headers, body: bytes, keep: true, expect: null, counts: false });
-    if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer}`);
-    return answer.length > 0 ? JSON.parse(answer) : null;
-  }
-
-  /** Answers the bytes where they are kept. `take` gets them as they come; while `held` says that enough is there, none are read. */
-  #get(path, { method = "GET", headers = {}, body, signal, keep, take, held, expect = 200, agent = this.#agent, counts = true }) {
-    return new Promise((resolve, reject) => {
-      const request = http.request(this.url + path, { method, headers, signal, agent }, (response) => {
-        if (expect !== null && response.statusCode !== expect) {
-          response.resume();
-          return reject(new Error(`${method} ${path.replace(/\/stream\/[^/]+/, "/stream/…")}: ${response.statusCode}, not ${expect}`));
-        }
-        const kept = [];
-        let watching = null;
-        response.on("data", (chunk) => {
-          if (counts) this.bytes += chunk.length;
-          if (keep) kept.push(chunk);
-          take?.(chunk);
-          if (held && !watching && held() > FULL_S) {
-            response.pause();
-            watching = setInterval(() => {
-              if (held() > LOW_S) return;
-              clearInterval(watching);
-              watching = null;
-              response.resume();
-            }, TICK_MS);
-          }
-        });
-        response.once("close", () => clearInterval(watching));
-        response.once("error", reject);
-        response.once("end", () => resolve(Object.assign(Buffer.concat(kept), { status: response.statusCode })));
-      });
-      request.once("error", reject);
-      request.end(body);
+  /** Reads no more while enough is there, as browsers do. */
+  #heldBack(response) {
+    let watching = null;
+    response.on("data", () => {
+      if (watching || this.screen.ahead <= FULL_S) return;
+      response.pause();
+      watching = setInterval(() => {
+        if (this.screen.ahead > LOW_S) return;
+        clearInterval(watching);
+        watching = null;
+        response.resume();
+      }, TICK_MS);
     });
+    response.once("close", () => clearInterval(watching));
   }
 }
 
