@@ -1,6 +1,6 @@
 // `npm test`: sets up what the tests need and runs all of them. `.ci/run` is this and nothing else.
 //
-//   npm test -- [--only rust|ui|containers|security|browser|desktop|packages]
+//   npm test -- [--only rust|ui|containers|security|browser|desktop|packages|soak]
 //
 // A failed check does not hide the ones after it; only what they are built from does. What was
 // skipped, whole or in part, is said and is not counted among what passed.
@@ -18,7 +18,7 @@ import { outcomeOf, summarize } from "./lib/summary.mjs";
 import { openTestHouse } from "./lib/test-house.mjs";
 import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
 
-const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop", "packages"];
+const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop", "packages", "soak"];
 const debug = { release: false };
 /** Everything that speaks with loges, real or scripted. `LOGE_LONG` repeats each fault as often as a release should see it. */
 const CONTAINER_TESTS = ["room", "engine", "hostile", "real", "watch", "playback", "rows", "bad_input", "heals", "lending", "storms"];
@@ -41,20 +41,21 @@ const steps = [
   { name: "UI lint", for: ["ui"], run: () => uiScript("lint") },
   { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
   { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--keep-going", "--", "-D", "warnings"]) },
-  { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop", "packages"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
+  { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
   { name: "probe", for: ["rust", "security"], vital: true, run: async () => Object.assign(made, await buildProbe()) },
   { name: "frames", for: ["security"], only: true, vital: true, run: async () => Object.assign(made, await buildFrames(debug)) },
-  { name: "programs and tests", for: ["rust", "containers", "browser", "desktop", "packages"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
-  { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop", "packages"], vital: true, run: async () => (house = await openTestHouse(made)) },
+  { name: "programs and tests", for: ["rust", "containers", "browser", "desktop", "packages", "soak"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
+  { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], vital: true, run: async () => (house = await openTestHouse(made)) },
   { name: "cargo test", for: ["rust"], run: () => cargoTests(["--workspace", "--quiet"]) },
   { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargoTests(["--workspace", ...CONTAINER_TESTS.flatMap((name) => ["--test", name])], { LOGE_LONG: "1" }, ["--nocapture", "--test-threads=1"]) },
   { name: "cargo test, security", for: ["security"], only: true, run: security },
   { name: "engine, image and media tests", for: ["containers"], run: () => nodeTests("scripts") },
   { name: "browser tests", for: ["browser"], run: () => nodeTests("browser") },
   { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },
+  { name: "soak, three minutes", for: ["soak"], run: soak },
   { name: "package tests", for: ["packages"], run: () => nodeTests("packages") },
   { name: "cargo deny", for: ["rust"], run: deny },
-  { name: "nothing left behind", for: ["rust", "containers", "security", "browser", "desktop", "packages"], run: () => house.proveEmpty() },
+  { name: "nothing left behind", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], run: () => house.proveEmpty() },
 ];
 
 await main(async () => {
@@ -124,6 +125,11 @@ async function nodeTests(folder) {
   } finally {
     rmSync(notes, { recursive: true, force: true });
   }
+}
+
+/** Eight people at many times their films' speed: what grows so fast that three minutes show it. */
+async function soak() {
+  await run(process.execPath, [join(root, "scripts/soak.mjs"), "--minutes", "3"], { cwd: root, env: cargoEnv(house.env), expect: "something grows, or the soak could not run", limitS: 600 });
 }
 
 /** The walls tried from inside, and everything a hostile worker, client or file may say. */
