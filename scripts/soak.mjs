@@ -43,7 +43,7 @@ const REST_AT_MOST_S = 20;
 /** Fewer looks tell nothing, and a run that tells nothing has not passed. */
 const FEWEST_LOOKS = 8;
 /** Looks of the control; the first is taken before anything is left open. */
-const CONTROL_LOOKS = 12;
+const CONTROL_LOOKS = 49;
 
 await main(async () => {
   const { values } = parseArgs({ options: { minutes: { type: "string", default: "30" }, runtime: { type: "string" }, debug: { type: "boolean", default: false }, out: { type: "string" } } });

@@ -4,13 +4,19 @@
 // lies above nothing, and the slope above the limit. Three minutes are too short for that: what an
 // allocator keeps once is, by the hour, a hundred times the limit. There a thing is broken only
 // where the lower end itself lies above the limit, after what one step can pretend (`step`) is taken
-// off. Descriptors come one by one, so that a single one is a step in long runs too. What is neither
-// within its limit for certain nor broken is "not decided", which a longer run can decide.
+// off. What is neither within its limit for certain nor broken is "not decided", which a longer run
+// can decide.
 import { slope } from "./slope.mjs";
 
 /** From so many minutes on the slope itself is judged. */
 export const SHARP_MINUTES = 20;
 const MB = 1e6;
+
+/**
+ * Each loge keeps some connections to the server ready, one more after it had more requests at once than
+ * before. In a short run the last of them come while it is looked at: two for each of eight.
+ */
+const READY = { short: 16, long: 4 };
 
 /**
  * What is sampled while the house is at rest. `limit`: how much it may grow in an hour; without one it is
@@ -19,14 +25,14 @@ const MB = 1e6;
 export const SERIES = {
   serverRss: { name: "RSS of the server", unit: "MB", scale: MB, limit: 1, step: { short: 4, long: 0 } },
   serverAnonymous: { name: "of that, its own and not files", unit: "MB", scale: MB },
-  serverDescriptors: { name: "descriptors of the server", unit: "", scale: 1, limit: 0, step: { short: 1, long: 1 } },
+  serverDescriptors: { name: "descriptors of the server", unit: "", scale: 1, limit: 0, step: READY },
   serverThreads: { name: "threads of the server", unit: "", scale: 1 },
   serverTasks: { name: "tasks of the server", unit: "", scale: 1 },
   workersRss: { name: "RSS of workers", unit: "MB", scale: MB },
   framesRss: { name: "RSS of picture takers", unit: "MB", scale: MB },
   mediaRss: { name: "RSS of media programs", unit: "MB", scale: MB },
   loges: { name: "programs in loges", unit: "", scale: 1 },
-  logeDescriptors: { name: "descriptors of loges", unit: "", scale: 1, limit: 0, step: { short: 1, long: 1 } },
+  logeDescriptors: { name: "descriptors of loges", unit: "", scale: 1, limit: 0, step: READY },
   temporaryFiles: { name: "temporary files", unit: "", scale: 1 },
   databaseBytes: { name: "database", unit: "MB", scale: MB },
   logBytes: { name: "logs", unit: "MB", scale: MB },
