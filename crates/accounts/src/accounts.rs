@@ -6,6 +6,7 @@ use crate::{
     sessions::{ACCESS_TOKEN_MS, Live},
     setup::Setup,
     throttle::{Throttle, Try},
+    tickets::TICKET_MAX_MS,
     tokens::{AccessTokens, make_view_token},
 };
 use base::{Bus, Clock, Event, UnixMs};
@@ -84,11 +85,16 @@ pub(crate) struct Shared {
     /// Live sign-ins, for a second. An end here is seen at once; an end by another process (the
     /// command line, a second gateway) within that second.
     pub(crate) live: Cache<SessionId, Live>,
+    /// The same as they were last read, for while the database is away: it is what ends sign-ins, so none
+    /// ends meanwhile, and films that play go on.
+    pub(crate) last_known: Cache<SessionId, Live>,
     /// One-time tickets for the window on this machine, by hash.
     pub(crate) desktop: Mutex<HashMap<[u8; 32], UnixMs>>,
 }
 
 const LIVE_FOR: Duration = Duration::from_secs(1);
+/// No ticket and no access token is good for longer.
+const KNOWN_FOR: Duration = Duration::from_millis(TICKET_MAX_MS.unsigned_abs());
 
 impl Accounts {
     /// Opens the room. Makes the key on a fresh install and refuses to go on with a bad one.
@@ -123,6 +129,7 @@ impl Accounts {
             throttle: Throttle::default(),
             setup: Setup::new(claimed, &*clock),
             live: Cache::builder().max_capacity(10_000).time_to_live(LIVE_FOR).build(),
+            last_known: Cache::builder().max_capacity(10_000).time_to_live(KNOWN_FOR).build(),
             desktop: Mutex::default(),
             store,
             clock,
@@ -214,7 +221,8 @@ pub(crate) fn slow_down(from: Peer, wait: Duration) -> Failure {
 
 /// For `map_err`: the person is told by code, the log gets the cause.
 pub(crate) fn stored(error: StoreError) -> Failure {
-    if !matches!(error, StoreError::Conflict { .. } | StoreError::LastAdmin) {
+    // That the database is away is told once, and not by everyone who notices.
+    if !error.is_away() && !matches!(error, StoreError::Conflict { .. } | StoreError::LastAdmin) {
         error!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "the database refused");
     }
     error.failure()

@@ -118,6 +118,7 @@ impl Accounts {
         let changed = self.0.store.set_role(id, role).await;
         // The role of a request comes from here and not from its token.
         self.0.live.invalidate_all();
+        self.0.last_known.invalidate_all();
         there(changed.map_err(stored)?)?;
         self.note(&by.username, "set role", Some(&user.username), role.as_str(), Some(from)).await;
         self.tell_users_changed();
@@ -133,6 +134,7 @@ impl Accounts {
         let user = self.known(id).await?;
         let changed = self.0.store.set_disabled(id, disabled).await.map_err(stored)?;
         self.0.live.invalidate_all();
+        self.0.last_known.invalidate_all();
         let ended = changed.ok_or_else(|| Failure::of(Code::NotFound))?;
         self.all_ended(&ended, id, &by.username).await;
         let action = if disabled { "disable user" } else { "enable user" };

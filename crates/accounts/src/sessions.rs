@@ -337,10 +337,12 @@ impl Accounts {
     /// After the database says so: nobody is let in by the cache, and streams are cut.
     pub(crate) async fn ended(&self, session: &SessionId, user: &UserId) {
         self.0.live.invalidate(session).await;
+        self.0.last_known.invalidate(session).await;
         self.0.bus.publish(Event::SessionEnded { session: session.clone(), user: user.clone() });
     }
 
-    /// Returns the person behind a sign-in that is alive now.
+    /// Returns the person behind a sign-in that is alive now. While the database is away, one that was
+    /// alive when it was last read still is.
     ///
     /// # Errors
     /// `session_ended`, `account_disabled`, or that the database could not be read.
@@ -348,24 +350,44 @@ impl Accounts {
         let now = self.0.store.time();
         let live = match self.0.live.get(session).await {
             Some(live) => live,
-            None => {
-                let ended = || Failure::of(Code::SessionEnded);
-                let row = self.0.store.session(session).await.map_err(stored)?.ok_or_else(ended)?;
-                let user = self.0.store.user(&row.user).await.map_err(stored)?.ok_or_else(ended)?;
-                if !row.is_live(now) {
-                    return Err(ended());
+            None => match self.read_live(session).await {
+                Err(failure) if failure.code == Code::DatabaseAway => {
+                    self.0.last_known.get(session).await.ok_or(failure)?
                 }
-                if user.disabled {
-                    return Err(Failure::of(Code::AccountDisabled));
-                }
-                let principal =
-                    Principal { user: user.id, username: user.username, role: user.role, session: session.clone() };
-                let live = Live { session: row, principal };
-                self.0.live.insert(session.clone(), live.clone()).await;
-                live
-            }
+                read => read?,
+            },
         };
         if live.session.is_live(now) { Ok(live.principal) } else { Err(Failure::of(Code::SessionEnded)) }
+    }
+
+    async fn read_live(&self, session: &SessionId) -> Result<Live, Failure> {
+        let ended = || Failure::of(Code::SessionEnded);
+        let read = async {
+            let row = self.0.store.session(session).await.map_err(stored)?.ok_or_else(ended)?;
+            let user = self.0.store.user(&row.user).await.map_err(stored)?.ok_or_else(ended)?;
+            if !row.is_live(self.0.store.time()) {
+                return Err(ended());
+            }
+            if user.disabled {
+                return Err(Failure::of(Code::AccountDisabled));
+            }
+            let principal =
+                Principal { user: user.id, username: user.username, role: user.role, session: session.clone() };
+            Ok(Live { session: row, principal })
+        };
+        match read.await {
+            Ok(live) => {
+                self.0.live.insert(session.clone(), live.clone()).await;
+                self.0.last_known.insert(session.clone(), live.clone()).await;
+                Ok(live)
+            }
+            Err(failure) => {
+                if failure.code != Code::DatabaseAway {
+                    self.0.last_known.invalidate(session).await;
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// Asks the database, and not what was known a moment ago, whether a sign-in lives.
@@ -374,7 +396,7 @@ impl Accounts {
     /// As [`Accounts::live`].
     pub async fn still_live(&self, session: &SessionId) -> Result<(), Failure> {
         self.0.live.invalidate(session).await;
-        self.live(session).await.map(drop)
+        self.read_live(session).await.map(drop)
     }
 
     async fn refuse_token(&self, action: &str, code: Code, from: Peer) -> Failure {

@@ -157,6 +157,7 @@ codes! {
     NotReady = "not_ready", Wait, "The server is still starting.";
     EngineAway = "engine_away", Wait, "The container engine does not answer.";
     DiskFull = "disk_full", Full, "The disk is full. Nothing that was saved is lost.";
+    DatabaseAway = "database_away", Wait, "The database does not answer. Films that play go on; try again in a moment.";
     StorageFailed = "storage_failed", Wait, "The database could not be written. Nothing that was saved is lost.";
     Internal = "internal", Bug, "This is a fault of Loge. The request id helps to find it in the log.";
 }

@@ -181,7 +181,8 @@ impl From<Failure> for Problem {
 impl From<store::StoreError> for Problem {
     fn from(error: store::StoreError) -> Self {
         let failure = error.failure();
-        if failure.code.kind().status() >= 500 {
+        // That the database is away is told once, and not by every request.
+        if failure.code.kind().status() >= 500 && !error.is_away() {
             tracing::error!(error = &error as &dyn std::error::Error, "store: {error}");
         }
         failure.into()

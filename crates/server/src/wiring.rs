@@ -16,7 +16,7 @@ use library::Libraries;
 use loges::{Loges, RuntimeInfo};
 use renditions::SegmentCache;
 use std::{sync::Arc, time::Duration};
-use store::{ClockState, Store};
+use store::{ClockState, Library, Store};
 use tokio::sync::{Mutex, Notify, OnceCell, watch};
 use tracing::{debug, info, warn};
 use vault::Vault;
@@ -186,7 +186,8 @@ impl Rooms {
 
     async fn sum_up(&self) {
         let before = self.facts.house();
-        let libraries = self.store.libraries().await.unwrap_or_default();
+        // What cannot be read is as it was: a database that is away takes nothing off the page.
+        let libraries = self.store.libraries().await.ok();
         let settings = self.store.settings().await.ok();
         let setup_required = self.accounts.setup_code().is_some();
         let mut loges_failed = Vec::new();
@@ -195,8 +196,10 @@ impl Rooms {
                 loges_failed.push(self.name_of(&loge.tenant).await);
             }
         }
-        let set_aside =
-            self.store.files_set_aside().await.unwrap_or_default().into_iter().map(|(_, name)| name).collect();
+        let set_aside = match self.store.files_set_aside().await {
+            Ok(files) => files.into_iter().map(|(_, name)| name).collect(),
+            Err(_) => before.set_aside,
+        };
         let runtime = self.loges.runtime();
         // Tries a small write while the last one failed, so that the alert goes away by itself.
         self.store.can_write().await;
@@ -206,18 +209,17 @@ impl Rooms {
             viewers_max: settings.as_ref().map_or(before.viewers_max, |s| s.max_viewers),
             loges_failed,
             set_aside,
-            libraries_offline: libraries
-                .iter()
-                .filter(|l| l.folders.iter().any(|f| f.state != FolderState::Online))
-                .map(|l| l.name.clone())
-                .collect(),
+            libraries_offline: libraries.as_deref().map_or(before.libraries_offline, offline),
             scanning: self.libraries.is_scanning(None),
             walls_missing: walls_missing(&runtime),
-            is_refused: settings.as_ref().is_some_and(|s| runtime.permit(s.allow_reduced_isolation).is_err()),
+            is_refused: settings
+                .as_ref()
+                .map_or(before.is_refused, |s| runtime.permit(s.allow_reduced_isolation).is_err()),
             engine_away: is_away(&runtime),
             cache_pause: self.segments.pause(),
             chip_off: settings.as_ref().is_some_and(|s| s.hardware_encoding) && self.chip_kept_failing().await,
             setup_required,
+            database_away: self.store.away_since().is_some(),
             writes_fail: self
                 .store
                 .write_failure()
@@ -232,7 +234,8 @@ impl Rooms {
             freeable: self.freeable().await,
             backups: self.backups(),
         };
-        let roots = libraries.iter().flat_map(|l| l.folders.iter().map(|f| f.path.clone())).collect();
+        let folders = |libraries: Vec<Library>| libraries.into_iter().flat_map(|l| l.folders).map(|f| f.path).collect();
+        let roots = libraries.map_or_else(|| self.facts.library_roots(), folders);
         self.facts.set(house.clone(), roots);
         let sentence = self.vitals.sentence();
         let status = Status {
@@ -318,6 +321,12 @@ impl Rooms {
             telemetry.take();
         }
     }
+}
+
+/// Returns the names of libraries with a folder whose disk is away.
+fn offline(libraries: &[Library]) -> Vec<String> {
+    let lacks = |library: &&Library| library.folders.iter().any(|f| f.state != FolderState::Online);
+    libraries.iter().filter(lacks).map(|library| library.name.clone()).collect()
 }
 
 fn walls_missing(runtime: &RuntimeInfo) -> Vec<String> {

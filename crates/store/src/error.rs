@@ -1,7 +1,11 @@
 //! How a question to the database can fail.
 
 use domain::{Code, Failure};
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr, sqlx};
+use std::time::Duration;
+
+/// A database that went is looked for every half second.
+const AWAY_RETRY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -35,12 +39,22 @@ impl StoreError {
             _ => false,
         }
     }
+    /// The database is on another machine and does not answer. Whether a write took place is unknown.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => is_away(source),
+            _ => false,
+        }
+    }
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
 
     /// What a person is told.
     pub fn failure(&self) -> Failure {
+        if self.is_away() {
+            return Failure::of(Code::DatabaseAway).retry_after(AWAY_RETRY);
+        }
         Failure::of(match self {
             _ if self.is_full() => Code::DiskFull,
             Self::Read { .. } | Self::Write { .. } | Self::NoCopy | Self::BadCopy { .. } => Code::StorageFailed,
@@ -88,6 +102,30 @@ pub(crate) fn is_constraint(error: &DbErr) -> bool {
 pub(crate) fn is_full(error: &DbErr) -> bool {
     // SQLITE_FULL; disk_full and out-of-space classes of PostgreSQL.
     code_of(error).is_some_and(|code| code == "13" || code == "53100")
+}
+
+/// Returns whether this is what [`crate::presence`] makes of a database that does not answer. Nothing
+/// else has this form.
+pub(crate) const fn is_away(error: &DbErr) -> bool {
+    matches!(error, DbErr::Conn(RuntimeErr::Internal(_)))
+}
+
+/// Returns whether a statement failed because its connection to PostgreSQL is gone, or none could be had.
+pub(crate) fn is_gone(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(e))
+        | DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e)) => match &**e {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+            // Connection exceptions; the operator ended it, it crashed, or it is starting.
+            sqlx::Error::Database(e) => {
+                e.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P0") || code == "25P03")
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Returns the database's own number for what is wrong.

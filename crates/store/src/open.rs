@@ -1,20 +1,23 @@
 //! Opening the database: checks first, then the schema, then two ways in.
 //!
 //! SQLite has a writer pool of exactly one connection, which is the queue of writers, and a small
-//! pool of readers that see a consistent snapshot beside it (WAL). PostgreSQL has one pool.
+//! pool of readers that see a consistent snapshot beside it (WAL). PostgreSQL has one pool, and a
+//! connection beside it that shows whether it is there.
 
 use crate::{
     copies,
     error::{StoreError, reading, writing},
+    presence::{Presence, Reader},
+    pulse,
     schema::{self, AsIs},
     settings,
     time::Believed,
     writer::{Health, MaxPages, Transaction, WriteFailure, guard_postgres, guard_sqlite},
 };
-use base::Clock;
+use base::{Clock, UnixMs};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, sqlx::postgres::PgConnectOptions,
 };
 use std::{
     collections::BTreeMap,
@@ -25,11 +28,19 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 /// While writes fail, a small one is tried this often at most.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WAIT: Duration = Duration::from_secs(2);
+/// How long a request waits for a free connection to PostgreSQL while that answers.
+const QUEUE_WAIT: Duration = Duration::from_secs(10);
+/// A database that is away does not hold up the end.
+const CLOSE_WAIT: Duration = Duration::from_secs(3);
 const PROBE: &str = "write_probe";
 const PROBE_BYTES: usize = 64 << 10;
 
@@ -90,13 +101,24 @@ pub struct Store(Arc<Shared>);
 
 struct Shared {
     writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    reader: Reader,
+    presence: Presence,
+    /// Looks after the presence of PostgreSQL.
+    pulse: Option<JoinHandle<()>>,
     clock: Arc<dyn Clock>,
     file: Option<PathBuf>,
     health: Arc<Health>,
     max_pages: MaxPages,
     probed: Mutex<Option<Instant>>,
     believed: Believed,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.abort();
+        }
+    }
 }
 
 /// Decisions that read before they write and must not run twice at once. SQLite has one writer
@@ -167,38 +189,46 @@ impl Store {
         let connect = |source| OpenError::Connect { place: place.clone(), source };
         let options = sqlite_options(&path, Use::Read, &max_pages);
         let reader = sea_orm::Database::connect(options).await.map_err(connect)?;
-        Self::with(writer, reader, clock, Some(path), max_pages).await
+        let reader = Reader::new(reader, Presence::default());
+        Self::with(writer, reader, Presence::default(), None, clock, Some((path, max_pages))).await
     }
 
     async fn open_postgres(url: &str, clock: Arc<dyn Clock>, change: Change) -> Result<Self, OpenError> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(OpenError::UnknownUrl);
         }
+        // The URL may hold a password, so the text names only the kind.
+        let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
+        let failed = |e: sea_orm::SqlxError| connect(DbErr::Conn(RuntimeErr::SqlxError(e.into())));
+        let single = pulse::set_up(url.parse::<PgConnectOptions>().map_err(failed)?);
+        let first = pulse::first(&single).await.map_err(failed)?;
+        let presence = Presence::watched();
+        let guarded = presence.clone();
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(8)
-            .acquire_timeout(Duration::from_secs(30))
-            .statement_timeout(Duration::from_secs(30))
-            .set_application_name("loge")
+            .acquire_timeout(QUEUE_WAIT)
             .sqlx_logging(false)
-            .map_sqlx_postgres_pool_opts(guard_postgres);
-        // The URL may hold a password, so the text names only the kind.
-        let connect = |source| OpenError::Connect { place: "PostgreSQL".into(), source };
+            .map_sqlx_postgres_opts(pulse::set_up)
+            .map_sqlx_postgres_pool_opts(move |pool| guard_postgres(pool, &guarded));
         let pool = sea_orm::Database::connect(options).await.map_err(connect)?;
         let taken = schema::steps(&pool).await?.unwrap_or_default();
         match change {
             Change::BringUp { .. } => schema::bring_up(&pool, None, &taken).await?,
             Change::Nothing(wanted) => schema::accept(&taken, wanted, "this PostgreSQL address")?,
         }
-        Self::with(pool.clone(), pool, clock, None, Arc::new(AtomicU32::new(u32::MAX))).await
+        let watch = tokio::spawn(pulse::watch(single, first, presence.clone(), clock.clone()));
+        let reader = Reader::new(pool.clone(), presence.clone());
+        Self::with(pool, reader, presence, Some(watch), clock, None).await
     }
 
     async fn with(
         writer: DatabaseConnection,
-        reader: DatabaseConnection,
+        reader: Reader,
+        presence: Presence,
+        pulse: Option<JoinHandle<()>>,
         clock: Arc<dyn Clock>,
-        file: Option<PathBuf>,
-        max_pages: MaxPages,
+        file: Option<(PathBuf, MaxPages)>,
     ) -> Result<Self, OpenError> {
         let (health, probed) = (Arc::default(), Mutex::default());
         let seen = Self::stored_time(&reader).await.map_err(|e| match e {
@@ -206,16 +236,24 @@ impl Store {
             other => OpenError::Check { source: DbErr::Custom(other.to_string()) },
         })?;
         let believed = Believed::from_database(seen);
-        Ok(Self(Arc::new(Shared { writer, reader, clock, file, health, max_pages, probed, believed })))
+        let (file, max_pages) = file.unzip();
+        let max_pages = max_pages.unwrap_or_default();
+        let shared = Shared { writer, reader, presence, pulse, clock, file, health, max_pages, probed, believed };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Closes the connections; the write-ahead log is folded into the file.
     pub async fn close(self) {
         if self.0.file.is_some() {
-            let _ = self.0.reader.clone().close().await;
+            let _ = self.0.reader.pool().clone().close().await;
             let _ = self.0.writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+            let _ = self.0.writer.clone().close().await;
+            return;
         }
-        let _ = self.0.writer.clone().close().await;
+        if let Some(pulse) = &self.0.pulse {
+            pulse.abort();
+        }
+        let _ = timeout(CLOSE_WAIT, self.0.writer.clone().close()).await;
     }
 
     /// Whether the database answers.
@@ -230,6 +268,11 @@ impl Store {
     /// Returns whether the database is a file of this machine, and nobody else's to look after.
     pub fn is_a_file(&self) -> bool {
         self.0.file.is_some()
+    }
+
+    /// Returns since when the database does not answer, if it does not; a file always does. Costs nothing.
+    pub fn away_since(&self) -> Option<UnixMs> {
+        self.0.presence.away_since()
     }
 
     /// Returns since when writes fail, if the last one did. Costs nothing.
@@ -292,7 +335,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn schema_steps(&self) -> Result<Vec<String>, OpenError> {
-        Ok(schema::steps(&self.0.reader).await?.unwrap_or_default())
+        Ok(schema::steps(self.0.reader.pool()).await?.unwrap_or_default())
     }
 
     /// How SQLite is set up, as it says itself; empty for PostgreSQL. For `doctor` and tests.
@@ -328,7 +371,7 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn read(&self) -> &DatabaseConnection {
+    pub(crate) fn read(&self) -> &Reader {
         &self.0.reader
     }
 
@@ -351,9 +394,10 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let begun = self.0.writer.begin_with_options(options).await;
+        let (presence, since) = (self.0.presence.clone(), self.0.presence.now());
+        let begun = presence.guard_since(since, self.0.writer.begin_with_options(options)).await;
         let begun = begun.inspect_err(|e| self.0.health.failed(self.0.health.next(), e, now)).map_err(failed)?;
-        let transaction = Transaction::new(begun, self.0.health.clone(), now);
+        let transaction = Transaction::new(begun, self.0.health.clone(), presence, since, now);
         if !matches!(turn, Turn::Any) && transaction.get_database_backend() == DbBackend::Postgres {
             let lock = format!("SELECT pg_advisory_xact_lock({})", turn as i64);
             transaction.execute_unprepared(&lock).await.map_err(failed)?;

@@ -7,17 +7,29 @@
 //! So both are asked each time a connection comes back and before it is lent again, and one that
 //! is not clearly outside is closed.
 
-use crate::error::{is_constraint, is_full};
+use crate::{
+    error::{is_constraint, is_full},
+    presence::{Presence, Since},
+};
 use base::UnixMs;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     sqlx::{self, Connection, Executor, Postgres, Sqlite, pool::PoolOptions, sqlite::SqliteConnection},
 };
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
 };
+use tokio::time::timeout;
 use tracing::{error, info, warn};
+
+/// How long PostgreSQL may take to undo what was dropped, before its connection is closed.
+const UNDONE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may take to show that it still works.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Since when writes fail, and whether for lack of space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +97,8 @@ impl Health {
 pub(crate) struct Transaction {
     inner: DatabaseTransaction,
     health: Arc<Health>,
+    presence: Presence,
+    since: Since,
     number: u64,
     now: UnixMs,
     /// A statement failed. SQLite may have ended the transaction then, so that a further statement
@@ -94,16 +108,24 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: DatabaseTransaction, health: Arc<Health>, now: UnixMs) -> Self {
+    /// `since`: what the database's presence was before it began.
+    pub(crate) fn new(
+        inner: DatabaseTransaction,
+        health: Arc<Health>,
+        presence: Presence,
+        since: Since,
+        now: UnixMs,
+    ) -> Self {
         let number = health.next();
-        Self { inner, health, number, now, broken: AtomicBool::new(false), changed: AtomicBool::new(false) }
+        let (broken, changed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { inner, health, presence, since, number, now, broken, changed }
     }
 
     /// Everything is on the disk when this returns, and may not be there when it fails.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         self.usable()?;
-        let Self { inner, health, number, now, changed, .. } = self;
-        match inner.commit().await {
+        let Self { inner, health, presence, since, number, now, changed, .. } = self;
+        match presence.guard_since(since, inner.commit()).await {
             Ok(()) => {
                 if changed.into_inner() {
                     health.worked(number);
@@ -140,25 +162,25 @@ impl ConnectionTrait for Transaction {
     }
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.usable()?;
-        let done = self.saw(self.inner.execute_raw(statement).await)?;
+        let done = self.saw(self.presence.guard_since(self.since, self.inner.execute_raw(statement)).await)?;
         self.changed.fetch_or(done.rows_affected() > 0, Ordering::AcqRel);
         Ok(done)
     }
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         self.usable()?;
-        self.saw(self.inner.execute_unprepared(sql).await)
+        self.saw(self.presence.guard_since(self.since, self.inner.execute_unprepared(sql)).await)
     }
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.usable()?;
         let changes = !statement.sql.starts_with("SELECT");
-        let row = self.saw(self.inner.query_one_raw(statement).await)?;
+        let row = self.saw(self.presence.guard_since(self.since, self.inner.query_one_raw(statement)).await)?;
         self.changed.fetch_or(changes && row.is_some(), Ordering::AcqRel);
         Ok(row)
     }
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.usable()?;
         let changes = !statement.sql.starts_with("SELECT");
-        let rows = self.saw(self.inner.query_all_raw(statement).await)?;
+        let rows = self.saw(self.presence.guard_since(self.since, self.inner.query_all_raw(statement)).await)?;
         self.changed.fetch_or(changes && !rows.is_empty(), Ordering::AcqRel);
         Ok(rows)
     }
@@ -186,15 +208,35 @@ pub(crate) fn guard_sqlite(options: PoolOptions<Sqlite>, max_pages: &MaxPages) -
         .before_acquire(|connection, _| Box::pin(stands_outside(connection)))
 }
 
-/// The same for PostgreSQL, whose connection knows by the answers of the server where it stands.
-pub(crate) fn guard_postgres(options: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
-    options.after_release(|connection, _| {
-        Box::pin(async move {
-            // Flushes the rollback that a dropped transaction has queued.
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
+/// The same for PostgreSQL, whose connection knows by the answers of the server where it stands. One
+/// that may be dead is not waited for: each that hangs would keep a place in the pool.
+pub(crate) fn guard_postgres(options: PoolOptions<Postgres>, presence: &Presence) -> PoolOptions<Postgres> {
+    let (before, after) = (presence.clone(), presence.clone());
+    options
+        .test_before_acquire(false)
+        .before_acquire(move |connection, about| {
+            let outlived = before.outlived(about.age);
+            Box::pin(async move {
+                if !outlived {
+                    return Ok(false);
+                }
+                let answered = timeout(ANSWERS_WITHIN, connection.ping()).await;
+                Ok(answered.is_ok_and(|answered| answered.is_ok()))
+            })
         })
-    })
+        .after_release(move |connection, about| {
+            let presence = after.clone();
+            Box::pin(async move {
+                if !presence.outlived(about.age) {
+                    return Ok(false);
+                }
+                // Flushes the rollback that a dropped transaction has queued.
+                let flushed =
+                    presence.guard(async { connection.ping().await.map_err(|e| DbErr::Custom(e.to_string())) });
+                let flushed = timeout(UNDONE_WITHIN, flushed).await.is_ok_and(|flushed| flushed.is_ok());
+                Ok(flushed && !connection.is_in_transaction())
+            })
+        })
 }
 
 async fn stands_outside(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {

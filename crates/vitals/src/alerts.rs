@@ -42,6 +42,7 @@ pub enum AlertCode {
     EngineAway,
     CachePaused,
     ChipOff,
+    DatabaseAway,
     WritesFail,
     DatabaseLarge,
     ClockJumped,
@@ -66,6 +67,7 @@ impl AlertCode {
             Self::EngineAway => "engine_away",
             Self::CachePaused => "cache_paused",
             Self::ChipOff => "chip_off",
+            Self::DatabaseAway => "database_away",
             Self::WritesFail => "writes_fail",
             Self::DatabaseLarge => "database_large",
             Self::ClockJumped => "clock_jumped",
@@ -92,6 +94,7 @@ impl AlertCode {
             | Self::IsolationRefused
             | Self::CachePaused
             | Self::ChipOff
+            | Self::DatabaseAway
             | Self::WritesFail
             | Self::DatabaseLarge
             | Self::ClockJumped
@@ -116,6 +119,7 @@ impl AlertCode {
             | Self::CpuBusy
             | Self::MemoryLow
             | Self::Hot
+            | Self::DatabaseAway
             | Self::WritesFail
             | Self::DatabaseLarge
             | Self::ClockJumped => "/admin",
@@ -201,7 +205,13 @@ fn conditions(sample: &Sample, house: &House, raised: impl Fn(&AlertCode) -> boo
             out.push((code, level, text));
         }
     }
-    if let Some(fault) = house.writes_fail {
+    if house.database_away {
+        let text = "The database does not answer. Films that play go on; signing in, browsing and saving wait for it. \
+                    Check that PostgreSQL runs and that this machine reaches it.";
+        out.push((AlertCode::DatabaseAway, Level::Trouble, text.into()));
+    }
+    // One that is away is not written either, and no disk of this machine is to blame.
+    if let Some(fault) = house.writes_fail.filter(|_| !house.database_away) {
         let text = match fault {
             WriteFault::NoSpace => "The disk of the data folder is full: nothing new can be saved. Free some space.",
             WriteFault::Failing => {
@@ -335,6 +345,19 @@ mod tests {
             network: Network::default(),
             server: ServerUse::default(),
         }
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_told_in_the_place_of_writes_that_fail() {
+        let mut alerts = Alerts::default();
+        let failing = House { writes_fail: Some(WriteFault::Failing), ..House::default() };
+        let codes = |alerts: &Alerts| alerts.raised().iter().map(|a| a.code.as_str()).collect::<Vec<_>>();
+        assert!(alerts.judge(&sample(0, 0.0, 50), &failing));
+        assert_eq!(codes(&alerts), ["writes_fail"], "the control");
+        assert!(alerts.judge(&sample(2, 0.0, 50), &House { database_away: true, ..failing }));
+        assert_eq!(codes(&alerts), ["database_away"]);
+        assert!(alerts.judge(&sample(4, 0.0, 50), &House::default()));
+        assert!(alerts.raised().is_empty());
     }
 
     #[test]

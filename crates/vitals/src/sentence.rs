@@ -31,6 +31,8 @@ pub struct House {
     /// The graphics chip failed again and again and was switched off.
     pub chip_off: bool,
     pub setup_required: bool,
+    /// The database is on another machine and does not answer.
+    pub database_away: bool,
     /// Why the last write to the database failed, if it did.
     pub writes_fail: Option<WriteFault>,
     /// The database file and its write-ahead log; zero where another server keeps them.

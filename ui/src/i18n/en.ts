@@ -50,6 +50,7 @@ export const en = {
     not_ready: "The server is still starting.",
     engine_away: "The container engine does not answer.",
     disk_full: "The disk is full. Nothing that was saved is lost.",
+    database_away: "The database does not answer. Films that are playing go on. Try again in a moment.",
     storage_failed: "The database could not be written. Nothing that was saved is lost.",
     internal: "This is a fault of Loge. The request id helps to find it in the log.",
   },

@@ -54,6 +54,7 @@ async fn readyz(State(house): State<Arc<House>>) -> Answer<Json<Status>> {
         Ok(true) => Ok(Json(Status { status: "ready" })),
         _ => {
             let code = match house.store.write_failure() {
+                _ if house.store.away_since().is_some() => Code::DatabaseAway,
                 Some(failure) if failure.full => Code::DiskFull,
                 Some(_) => Code::StorageFailed,
                 None => Code::NotReady,

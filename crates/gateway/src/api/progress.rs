@@ -7,10 +7,12 @@ use crate::{
     problem::{Answer, Problem},
     routes::Routes,
 };
+use accounts::Principal;
 use axum::{extract::State, http::StatusCode};
 use domain::{PlayId, ProgressEvent, TitleId};
 use serde::Deserialize;
 use std::sync::Arc;
+use store::StoreError;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -49,19 +51,28 @@ async fn progress(
         Some(Ok(play)) => Some(play),
         Some(Err(_)) => return Err(Problem::field("play_id", "is the id that play answered")),
     };
-    let (row, _) = house.store.title_for(&who.user, who.role, &id).await?.ok_or_else(Problem::missing)?;
     let position_ms = (form.position_s * 1000.0).round() as u64;
-    let known =
-        house.store.set_progress(&who.user, &id, position_ms, row.best.duration_ms, event, &who.session).await?;
-    if !known {
-        return Err(Problem::missing());
-    }
-    if let Some(play) = play {
+    let kept = keep(&house, &who, &id, position_ms, event).await;
+    // Where a database that is away or a full disk keeps nothing, the film goes on all the same: its
+    // player has told that it is there.
+    if let (Some(play), Ok(true) | Err(_)) = (play, &kept) {
         let paused = matches!(event, ProgressEvent::Pause);
         let over = matches!(event, ProgressEvent::Close | ProgressEvent::Ended);
         if let Some(play) = house.streams.told(&who.user, &play, position_ms, paused, over) {
             crate::heads::rest(&house, play);
         }
     }
-    Ok(StatusCode::NO_CONTENT)
+    if kept? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::missing()) }
+}
+
+/// `false`: there is no such title for this person.
+async fn keep(
+    house: &House,
+    who: &Principal,
+    id: &TitleId,
+    position_ms: u64,
+    event: ProgressEvent,
+) -> Result<bool, StoreError> {
+    let Some((row, _)) = house.store.title_for(&who.user, who.role, id).await? else { return Ok(false) };
+    house.store.set_progress(&who.user, id, position_ms, row.best.duration_ms, event, &who.session).await
 }

@@ -1,7 +1,10 @@
 //! PostgreSQL goes away in the moment of a commit: the caller hears that it failed, and whichever
 //! way it ended, the store goes on by itself and nothing is there twice.
 
-use crate::house::{House, POSTGRES};
+use crate::{
+    house::{House, POSTGRES},
+    line::parts,
+};
 use domain::Role;
 use std::sync::{
     Arc,
@@ -72,13 +75,6 @@ async fn carry(mut client: TcpStream, server: String, cut: Arc<AtomicU8>, cuts: 
             }
         }
     }
-}
-
-/// Where in a URL the server is named, and what surrounds it.
-fn parts(url: &str) -> (&str, &str, &str) {
-    let from = url.find('@').map_or_else(|| url.find("//").unwrap() + 2, |at| at + 1);
-    let to = url[from..].find('/').map_or(url.len(), |at| from + at);
-    (&url[..from], &url[from..to], &url[to..])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,12 @@
 extern crate loge_store as store;
 
 mod audit;
+mod away;
 mod browse;
 mod ended_plays;
 mod house;
 mod libraries;
+mod line;
 mod looks;
 mod lost_answers;
 mod people;
