@@ -9,6 +9,7 @@ pub mod engine;
 pub mod media;
 pub mod network;
 pub mod player;
+pub mod postgres;
 pub mod processes;
 pub mod segments;
 pub mod volume;

@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
-use store::{MoveFoldersError, Moved, OpenError};
+use store::{RelocateFoldersError, Relocated, OpenError};
 
 /// What is in no backup and stays with the house that is restored.
 const STAYS: [&str; 7] = ["backups", "posters", "looks", "segments", "renditions", "logs", "reserve"];
@@ -32,7 +32,7 @@ pub enum BringBackError {
     #[error("look at the database in the backup")]
     Database(#[from] OpenError),
     #[error("put the libraries' folders where they lie now")]
-    Move(#[from] MoveFoldersError),
+    Move(#[from] RelocateFoldersError),
     #[error("arrange what was unpacked: {0}")]
     Arrange(io::Error),
     #[error("put the backup in the place of the house")]
@@ -65,7 +65,7 @@ pub async fn bring_back(
     data_dir: &Path,
     backup: Backup,
     key: RestoredKey,
-    moved: &[Moved],
+    moved: &[Relocated],
 ) -> Result<BroughtBack, BringBackError> {
     let dirs = Dirs::at(&base::dirs::data_folder(data_dir)?);
     let _lock = match DataLock::take(&dirs.lock_file()).map_err(BringBackError::Lock)? {
@@ -96,10 +96,10 @@ pub async fn bring_back(
     Ok(BroughtBack { aside: done.aside.filter(|aside| !forget_empty(aside, &dirs)), counts })
 }
 
-async fn check(database: &Path, moved: &[Moved]) -> Result<(), BringBackError> {
+async fn check(database: &Path, moved: &[Relocated]) -> Result<(), BringBackError> {
     store::check_copy(database).await?;
     if !moved.is_empty() {
-        store::move_folders(database, moved).await?;
+        store::relocate_folders(database, moved).await?;
     }
     Ok(())
 }

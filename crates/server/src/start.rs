@@ -233,7 +233,7 @@ fn segments_dir(config: &Config, dirs: &Dirs) -> PathBuf {
 }
 
 /// Takes the data folder for this process alone.
-fn take_folder(data_dir: &Path) -> Result<(Dirs, DataLock), StartError> {
+pub(crate) fn take_folder(data_dir: &Path) -> Result<(Dirs, DataLock), StartError> {
     let dirs = Dirs::at(&base::dirs::data_folder(data_dir)?);
     match DataLock::take(&dirs.lock_file()) {
         Ok(Locked::Mine(lock)) => Ok((dirs, lock)),

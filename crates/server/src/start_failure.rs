@@ -243,7 +243,7 @@ fn sentence_list(found: &[&str]) -> String {
     format!("Its {list} are")
 }
 
-fn database(error: &OpenError) -> Explanation {
+pub(crate) fn database(error: &OpenError) -> Explanation {
     match error {
         OpenError::NotADatabase { place } => Explanation::new(
             format!("The file {place} is not a database of Loge."),
@@ -300,7 +300,7 @@ fn io_words(error: &io::Error) -> String {
 }
 
 /// Returns the cause at the bottom of the chain: it says what is wrong, the others say what was tried.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -6,7 +6,10 @@
 
 use crate::{copies, open::OpenError};
 use migration::{Migrator, MigratorTrait, SchemaManager};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement,
+    sqlx::sqlite::SqliteConnectOptions,
+};
 use std::{
     fs::File,
     io::{self, Read},
@@ -58,6 +61,15 @@ pub fn what_lies_at(path: &Path) -> io::Result<Lies> {
 /// # Errors
 /// When it is damaged, or belongs to another program.
 pub(crate) async fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
+    inspect_with(path, looking(path)).await
+}
+
+/// The same, and what a crash left in the write-ahead log stays there.
+pub(crate) async fn inspect_untouched(path: &Path) -> Result<Vec<String>, OpenError> {
+    inspect_with(path, untouched(path)).await
+}
+
+async fn inspect_with(path: &Path, options: ConnectOptions) -> Result<Vec<String>, OpenError> {
     let place = || path.display().to_string();
     match what_lies_at(path) {
         Ok(Lies::Nothing | Lies::Empty) => return Ok(Vec::new()),
@@ -69,7 +81,7 @@ pub(crate) async fn inspect(path: &Path) -> Result<Vec<String>, OpenError> {
         true => OpenError::Damaged { detail: crate::error::words_of(&source) },
         false => OpenError::Connect { place: place(), source },
     };
-    let db = sea_orm::Database::connect(looking(path)).await.map_err(connect)?;
+    let db = sea_orm::Database::connect(options).await.map_err(connect)?;
     let found = async {
         refuse_old_sqlite(&db).await?;
         quick_check(&db).await?;
@@ -170,6 +182,23 @@ async fn has_tables(db: &DatabaseConnection) -> Result<bool, OpenError> {
 
 /// Returns options of a connection that writes nothing of its own: no journal mode, no schema, no new file.
 pub(crate) fn looking(path: &Path) -> ConnectOptions {
+    single(path, |sqlite| sqlite.create_if_missing(false))
+}
+
+/// Returns options of a connection that changes no byte of the file, not even by folding the
+/// write-ahead log into it at the end.
+pub(crate) fn untouched(path: &Path) -> ConnectOptions {
+    single(path, |sqlite| sqlite.create_if_missing(false).read_only(true))
+}
+
+/// Returns options of the only connection to a new file, which is whole without a log beside it.
+pub(crate) fn fresh(path: &Path) -> ConnectOptions {
+    single(path, |sqlite| {
+        sqlite.create_if_missing(true).foreign_keys(true).pragma("journal_mode", "DELETE").pragma("synchronous", "FULL")
+    })
+}
+
+fn single(path: &Path, more: fn(SqliteConnectOptions) -> SqliteConnectOptions) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite::memory:");
     let path = path.to_owned();
     options
@@ -179,12 +208,8 @@ pub(crate) fn looking(path: &Path) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .filename(&path)
-                .in_memory(false)
-                .shared_cache(false)
-                .create_if_missing(false)
-                .busy_timeout(Duration::from_secs(5))
+            let sqlite = sqlite.filename(&path).in_memory(false).shared_cache(false);
+            more(sqlite.busy_timeout(Duration::from_secs(5)))
                 .pragma("temp_store", "MEMORY")
                 .pragma("trusted_schema", "OFF")
         });

@@ -7,7 +7,7 @@ use base::{Clock, Dirs, SystemClock};
 use serde_json::json;
 use server::{BringBackError, Config, RestoredKey, bring_back};
 use std::path::Path;
-use store::{AsIs, MoveFoldersError, Moved};
+use store::{AsIs, RelocateFoldersError, Relocated};
 use vault::{BackUpError, Order, backup_file, house_tag};
 
 /// Writes a backup, or a bare copy where the name ends in `.db`.
@@ -66,7 +66,7 @@ pub(crate) async fn restore(
     from: &Path,
     passphrase_file: Option<&Path>,
     without_key: bool,
-    moved: &[Moved],
+    moved: &[Relocated],
     json: bool,
 ) -> anyhow::Result<()> {
     ensure!(config.database_url.is_none(), "a PostgreSQL database is restored with PostgreSQL's own tools");
@@ -85,7 +85,7 @@ pub(crate) async fn restore(
     let done = bring_back(&config.data_dir, backup, key, moved).await.map_err(|e| match &e {
         BringBackError::Stage(cause) => anyhow::anyhow!(cause.sentence()),
         BringBackError::Swap(cause) => anyhow::anyhow!(cause.sentence()),
-        BringBackError::Move(MoveFoldersError::NoSuchFolder { from, folders }) => {
+        BringBackError::Move(RelocateFoldersError::NoSuchFolder { from, folders }) => {
             let folders: Vec<_> = folders.iter().map(|path| path.display().to_string()).collect();
             anyhow::anyhow!(
                 "No library in this backup has a folder in {}. Their folders are: {}. Nothing was changed.",
@@ -133,11 +133,11 @@ async fn restore_copy(config: &Config, from: &Path, json: bool) -> anyhow::Resul
 }
 
 /// Reads `OLD=NEW`: a place of films in the backup, and its path on this machine.
-pub(crate) fn moved(text: &str) -> Result<Moved, String> {
+pub(crate) fn moved(text: &str) -> Result<Relocated, String> {
     let (from, to) = text.split_once('=').ok_or("it is OLD=NEW, like /media/films=/mnt/films")?;
     let [from, to] = [from, to].map(|path| Path::new(path.trim_end_matches('/')).to_path_buf());
     match from.is_absolute() && to.is_absolute() {
-        true => Ok(Moved { from, to }),
+        true => Ok(Relocated { from, to }),
         false => Err("both are whole paths, like /media/films=/mnt/films".into()),
     }
 }

@@ -3,6 +3,7 @@
 mod backups;
 mod calibrate;
 mod config;
+mod moving;
 mod paper;
 mod people;
 mod serve;
@@ -10,7 +11,9 @@ mod tune;
 mod upkeep;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use server::{Config, Explanation, Overrides, RestoreError, RuntimeChoice, StartError, keys};
+use server::{
+    Config, Explanation, MigrateDatabaseError, Overrides, RestoreError, RuntimeChoice, StartError, keys,
+};
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Parser)]
@@ -49,6 +52,15 @@ enum Verb {
     },
     /// Bring the database to this version's schema, after a copy, while no server runs
     Migrate,
+    /// Move the house to PostgreSQL or back to SQLite, while no server runs; the old database stays as it is
+    MigrateDatabase {
+        /// `postgres://…`, `sqlite:PATH` or a path: an empty database, or a file that is not there
+        #[arg(long)]
+        to: String,
+        /// Where the house is now [default: what the server would use]
+        #[arg(long)]
+        from: Option<String>,
+    },
     /// Put the house into one checked file, while it runs or not: database, settings, key, audit log
     Backup {
         /// A folder, or a file that ends in `.loge-backup`; one that ends in `.db` gets the database
@@ -70,7 +82,7 @@ enum Verb {
         without_key: bool,
         /// Films that lie elsewhere now: OLD=NEW; may be given more than once
         #[arg(long, value_name = "OLD=NEW", value_parser = backups::moved)]
-        map: Vec<store::Moved>,
+        map: Vec<store::Relocated>,
     },
     /// Prove a backup: restore it into a folder of its own, start the house in it, sign in and play a
     /// film; the house itself is left alone and may run
@@ -145,6 +157,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::User { verb } => people::run(&config, verb, cli.json).await,
         Verb::Audit { verb } => upkeep::audit(&config, &verb, cli.json).await,
         Verb::Migrate => upkeep::migrate(&config, cli.json).await,
+        Verb::MigrateDatabase { to, from } => Box::pin(moving::run(&config, &to, from.as_deref(), cli.json)).await,
         Verb::Backup { to, passphrase_file } => {
             backups::back_up(&config, to.as_deref(), passphrase_file.as_deref(), cli.json).await
         }
@@ -166,10 +179,12 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            match (e.downcast_ref::<StartError>(), e.downcast_ref::<RestoreError>()) {
-                (Some(e), _) => explain(&e.explain()),
-                (None, Some(e)) => explain(&e.explain()),
-                (None, None) => complain(&chain(e.as_ref())),
+            let told = e.downcast_ref::<StartError>().map(StartError::explain);
+            let told = told.or_else(|| e.downcast_ref::<RestoreError>().map(RestoreError::explain));
+            let told = told.or_else(|| e.downcast_ref::<MigrateDatabaseError>().map(MigrateDatabaseError::explain));
+            match told {
+                Some(told) => explain(&told),
+                None => complain(&chain(e.as_ref())),
             }
             ExitCode::FAILURE
         }

@@ -53,14 +53,8 @@ impl House {
         let (database, schema) = if kind == SQLITE {
             (Database::Sqlite(dir.path().join("loge.db")), None)
         } else {
-            let Ok(url) = std::env::var("LOGE_TEST_POSTGRES_URL") else {
-                eprintln!("skipped: LOGE_TEST_POSTGRES_URL is not set");
-                return None;
-            };
-            let schema = format!("loge_{:016x}", seed());
-            sql(&url, &format!("CREATE SCHEMA {schema}")).await;
-            let mark = if url.contains('?') { '&' } else { '?' };
-            (Database::Url(format!("{url}{mark}options[search_path]={schema}")), Some((url, schema)))
+            let Empty { database, server, schema } = Empty::schema().await?;
+            (database, Some((server, schema)))
         };
         let store = Store::open(database.clone(), Arc::new(clock.clone())).await.unwrap();
         Some(Self { store, clock, database, dir, schema })
@@ -122,6 +116,31 @@ impl House {
     pub async fn title(&self, library: &LibraryId, folder: &FolderId, name: &str) -> TitleId {
         let found = found(name, None, Ok(facts(Container::Mp4, "h264", 100_000)));
         self.store.apply_scan(library, folder, vec![found]).await.unwrap().titles.pop().unwrap()
+    }
+}
+
+/// A schema of PostgreSQL in which nothing is.
+pub struct Empty {
+    pub database: Database,
+    server: String,
+    schema: String,
+}
+
+impl Empty {
+    pub async fn schema() -> Option<Self> {
+        let Ok(server) = std::env::var("LOGE_TEST_POSTGRES_URL") else {
+            eprintln!("skipped: LOGE_TEST_POSTGRES_URL is not set");
+            return None;
+        };
+        let schema = format!("loge_{:016x}", seed());
+        sql(&server, &format!("CREATE SCHEMA {schema}")).await;
+        let mark = if server.contains('?') { '&' } else { '?' };
+        let database = Database::Url(format!("{server}{mark}options[search_path]={schema}"));
+        Some(Self { database, server, schema })
+    }
+
+    pub async fn clear(self) {
+        sql(&self.server, &format!("DROP SCHEMA {} CASCADE", self.schema)).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod libraries;
 mod line;
 mod looks;
 mod lost_answers;
+mod moving;
 mod people;
 mod renditions;
 mod schema;

@@ -10,13 +10,13 @@ use std::{
 
 /// A place that has another path now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct Relocated {
     pub from: PathBuf,
     pub to: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum MoveFoldersError {
+pub enum RelocateFoldersError {
     #[error("open the database")]
     Open(#[from] OpenError),
     /// Nothing was changed.
@@ -31,7 +31,7 @@ pub enum MoveFoldersError {
 ///
 /// # Errors
 /// When a place holds no folder of a library, or the database cannot be written.
-pub async fn move_folders(database: &Path, places: &[Moved]) -> Result<usize, MoveFoldersError> {
+pub async fn relocate_folders(database: &Path, places: &[Relocated]) -> Result<usize, RelocateFoldersError> {
     let connect = |source| OpenError::Connect { place: database.display().to_string(), source };
     let db = sea_orm::Database::connect(schema::looking(database)).await.map_err(connect)?;
     let moved = change(&db, places).await;
@@ -39,7 +39,7 @@ pub async fn move_folders(database: &Path, places: &[Moved]) -> Result<usize, Mo
     moved
 }
 
-async fn change(db: &DatabaseConnection, places: &[Moved]) -> Result<usize, MoveFoldersError> {
+async fn change(db: &DatabaseConnection, places: &[Relocated]) -> Result<usize, RelocateFoldersError> {
     let failed = writing("folders");
     let transaction = db.begin().await.map_err(failed)?;
     let query = |sql: &str| Statement::from_string(DbBackend::Sqlite, sql);
@@ -52,7 +52,7 @@ async fn change(db: &DatabaseConnection, places: &[Moved]) -> Result<usize, Move
     for place in places {
         if !folders.iter().any(|(_, path)| path.starts_with(&place.from)) {
             let folders = folders.into_iter().map(|(_, path)| path).collect();
-            return Err(MoveFoldersError::NoSuchFolder { from: place.from.clone(), folders });
+            return Err(RelocateFoldersError::NoSuchFolder { from: place.from.clone(), folders });
         }
     }
     let columns = transaction.query_all_raw(query("PRAGMA table_info(folders)")).await.map_err(failed)?;
@@ -77,7 +77,7 @@ fn path_of(bytes: Vec<u8>) -> PathBuf {
 }
 
 /// Returns where a folder lies now; the longest place that holds it decides.
-fn place_of(path: &Path, places: &[Moved]) -> Option<PathBuf> {
+fn place_of(path: &Path, places: &[Relocated]) -> Option<PathBuf> {
     let place = places.iter().filter(|place| path.starts_with(&place.from)).max_by_key(|p| p.from.as_os_str().len())?;
     let rest = path.strip_prefix(&place.from).ok()?;
     Some(if rest.as_os_str().is_empty() { place.to.clone() } else { place.to.join(rest) })
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn whole_names_of_folders_count_and_the_longest_place_decides() {
-        let moved = |from: &str, to: &str| Moved { from: from.into(), to: to.into() };
+        let moved = |from: &str, to: &str| Relocated { from: from.into(), to: to.into() };
         let places = [moved("/mnt", "/srv"), moved("/mnt/films", "/big/films")];
         let of = |path: &str| place_of(Path::new(path), &places);
         assert_eq!(of("/mnt/films"), Some("/big/films".into()));
