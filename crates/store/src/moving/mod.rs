@@ -21,6 +21,7 @@ use sea_orm::{
 use shape::Table;
 use std::{
     fs, io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -141,11 +142,14 @@ async fn into_postgres(old: &DatabaseConnection, url: &str, tables: &[Table]) ->
 
 /// Beside its place at first: a file that is there is whole.
 async fn into_file(old: &DatabaseConnection, path: &Path, tables: &[Table]) -> Result<Moved, MoveError> {
-    if !matches!(schema::what_lies_at(path).map_err(MoveError::Place)?, Lies::Nothing | Lies::Empty) {
+    let is_free = matches!(schema::what_lies_at(path).map_err(MoveError::Place)?, Lies::Nothing | Lies::Empty);
+    // The log of a database that was moved away without it would be taken for one of the new one.
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if !is_free || has_log {
         return Err(MoveError::NotEmpty { place: path.display().to_string() });
     }
     let part = beside(path, ".part");
-    remove(&part).map_err(MoveError::Place)?;
+    remove(&part).and_then(|()| make_private(&part)).map_err(MoveError::Place)?;
     let open = |source| MoveError::OpenNew { place: path.display().to_string(), source };
     let new = sea_orm::Database::connect(schema::fresh(&part)).await.map_err(open)?;
     let moved = in_one_transaction(old, &new, tables).await;
@@ -158,6 +162,11 @@ async fn into_file(old: &DatabaseConnection, path: &Path, tables: &[Table]) -> R
         let _ = remove(&part);
     }
     placed
+}
+
+/// It holds the hashes of passwords.
+fn make_private(part: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map(drop)
 }
 
 fn put_in_place(part: &Path, path: &Path) -> io::Result<()> {

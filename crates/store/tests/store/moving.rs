@@ -160,6 +160,8 @@ async fn a_house_moves_to_postgresql_and_back_and_is_the_same() {
     std::fs::write(here.dir.path().join("back.db.part"), b"what an earlier try left").unwrap();
     let moved_back = move_house(&there.database, &Database::Sqlite(back.clone())).await.unwrap();
     assert_eq!(moved_back, moved);
+    let about = std::fs::metadata(&back).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777, 0o600, "it holds secrets");
     let last = everything(&back).await;
     for (table, rows) in &first {
         assert!(rows == &last[table], "{table}");
