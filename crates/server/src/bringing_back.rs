@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
-use store::{RelocateFoldersError, Relocated, OpenError};
+use store::{OpenError, RelocateFoldersError, Relocated};
 
 /// What is in no backup and stays with the house that is restored.
 const STAYS: [&str; 7] = ["backups", "posters", "looks", "segments", "renditions", "logs", "reserve"];

@@ -11,9 +11,7 @@ mod tune;
 mod upkeep;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use server::{
-    Config, Explanation, MigrateDatabaseError, Overrides, RestoreError, RuntimeChoice, StartError, keys,
-};
+use server::{Config, Explanation, MigrateDatabaseError, Overrides, RestoreError, RuntimeChoice, StartError, keys};
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Parser)]
