@@ -11,6 +11,7 @@
 
 pub mod chip;
 mod circuit;
+pub mod door;
 mod holding;
 mod house;
 mod images;

@@ -63,6 +63,13 @@ impl RuntimeChoice {
     }
 }
 
+/// A folder of the machine under the name that it has in the container of this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPath {
+    pub here: PathBuf,
+    pub host: PathBuf,
+}
+
 #[derive(Debug, Clone)]
 pub struct LogesConfig {
     pub install: InstallId,
@@ -78,6 +85,8 @@ pub struct LogesConfig {
     pub idle_stop: Duration,
     /// `unix:///path`; the system's usual socket unless said otherwise.
     pub docker_host: Option<String>,
+    /// Empty: asked of the engine, where this server runs in a container.
+    pub host_paths: Vec<HostPath>,
     /// Where the last words of workers are kept; `None` keeps none.
     pub logs_dir: Option<PathBuf>,
 }

@@ -37,6 +37,7 @@ fn config(dir: &Path, runtime: RuntimeChoice, host: &str) -> LogesConfig {
         frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
         docker_host: Some(host.into()),
+        host_paths: vec![],
         logs_dir: None,
     }
 }

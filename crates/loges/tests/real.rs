@@ -58,6 +58,7 @@ impl House {
             frames_binary: binary("LOGE_FRAMES", "loge-frames"),
             idle_stop: Duration::from_secs(900),
             docker_host: std::env::var("DOCKER_HOST").ok(),
+            host_paths: vec![],
             logs_dir: None,
         };
         match runtime {

@@ -10,7 +10,8 @@ use tracing::{info, warn};
 pub async fn choose(config: &LogesConfig) -> Result<Arc<dyn Runtime>, OpenLogesError> {
     let docker = || {
         let image = config.worker_image.as_deref().unwrap_or(DEFAULT_WORKER_IMAGE);
-        DockerRuntime::new(config.docker_host.as_deref(), image, config.runtime)
+        let runtime = DockerRuntime::new(config.docker_host.as_deref(), image, config.runtime)?;
+        Ok::<_, RuntimeError>(runtime.with_host_paths(&config.host_paths))
     };
     let process = async |why: String, advice| {
         let runtime = ProcessRuntime::new(config, why, advice)?;

@@ -12,6 +12,7 @@ use super::{
     docker_line::{ASK, Line, settled},
     docker_mounts::{self, Meant},
     docker_parent,
+    docker_paths::{self, Places},
     docker_seen::Seen,
     docker_stats::Reading,
     docker_vet, docker_walls, escape_line,
@@ -20,13 +21,13 @@ use crate::{
     images::Image,
     link::{PeerRule, Within},
     plan::Found,
-    words::{RuntimeChoice, RuntimeInfo, Usage},
+    words::{HostPath, RuntimeChoice, RuntimeInfo, Usage},
 };
 use async_trait::async_trait;
 use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerCreateBody, ContainerUpdateBody},
+    models::ContainerCreateBody,
     query_parameters::{
         CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
         ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -60,6 +61,8 @@ pub struct DockerRuntime {
     /// As the owner chose it meanwhile: an id.
     chosen: Mutex<Option<String>>,
     wanted: RuntimeChoice,
+    /// What the owner says about paths; asked of the engine without it.
+    given: Option<Places>,
     seen: Mutex<Seen>,
     stats: Mutex<HashMap<String, Reading>>,
     counters: Counters,
@@ -86,12 +89,39 @@ impl DockerRuntime {
             image: image.into(),
             chosen: Mutex::default(),
             wanted,
+            given: None,
             seen: Mutex::default(),
             stats: Mutex::default(),
             counters: Counters::default(),
             group: Group::default(),
             starting: AtomicU32::new(0),
         })
+    }
+
+    /// Takes the owner's word for which folder of the machine is which here; without one, the engine is asked.
+    #[must_use]
+    pub fn with_host_paths(self, paths: &[HostPath]) -> Self {
+        let given = (!paths.is_empty()).then(|| Places::given(paths));
+        Self { given, ..self }
+    }
+
+    /// Asks under which paths the engine knows what this server sees.
+    ///
+    /// # Errors
+    /// When the engine does not answer, or refuses to speak of the container of this server.
+    pub async fn places(&self) -> Result<Places, RuntimeError> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let Some(id) = docker_paths::own_container(&base::mounts::table()) else { return Ok(Places::Same) };
+        let docker = self.engine().await?;
+        let asked = docker.inspect_container(&id, None::<InspectContainerOptions>);
+        match self.line.call("describe the container of this server", ASK, asked).await {
+            Ok(made) => Ok(Places::Shown(docker_paths::shown(&made))),
+            // A container of another engine, whose paths this one may well have.
+            Err(RuntimeError::Refused { status: 404, .. }) => Ok(Places::Same),
+            Err(e) => Err(e),
+        }
     }
 
     /// Asks the engine whether it is fit: it answers, it has seccomp, it has the worker image.
@@ -124,6 +154,7 @@ impl DockerRuntime {
             seen.isolation = docker_walls::of_engine(&info, &has);
             seen.isolation.push(docker_age::notice(&version));
             seen.left_out = docker_vet::left_out(&info);
+            seen.root.clone_from(&info.docker_root_dir);
             (seen.driver, seen.together) = (info.cgroup_driver, docker_parent::together(&info));
             seen.rootless = has("rootless");
             seen.remapped = has("rootless") || has("userns");
@@ -279,15 +310,19 @@ impl Runtime for DockerRuntime {
         let docker = self.engine().await?;
         let image = self.image_id(&docker).await?;
         let nested = docker_mounts::nested(&spec.mounts).await;
-        let (parent, together) = {
+        let places = self.places().await?;
+        let (parent, together, root) = {
             let seen = self.seen();
-            (docker_parent::name(seen.driver, &spec.install), seen.together)
+            (docker_parent::name(seen.driver, &spec.install), seen.together, seen.root.clone())
         };
         spec.limits = docker_parent::within(spec.limits, together);
         self.seen().has_chip = spec.chip.is_some();
-        let asked = docker_body::body(&spec, &nested, &image, parent.as_deref());
-        let mounts = asked.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
+        let engine = docker_body::Engine { image: &image, parent: parent.as_deref(), root: root.as_deref() };
+        let here = docker_body::body(&spec, &nested, engine);
+        let mounts = here.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
         let meant = docker_mounts::meant(mounts).await;
+        let (spec, nested) = docker_paths::outside(&spec, &nested, &places)?;
+        let asked = docker_body::body(&spec, &nested, engine);
         let id = self.create(&docker, &spec, &asked).await?;
         let started = match self.run(&docker, &id, &spec).await {
             Ok(()) => self.vet(&docker, &id, &asked, &meant).await,
@@ -332,15 +367,7 @@ impl Runtime for DockerRuntime {
     async fn update_limits(&self, id: &str, limits: LogeLimits) -> Result<(), RuntimeError> {
         let docker = self.engine().await?;
         let limits = docker_parent::within(limits, self.seen().together);
-        let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
-        let body = ContainerUpdateBody {
-            memory: Some(memory),
-            memory_swap: Some(memory),
-            nano_cpus: Some(i64::from(limits.cpu_millis) * 1_000_000),
-            pids_limit: Some(i64::from(limits.pids)),
-            ..ContainerUpdateBody::default()
-        };
-        self.line.call("change limits", ASK, docker.update_container(id, body)).await
+        self.line.call("change limits", ASK, docker.update_container(id, docker_body::update(limits))).await
     }
 
     async fn usage(&self, id: &str) -> Option<Usage> {

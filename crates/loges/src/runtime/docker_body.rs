@@ -4,13 +4,13 @@
 use super::{StartSpec, docker_mounts::Nested};
 use crate::chip::RenderNode;
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
-    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use contract::env;
-use domain::{FolderId, InstallId, Tenant};
-use std::{collections::HashMap, os::unix::ffi::OsStrExt};
+use domain::{FolderId, InstallId, LogeLimits, Tenant};
+use std::{collections::HashMap, path::Path};
 
 /// Only `socket(AF_UNIX)`, no new namespaces, none of the calls that break out of containers.
 pub const SECCOMP: &str = include_str!("seccomp.json");
@@ -45,9 +45,19 @@ pub fn labels(spec: &StartSpec) -> HashMap<String, String> {
     ])
 }
 
-/// `image` is an image id, so that a tag moved meanwhile changes nothing. `parent` is the control
-/// group around all loges, where the engine can be told one.
-pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&str>) -> ContainerCreateBody {
+/// What of the engine goes into a body.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine<'a> {
+    /// An image id, so that a tag moved meanwhile changes nothing.
+    pub image: &'a str,
+    /// The control group around all loges, where it can be told one.
+    pub parent: Option<&'a str>,
+    /// Its own folder: what lies in there, it mounts as a follower or not at all.
+    pub root: Option<&'a str>,
+}
+
+/// The body of the `create` for a specification and the disks below its folders.
+pub fn body(spec: &StartSpec, nested: &[Nested], engine: Engine<'_>) -> ContainerCreateBody {
     let uid = uid(spec.slot);
     let target = |folder: &FolderId| format!("{}/{folder}", env::CONTAINER_MEDIA_ROOT);
     let points: Vec<env::MountPoint> = spec
@@ -55,14 +65,13 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&st
         .iter()
         .map(|mount| env::MountPoint { id: mount.id.to_string(), path: target(&mount.id).into_bytes() })
         .collect();
-    let mut mounts: Vec<Mount> =
-        spec.mounts.iter().map(|m| bind(m.path.as_os_str().as_bytes(), target(&m.id))).collect();
-    mounts.extend(nested.iter().map(|disk| {
-        bind(disk.source.as_os_str().as_bytes(), format!("{}/{}", target(&disk.folder), disk.below.display()))
-    }));
-    mounts.push(bind(spec.socket.as_os_str().as_bytes(), env::CONTAINER_SOCKET.into()));
+    let bind = |source: &Path, target| bind(source, target, engine.root.is_some_and(|root| source.starts_with(root)));
+    let mut mounts: Vec<Mount> = spec.mounts.iter().map(|m| bind(&m.path, target(&m.id))).collect();
+    let below = |disk: &Nested| format!("{}/{}", target(&disk.folder), disk.below.display());
+    mounts.extend(nested.iter().map(|disk| bind(&disk.source, below(disk))));
+    mounts.push(bind(&spec.socket, env::CONTAINER_SOCKET.into()));
     ContainerCreateBody {
-        image: Some(image.into()),
+        image: Some(engine.image.into()),
         user: Some(format!("{uid}:{uid}")),
         entrypoint: Some(vec!["/loge-worker".into()]),
         cmd: Some(vec![]),
@@ -78,8 +87,23 @@ pub fn body(spec: &StartSpec, nested: &[Nested], image: &str, parent: Option<&st
         open_stdin: Some(false),
         stop_timeout: Some(5),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".into()]), ..HealthConfig::default() }),
-        host_config: Some(HostConfig { cgroup_parent: parent.map(Into::into), ..host_config(spec, uid, mounts) }),
+        host_config: Some(HostConfig {
+            cgroup_parent: engine.parent.map(Into::into),
+            ..host_config(spec, uid, mounts)
+        }),
         ..ContainerCreateBody::default()
+    }
+}
+
+/// The body of every `update`: other limits for a loge that runs.
+pub fn update(limits: LogeLimits) -> ContainerUpdateBody {
+    let memory = i64::try_from(limits.memory_bytes).unwrap_or(i64::MAX);
+    ContainerUpdateBody {
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        nano_cpus: Some(i64::from(limits.cpu_millis) * 1_000_000),
+        pids_limit: Some(i64::from(limits.pids)),
+        ..ContainerUpdateBody::default()
     }
 }
 
@@ -156,15 +180,19 @@ fn host_config(spec: &StartSpec, uid: u32, mounts: Vec<Mount>) -> HostConfig {
 }
 
 /// Read-only and of this one mount: what is mounted below it would otherwise come along writable.
-fn bind(source: &[u8], target: String) -> Mount {
+fn bind(source: &Path, target: String, is_within_engine: bool) -> Mount {
+    let propagation = match is_within_engine {
+        false => MountBindOptionsPropagationEnum::RPRIVATE,
+        true => MountBindOptionsPropagationEnum::RSLAVE,
+    };
     Mount {
         target: Some(target),
         // The engine takes text only. A folder whose name is no UTF-8 is refused before.
-        source: Some(String::from_utf8_lossy(source).into_owned()),
+        source: Some(source.to_string_lossy().into_owned()),
         typ: Some(MountType::BIND),
         read_only: Some(true),
         bind_options: Some(MountBindOptions {
-            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            propagation: Some(propagation),
             non_recursive: Some(true),
             ..MountBindOptions::default()
         }),
@@ -199,10 +227,25 @@ mod tests {
         }
     }
 
+    fn engine(parent: Option<&str>) -> Engine<'_> {
+        Engine { image: "sha256:abc", parent, root: Some("/var/lib/docker") }
+    }
+
+    #[test]
+    fn what_lies_in_a_volume_follows_the_mounts_of_its_engine_and_nothing_else_does() {
+        let socket = "/var/lib/docker/volumes/sockets/_data/l/0-1/gate.sock".into();
+        let given = body(&StartSpec { socket, ..spec() }, &[], engine(None));
+        let of = |mount: &Mount| mount.bind_options.as_ref().unwrap().propagation;
+        let mounts = given.host_config.unwrap().mounts.unwrap();
+        assert_eq!(of(&mounts[0]), Some(MountBindOptionsPropagationEnum::RPRIVATE));
+        assert_eq!(of(&mounts[1]), Some(MountBindOptionsPropagationEnum::RSLAVE));
+        assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
+    }
+
     /// C1 to C18 and C20: any other value is a failure of this test, on purpose.
     #[test]
     fn the_create_body_is_exactly_this() {
-        let mut body = serde_json::to_value(body(&spec(), &[], "sha256:abc", Some("/loge-1"))).unwrap();
+        let mut body = serde_json::to_value(body(&spec(), &[], engine(Some("/loge-1")))).unwrap();
         let options = body["HostConfig"]["SecurityOpt"].as_array_mut().unwrap();
         let seccomp = options.pop().unwrap();
         let profile: serde_json::Value =
@@ -217,7 +260,7 @@ mod tests {
     fn a_chip_adds_its_device_its_group_and_its_name_and_nothing_else() {
         let with = |group| {
             let chip = Some(RenderNode { path: "/dev/dri/renderD128".into(), group });
-            serde_json::to_value(body(&StartSpec { chip, ..spec() }, &[], "sha256:abc", None)).unwrap()
+            serde_json::to_value(body(&StartSpec { chip, ..spec() }, &[], engine(None))).unwrap()
         };
         let mut given = with(Some(104));
         let host = &mut given["HostConfig"];
@@ -230,7 +273,7 @@ mod tests {
         assert_eq!(host["GroupAdd"].take(), serde_json::json!(["104"]));
         (host["Devices"], host["GroupAdd"]) = (serde_json::json!([]), serde_json::json!([]));
         assert_eq!(given["Env"].as_array_mut().unwrap().pop().unwrap(), "LOGE_RENDER_NODE=/dev/dri/renderD128");
-        assert_eq!(given, serde_json::to_value(body(&spec(), &[], "sha256:abc", None)).unwrap());
+        assert_eq!(given, serde_json::to_value(body(&spec(), &[], engine(None))).unwrap());
         assert_eq!(with(None)["HostConfig"]["GroupAdd"], serde_json::json!([]));
     }
 
@@ -238,11 +281,11 @@ mod tests {
     fn a_disk_below_a_folder_is_a_read_only_mount_of_its_own() {
         let folder = spec().mounts[0].id.clone();
         let nested = [Nested { folder: folder.clone(), source: "/films/disk".into(), below: "disk".into() }];
-        let host = body(&spec(), &nested, "sha256:abc", None).host_config.unwrap();
+        let host = body(&spec(), &nested, engine(None)).host_config.unwrap();
         assert_eq!(host.cgroup_parent, None);
         let mounts = host.mounts.unwrap();
         assert_eq!(mounts.len(), 3);
-        assert_eq!(mounts[1], bind(b"/films/disk", format!("/media/{folder}/disk")));
+        assert_eq!(mounts[1], bind(Path::new("/films/disk"), format!("/media/{folder}/disk"), false));
         assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
     }
 

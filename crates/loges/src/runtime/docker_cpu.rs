@@ -25,7 +25,9 @@ impl Counters {
     /// runs in a container itself, nothing is remembered.
     pub fn meet(&self, id: &str, pid: i64) {
         let table = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let seen = files(&table).filter(|files| Path::new(ROOT).join(&files.stat).is_file());
+        // In a container, a process of our own may have this number.
+        let is_its = table.contains(id);
+        let seen = files(&table).filter(|_| is_its).filter(|files| Path::new(ROOT).join(&files.stat).is_file());
         if let Some(files) = seen {
             self.lock().insert(id.to_owned(), files);
         }

@@ -60,6 +60,10 @@ impl Line {
     ) -> Result<T, RuntimeError> {
         let error = match timeout(limit, call).await {
             Ok(Ok(value)) => return Ok(value),
+            // An engine door says so of the engine behind it; no engine says it of itself.
+            Ok(Err(Error::DockerResponseServerError { status_code: 502, message })) => {
+                RuntimeError::EngineAway { detail: message }
+            }
             Ok(Err(Error::DockerResponseServerError { status_code: status, message })) => {
                 RuntimeError::Refused { verb, status, message }
             }

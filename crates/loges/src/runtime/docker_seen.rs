@@ -21,6 +21,8 @@ pub(super) struct Seen {
     /// What it says it leaves out of every container.
     pub(super) left_out: Vec<&'static str>,
     pub(super) driver: Option<Driver>,
+    /// The folder of its own, with images and volumes.
+    pub(super) root: Option<String>,
     /// What all loges together may take; `None` where the engine takes no parent for them.
     pub(super) together: Option<Together>,
     /// Why that could not be said to the kernel; `None` before the first start.

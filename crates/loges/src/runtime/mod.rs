@@ -10,10 +10,11 @@ pub mod docker_body;
 mod docker_cpu;
 mod docker_events;
 mod docker_group;
-mod docker_images;
+pub mod docker_images;
 mod docker_line;
 pub mod docker_mounts;
 pub mod docker_parent;
+pub mod docker_paths;
 mod docker_seen;
 mod docker_stats;
 pub mod docker_vet;
@@ -178,6 +179,8 @@ pub enum RuntimeError {
     Podman,
     #[error("the engine made a container that is not as asked for: {what}")]
     NotAsAsked { what: String },
+    #[error("the container engine cannot see {path}, which lies in the container of this server alone")]
+    NotOnHost { path: PathBuf },
     #[error("there is no image {image}")]
     ImageMissing { image: String },
     #[error("the engine refused to {verb}: {status} {message}")]
@@ -220,6 +223,10 @@ impl RuntimeError {
             Self::Podman => "Use Docker, or the process sandbox (runtime: process).".into(),
             Self::NotAsAsked { .. } => {
                 "See who changes what the engine is told; no worker runs until it makes what it is asked for.".into()
+            }
+            Self::NotOnHost { .. } => {
+                "Mount the folder it lies in as a volume of the server's container, or name it in LOGE_HOST_PATHS."
+                    .into()
             }
             Self::ImageMissing { .. } => "Build the worker image: npm start does it, or npm run setup.".into(),
             Self::Program { path, .. } => format!("Reinstall Loge; {} is part of it.", path.display()),

@@ -97,6 +97,7 @@ fn config(site: &Site, launcher: PathBuf, probe: PathBuf) -> LogesConfig {
         frames_binary: PathBuf::new(),
         idle_stop: Duration::from_secs(900),
         docker_host: None,
+        host_paths: vec![],
         logs_dir: None,
     }
 }

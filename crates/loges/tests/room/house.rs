@@ -68,6 +68,7 @@ impl House {
             frames_binary: PathBuf::new(),
             idle_stop: IDLE,
             docker_host: None,
+            host_paths: vec![],
             logs_dir: Some(dir.path().join("logs")),
         };
         let lifecycle = Lifecycle::new();
