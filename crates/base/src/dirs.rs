@@ -52,6 +52,12 @@ impl Dirs {
         Ok(dirs)
     }
 
+    /// Where sockets will lie, without making anything; `None` where that is only known once it is made.
+    pub fn future_run(data: &Path) -> Option<PathBuf> {
+        let data = fs::canonicalize(data).unwrap_or_else(|_| data.into());
+        known_run_dir(&data)
+    }
+
     /// Names what is in a data folder without making anything there.
     pub fn at(data: &Path) -> Self {
         Self { data: data.into(), run: data.join("run") }
@@ -118,14 +124,21 @@ fn try_out(data: &Path) -> Result<(), DirsError> {
 /// `$XDG_RUNTIME_DIR` where there is one that belongs to us; it is short, private and on tmpfs.
 /// The name carries a hash of the data folder, so two installs never share sockets.
 fn run_dir(data: &Path) -> Result<PathBuf, DirsError> {
+    match known_run_dir(data) {
+        Some(known) => Ok(known),
+        None => temporary(data, &std::env::temp_dir()),
+    }
+}
+
+fn known_run_dir(data: &Path) -> Option<PathBuf> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     data.hash(&mut hasher);
     let name = format!("loge-{:08x}", hasher.finish() as u32);
     match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(base) if base.is_absolute() && base.as_os_str().len() < 40 && is_ours(&base) => Ok(base.join(name)),
-        _ if data.as_os_str().len() < 60 => Ok(data.join("run")),
-        _ => temporary(data, &std::env::temp_dir()),
+        Some(base) if base.is_absolute() && base.as_os_str().len() < 40 && is_ours(&base) => Some(base.join(name)),
+        _ if data.as_os_str().len() < 60 => Some(data.join("run")),
+        _ => None,
     }
 }
 

@@ -14,11 +14,12 @@ pub use examples::{Syntax, example, kept, reference};
 
 use base::Dirs;
 use domain::{hosts::PublicUrl, proxies::Trusted};
+use loges::HostPath;
 use serde::Deserialize;
 use sources::{Env, Sources, parsed};
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
@@ -65,8 +66,12 @@ pub struct Config {
     pub runtime: RuntimeChoice,
     /// `None`: SQLite in the data folder.
     pub database_url: Option<String>,
+    /// Its first line goes into the address above.
+    pub database_password_file: Option<PathBuf>,
     /// `None`: the local engine's usual socket.
     pub docker_host: Option<String>,
+    /// Empty: asked of the engine, where this server runs in a container.
+    pub host_paths: Vec<HostPath>,
     pub worker_image: String,
     pub worker_binary: PathBuf,
     pub launcher_binary: PathBuf,
@@ -125,7 +130,9 @@ impl Config {
     /// # Errors
     /// When the file or a variable holds something that cannot be meant.
     pub fn load(overrides: Overrides) -> Result<Self, ConfigError> {
-        Self::assemble(overrides, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+        let mut config = Self::assemble(overrides, &|name| std::env::var(name).ok().filter(|v| !v.is_empty()))?;
+        config.database_url = with_password(config.database_password_file.take(), config.database_url)?;
+        Ok(config)
     }
 
     /// Returns where the database is.
@@ -159,12 +166,16 @@ impl Config {
                 ConfigError::Setting { name: keys::PUBLIC_URL.name, message }
             })?),
         };
+        let host_paths = sources.list(&keys::HOST_PATHS)?;
+        let host_paths = host_paths.iter().map(|text| host_path(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             data_dir,
             listen,
             runtime,
             database_url: sources.value(&keys::DATABASE_URL)?,
+            database_password_file: sources.value(&keys::DATABASE_PASSWORD_FILE)?,
             docker_host: sources.value(&keys::DOCKER_HOST)?,
+            host_paths,
             worker_image: sources.certain(&keys::WORKER_IMAGE)?,
             worker_binary: sources.program(&keys::WORKER_BINARY)?,
             launcher_binary: sources.program(&keys::LAUNCHER_BINARY)?,
@@ -182,6 +193,51 @@ impl Config {
             is_rehearsal: false,
         })
     }
+}
+
+/// `/films=/srv/films`: here, and on the machine.
+fn host_path(text: &str) -> Result<HostPath, ConfigError> {
+    let both = text.split_once('=').map(|(here, host)| HostPath { here: here.into(), host: host.into() });
+    let is_whole = |path: &Path| path.is_absolute() && path.components().all(|part| part != Component::ParentDir);
+    both.filter(|path| is_whole(&path.here) && is_whole(&path.host)).ok_or_else(|| {
+        let message = format!("`{text}` is no pair of folders like /films=/srv/films");
+        ConfigError::Setting { name: keys::HOST_PATHS.name, message }
+    })
+}
+
+/// The password from a file of its own goes into the address, where none stands yet: an address in
+/// the environment can be read by more people than a file.
+fn with_password(file: Option<PathBuf>, url: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(path) = file else { return Ok(url) };
+    let name = keys::DATABASE_PASSWORD_FILE.name;
+    let refused = |message: String| ConfigError::Setting { name, message: format!("{}: {message}", path.display()) };
+    let text = std::fs::read_to_string(&path).map_err(|e| refused(e.to_string()))?;
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() {
+        return Err(refused("its first line is empty".into()));
+    }
+    let url = url.ok_or_else(|| refused("there is no database_url that it could belong to".into()))?;
+    let joined = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, place) = rest.split_once('@')?;
+        (!user.is_empty() && !user.contains([':', '/']))
+            .then(|| format!("{scheme}://{user}:{}@{place}", escaped(password)))
+    });
+    joined.map(Some).ok_or_else(|| {
+        refused("database_url has to name a user without a password, like postgres://loge@db/loge".into())
+    })
+}
+
+/// As it may stand in an address.
+fn escaped(password: &str) -> String {
+    use std::fmt::Write;
+    password.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
 }
 
 fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 //! router and the database, as a browser's would go.
 
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -38,6 +38,25 @@ pub(crate) async fn knock(address: SocketAddr) -> Heard {
     match stream.take(MOST_BYTES).read_to_end(&mut answer).await {
         Ok(_) => understood(&String::from_utf8_lossy(&answer)),
         Err(_) => Heard::Nothing,
+    }
+}
+
+/// Asks the house that listens at an address of this machine, from outside its process.
+///
+/// # Errors
+/// With what is the matter, in words.
+pub async fn answers(listen: SocketAddr) -> Result<&'static str, &'static str> {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    match knock(SocketAddr::new(ip, listen.port())).await {
+        Heard::Ready => Ok("the house is open"),
+        // A full disk, or a stop: nothing that another start would help with.
+        Heard::Hindered => Ok("the house answers, and takes no viewers at the moment"),
+        Heard::NoDatabase => Err("the house answers, and its database does not"),
+        Heard::Nothing => Err("the house does not answer"),
     }
 }
 

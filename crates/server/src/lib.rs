@@ -36,6 +36,7 @@ mod wiring;
 pub use bringing_back::{BringBackError, BroughtBack, RestoredKey, bring_back};
 pub use config::{Config, ConfigError, Overrides, RuntimeChoice, Syntax, example, kept, keys, reference};
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
+pub use knock::answers;
 pub use moving::{MigrateDatabaseError, migrate_database, place_of_database, shown_address};
 pub use rehearsal::{RehearseError, Rehearsed, rehearse};
 pub use remains::Remains;

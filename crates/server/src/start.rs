@@ -88,6 +88,7 @@ impl Server {
             frames_binary: config.frames_binary.clone(),
             idle_stop: Duration::from_secs(u64::from(settings.idle_stop_minutes) * 60),
             docker_host: config.docker_host.clone(),
+            host_paths: config.host_paths.clone(),
             logs_dir: Some(dirs.logs().join("containers")),
         };
         let tenants = Arc::new(StoreTenants {

@@ -3,6 +3,8 @@
 mod backups;
 mod calibrate;
 mod config;
+mod containers;
+mod doctor;
 mod moving;
 mod paper;
 mod people;
@@ -92,6 +94,10 @@ enum Verb {
     },
     /// Look at the machine and say what is missing
     Doctor,
+    /// Ask the house on this machine whether it answers; for health checks
+    Health,
+    /// Stand between a container engine and one server: only what its loges need passes
+    EngineDoor(containers::DoorArgs),
     /// Measure what this machine can encode while somebody watches
     Calibrate,
     /// Say what this machine could be set to for serving films; `--apply` sets it
@@ -139,6 +145,11 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
             }
         };
     }
+    // Nor does the door, which belongs to another container than the house.
+    let cli = match cli.verb {
+        Verb::EngineDoor(args) => return containers::engine_door(args).await,
+        verb => Cli { verb, ..cli },
+    };
     let mut overrides = Overrides { data_dir: cli.data_dir.clone(), ..Overrides::default() };
     if let Verb::Serve { listen, runtime, start_anew } = &cli.verb {
         overrides = Overrides { listen: *listen, runtime: *runtime, start_anew: *start_anew, ..overrides };
@@ -165,14 +176,19 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
         Verb::Rehearse { from, passphrase_file } => {
             Box::pin(backups::rehearse(&config, &from, passphrase_file.as_deref(), cli.json)).await
         }
-        Verb::Doctor => upkeep::doctor(&config, cli.json).await,
+        Verb::Health => return containers::health(&config, cli.json).await,
+        Verb::Doctor => doctor::doctor(&config, cli.json).await,
         Verb::Calibrate => Box::pin(calibrate::run(config, cli.json)).await,
         Verb::Openapi => {
             say(&gateway::openapi::document());
             Ok(())
         }
         Verb::TuneHost { apply, undo } => tune::run(apply, undo, cli.json),
-        Verb::Man { .. } | Verb::Completions { .. } | Verb::Config(_) | Verb::RenewConfig { .. } => Ok(()),
+        Verb::Man { .. }
+        | Verb::Completions { .. }
+        | Verb::Config(_)
+        | Verb::RenewConfig { .. }
+        | Verb::EngineDoor(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -180,6 +180,15 @@ keys! {
         example: "postgres://loge@/loge?host=/run/postgresql",
         ..USUAL
     };
+    DATABASE_PASSWORD_FILE = Key {
+        name: "database_password_file",
+        env: "LOGE_DATABASE_PASSWORD_FILE",
+        takes: Takes::Path,
+        default: Fallback::Unset("the address of the database has it, or none is needed"),
+        sentence: "A file whose first line is the password of the PostgreSQL database, since more people can read an environment than a file.",
+        example: "/run/secrets/database-password",
+        ..USUAL
+    };
     NAMES = Key {
         name: "names",
         env: "LOGE_NAMES",
@@ -260,6 +269,15 @@ keys! {
         default: Fallback::Unset("the socket /var/run/docker.sock"),
         sentence: "Where the container engine answers.",
         example: "unix:///run/user/1000/docker.sock",
+        ..USUAL
+    };
+    HOST_PATHS = Key {
+        name: "host_paths",
+        env: "LOGE_HOST_PATHS",
+        takes: Takes::List,
+        default: Fallback::Unset("asked of the engine, where the server runs in a container"),
+        sentence: "Folders of the server's container and where they lie on the machine, for a server in a container whose engine cannot say it.",
+        example: "/films=/srv/films,/data=/var/lib/loge",
         ..USUAL
     };
     WORKER_IMAGE = Key {

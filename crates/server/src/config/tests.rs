@@ -172,3 +172,40 @@ fn what_is_kept_in_the_repository_is_up_to_date() {
         assert!(kept == text, "{path} is out of date; `npm run config` makes it from the table of settings");
     }
 }
+
+#[test]
+fn folders_of_the_machine_are_pairs() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |text: &str| load(dir.path(), &[("LOGE_HOST_PATHS", text)], Overrides::default());
+    let pair = |here: &str, host: &str| HostPath { here: here.into(), host: host.into() };
+    let both = read("/films=/srv/films, /data=/var/lib/a=b").unwrap().host_paths;
+    assert_eq!(both, [pair("/films", "/srv/films"), pair("/data", "/var/lib/a=b")]);
+    assert!(load(dir.path(), &[], Overrides::default()).unwrap().host_paths.is_empty());
+    for wrong in ["/films", "films=/srv/films", "/films=", "/films=/srv/../etc"] {
+        assert!(read(wrong).unwrap_err().to_string().contains("host_paths"), "{wrong}");
+    }
+    std::fs::write(dir.path().join("loge.toml"), "host_paths = [\"/a=/b\"]\n").unwrap();
+    assert_eq!(load(dir.path(), &[], Overrides::default()).unwrap().host_paths, [pair("/a", "/b")]);
+}
+
+#[test]
+fn a_password_in_a_file_of_its_own_becomes_part_of_the_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "p@ss/w:rd %\nnot this\n").unwrap();
+    let read = |url: &str, file: &Path| {
+        let env = [("LOGE_DATABASE_URL", url), ("LOGE_DATABASE_PASSWORD_FILE", file.to_str().unwrap())];
+        let config = load(dir.path(), &env[usize::from(url.is_empty())..], Overrides::default())?;
+        with_password(config.database_password_file, config.database_url).map(Option::unwrap)
+    };
+    assert_eq!(
+        read("postgres://loge@db:5432/loge", &file).unwrap(),
+        "postgres://loge:p%40ss%2Fw%3Ard%20%25@db:5432/loge"
+    );
+    for url in ["postgres://db/loge", "postgres://loge:known@db/loge", "postgres:loge@db", ""] {
+        assert!(read(url, &file).unwrap_err().to_string().contains("database_password_file"), "{url}");
+    }
+    assert!(read("postgres://loge@db/loge", &dir.path().join("none")).is_err());
+    std::fs::write(&file, "\n").unwrap();
+    assert!(read("postgres://loge@db/loge", &file).is_err());
+}
