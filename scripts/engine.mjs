@@ -38,11 +38,12 @@ export async function findEngine() {
 }
 
 /**
- * Starts a private engine and waits until it answers. `owner` is the process on whose behalf it
+ * Starts a private engine and waits until it answers. With `networks`, its containers can have some:
+ * then it sets rules for packets, which belongs into a network of the caller's own. `owner` is the process on whose behalf it
  * runs; when that process is gone, the next start clears the engine away.
  * Answers `{ host, socket, dir, version, driver, reused: false }`, or throws a Refusal with the reason.
  */
-export async function startEngine({ dir, owner = null } = {}) {
+export async function startEngine({ dir, owner = null, networks = false } = {}) {
   if (process.getuid() !== 0) return startThroughSudo(dir, owner);
   await sweepAbandoned();
   const dockerd = which("dockerd");
@@ -55,7 +56,7 @@ export async function startEngine({ dir, owner = null } = {}) {
 
   const failures = [];
   for (const driver of ["overlay2", "vfs"]) {
-    const started = await tryDriver({ dockerd, home, driver, owner });
+    const started = await tryDriver({ dockerd, home, driver, owner, networks });
     if (started.host) return started;
     failures.push(`${driver}: ${started.reason}`);
     await clear(home, { keepFolder: true });
@@ -73,7 +74,7 @@ export async function stopEngine(dir) {
   await clear(resolve(dir));
 }
 
-async function tryDriver({ dockerd, home, driver, owner }) {
+async function tryDriver({ dockerd, home, driver, owner, networks }) {
   const socket = join(home, "docker.sock");
   const log = join(home, "dockerd.log");
   const out = openSync(log, "w");
@@ -86,7 +87,7 @@ async function tryDriver({ dockerd, home, driver, owner }) {
       ...["--data-root", join(home, "data"), "--exec-root", join(home, "exec"), "--pidfile", join(home, "docker.pid")],
       ...["-H", `unix://${socket}`, "--storage-driver", driver, "--log-level", "warn"],
       // Loges have no network at all, so the engine needs neither bridge nor firewall rules.
-      ...["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--userland-proxy=false"],
+      ...(networks ? [] : ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--userland-proxy=false"]),
       // Only matters where a system containerd runs, which dockerd would then use.
       ...["--containerd-namespace=loge", "--containerd-plugins-namespace=loge-plugins"],
     ],

@@ -1,6 +1,6 @@
 // `npm test`: sets up what the tests need and runs all of them. `.ci/run` is this and nothing else.
 //
-//   npm test -- [--only rust|ui|containers|security|browser|desktop|packages|soak]
+//   npm test -- [--only rust|ui|containers|security|browser|desktop|packages|deploy|soak]
 //
 // A failed check does not hide the ones after it; only what they are built from does. What was
 // skipped, whole or in part, is said and is not counted among what passed.
@@ -18,7 +18,7 @@ import { outcomeOf, summarize } from "./lib/summary.mjs";
 import { openTestHouse } from "./lib/test-house.mjs";
 import { buildUi, ensureNodeModules, uiScript } from "./lib/web.mjs";
 
-const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop", "packages", "soak"];
+const GROUPS = ["rust", "ui", "containers", "security", "browser", "desktop", "packages", "deploy", "soak"];
 const debug = { release: false };
 /** Everything that speaks with loges, real or scripted. `LOGE_LONG` repeats each fault as often as a release should see it. */
 const CONTAINER_TESTS = ["room", "engine", "hostile", "real", "watch", "playback", "rows", "bad_input", "heals", "lending", "storms"];
@@ -41,11 +41,11 @@ const steps = [
   { name: "UI lint", for: ["ui"], run: () => uiScript("lint") },
   { name: "UI tests", for: ["ui"], run: () => uiScript("test") },
   { name: "clippy, desktop included", for: ["rust"], run: () => cargo(["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--keep-going", "--", "-D", "warnings"]) },
-  { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
+  { name: "worker and launcher", for: ["rust", "containers", "security", "browser", "desktop", "packages", "deploy", "soak"], vital: true, run: async () => Object.assign(made, await buildSandboxed(debug)) },
   { name: "probe", for: ["rust", "security"], vital: true, run: async () => Object.assign(made, await buildProbe()) },
   { name: "frames", for: ["security"], only: true, vital: true, run: async () => Object.assign(made, await buildFrames(debug)) },
-  { name: "programs and tests", for: ["rust", "containers", "browser", "desktop", "packages", "soak"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
-  { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], vital: true, run: async () => (house = await openTestHouse(made)) },
+  { name: "programs and tests", for: ["rust", "containers", "browser", "desktop", "packages", "deploy", "soak"], vital: true, run: async () => Object.assign(made, await buildEverything()) },
+  { name: "sample media, engine, image", for: ["rust", "containers", "security", "browser", "desktop", "packages", "deploy", "soak"], vital: true, run: async () => (house = await openTestHouse(made)) },
   { name: "cargo test", for: ["rust"], run: () => cargoTests(["--workspace", "--quiet"]) },
   { name: "cargo test, containers", for: ["containers"], only: true, run: () => cargoTests(["--workspace", ...CONTAINER_TESTS.flatMap((name) => ["--test", name])], { LOGE_LONG: "1" }, ["--nocapture", "--test-threads=1"]) },
   { name: "cargo test, security", for: ["security"], only: true, run: security },
@@ -54,8 +54,9 @@ const steps = [
   { name: "desktop tests", for: ["desktop"], run: () => nodeTests("desktop") },
   { name: "soak, three minutes", for: ["soak"], run: soak },
   { name: "package tests", for: ["packages"], run: () => nodeTests("packages") },
+  { name: "deployment tests", for: ["deploy"], run: deployment },
   { name: "cargo deny", for: ["rust"], run: deny },
-  { name: "nothing left behind", for: ["rust", "containers", "security", "browser", "desktop", "packages", "soak"], run: () => house.proveEmpty() },
+  { name: "nothing left behind", for: ["rust", "containers", "security", "browser", "desktop", "packages", "deploy", "soak"], run: () => house.proveEmpty() },
 ];
 
 await main(async () => {
@@ -104,8 +105,8 @@ async function cargoTests(what, env = {}, how = []) {
   return { without: [...house.missing, ...read.skips] };
 }
 
-/** The test files of a folder, with Node's own runner; one at a time, since each starts whole programs. */
-async function nodeTests(folder) {
+/** The test files of a folder, with Node's own runner; one at a time, since each starts whole programs. `within` is what they run inside of. */
+async function nodeTests(folder, within = []) {
   const path = join(root, "tests", folder);
   const files = existsSync(path) ? readdirSync(path).filter((name) => name.endsWith(".test.mjs")) : [];
   if (files.length === 0) throw new Refusal(`there is no test in tests/${folder}`);
@@ -115,7 +116,8 @@ async function nodeTests(folder) {
   const skips = join(notes, "skips");
   const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", `--test-reporter=${skipsReporter}`, `--test-reporter-destination=${skips}`];
   try {
-    await run(process.execPath, [...socket, "--test", "--test-concurrency=1", ...reporters, ...files.map((name) => join(path, name))], {
+    const [program, ...before] = [...within, process.execPath];
+    await run(program, [...before, ...socket, "--test", "--test-concurrency=1", ...reporters, ...files.map((name) => join(path, name))], {
       cwd: root,
       env: cargoEnv(house.env),
       expect: `tests/${folder} failed`,
@@ -130,6 +132,12 @@ async function nodeTests(folder) {
 /** Eight people at many times their films' speed: what grows so fast that three minutes show it. */
 async function soak() {
   await run(process.execPath, [join(root, "scripts/soak.mjs"), "--minutes", "3"], { cwd: root, env: cargoEnv(house.env), expect: "something grows, or the soak could not run", limitS: 600 });
+}
+
+/** Whole stacks of containers, in a network of their own: their addresses and rules for packets go with it. */
+function deployment() {
+  if (process.getuid() !== 0) return { skipped: "an engine with networks needs root" };
+  return nodeTests("deploy", ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]);
 }
 
 /** The walls tried from inside, and everything a hostile worker, client or file may say. */

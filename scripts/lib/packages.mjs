@@ -56,6 +56,8 @@ const groups = {
       "python3-dbus": debianPython("dbus"),
       "python3-gi": debianPython("gi"),
       "nginx-light": program("nginx"),
+      // Debian's own, of the older language; the newer one is no package there.
+      "docker-compose": program("docker-compose"),
       openssl: program("openssl"),
       // What deploy/traefik/loge.yml is read with.
       "python3-yaml": debianPython("yaml"),

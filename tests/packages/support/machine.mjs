@@ -26,7 +26,7 @@ export function inTheWay() {
 
 /** Opens a machine. `booted` says whether systemd runs in it; `close` leaves nothing. */
 export async function openMachine() {
-  const base = ensureBase();
+  const base = ensureBase(INCLUDED);
   const folder = mkdtempSync(join(tmpdir(), "loge-deb-"));
   for (const name of ["upper", "work", "root"]) mkdirSync(join(folder, name));
   const group = ownGroup();
@@ -85,18 +85,18 @@ async function start({ base, folder, group, init }) {
   };
 }
 
-/** The file system of a fresh machine, made from where this one has its packages. */
-function ensureBase() {
+/** The file system of a fresh machine with these packages, made from where this one has its own. */
+export function ensureBase(included) {
   const release = /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "stable";
-  const hash = createHash("sha256").update([RECIPE, release, process.arch, ...INCLUDED].join(" ")).digest("hex").slice(0, 12);
+  const hash = createHash("sha256").update([RECIPE, release, process.arch, ...included].join(" ")).digest("hex").slice(0, 12);
   const base = join(cacheDir, `machine-${release}-${hash}`);
   if (existsSync(base)) return base;
   const since = Date.now();
-  say(`making a fresh ${release} for packages; this is done once`);
+  say(`making a fresh ${release} with ${included.join(", ")}; this is done once`);
   mkdirSync(cacheDir, { recursive: true });
   const part = mkdtempSync(join(cacheDir, "machine-part-"));
   try {
-    mustCapture("mmdebstrap", ["--quiet", "--mode=root", "--variant=minbase", `--include=${INCLUDED.join(",")}`, release, part, ...sources()], { timeout: 900_000 });
+    mustCapture("mmdebstrap", ["--quiet", "--mode=root", "--variant=minbase", `--include=${included.join(",")}`, release, part, ...sources()], { timeout: 900_000 });
     renameSync(part, base);
   } finally {
     rmSync(part, { recursive: true, force: true });
