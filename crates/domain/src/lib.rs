@@ -34,7 +34,7 @@ pub use failure::{Code, Failure};
 pub use id::{FileId, FolderId, InstallId, InvalidId, InviteId, JobId, LibraryId, PlayId, SessionId, TitleId, UserId};
 pub use job::{JobKind, JobState};
 pub use library::{FolderProblem, FolderState, LibraryKind};
-pub use limits::LogeLimits;
+pub use limits::{BadLimits, LogeLimits};
 pub use loge::{LogeState, RuntimeKind, Tenant};
 pub use people::Role;
 pub use progress::ProgressEvent;

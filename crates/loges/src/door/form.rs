@@ -18,7 +18,7 @@ use crate::{
 };
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody};
 use contract::env;
-use domain::{FolderId, InstallId, LogeLimits, Tenant, UserId};
+use domain::{BadLimits, FolderId, InstallId, LogeLimits, Tenant, UserId};
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
@@ -176,7 +176,13 @@ fn limits(of: &Value) -> Result<LogeLimits, Refusal> {
     let (memory_bytes, nanos, pids) = (number("Memory")?, number("NanoCpus")?, number("PidsLimit")?);
     let cpu_millis = u32::try_from(nanos / 1_000_000).map_err(|_| form("NanoCpus"))?;
     let pids = u32::try_from(pids).map_err(|_| form("PidsLimit"))?;
-    LogeLimits { memory_bytes, cpu_millis, pids }.checked().map_err(|_| form("limit"))
+    LogeLimits { memory_bytes, cpu_millis, pids }.checked().map_err(|bad| {
+        form(match bad {
+            BadLimits::Memory => "Memory",
+            BadLimits::Cpu => "NanoCpus",
+            BadLimits::Pids => "PidsLimit",
+        })
+    })
 }
 
 fn slot(user: &Value) -> Result<u32, Refusal> {

@@ -121,7 +121,7 @@ fn every_way_out_of_a_container_is_refused_by_its_name() {
         ("/HostConfig/Memory", json!(0), "Memory"),
         ("/HostConfig/Memory", json!(-1), "Memory"),
         ("/HostConfig/MemorySwap", json!(-1), "HostConfig.MemorySwap"),
-        ("/HostConfig/NanoCpus", json!(0), "limit"),
+        ("/HostConfig/NanoCpus", json!(0), "NanoCpus"),
         ("/HostConfig/NanoCpus", json!(500_000_001), "HostConfig.NanoCpus"),
         ("/HostConfig/PidsLimit", json!(-1), "PidsLimit"),
         ("/HostConfig/Tmpfs", json!({"/work": "exec"}), "HostConfig.Tmpfs"),
