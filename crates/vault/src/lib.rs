@@ -14,7 +14,6 @@ mod make;
 mod places;
 mod rounds;
 mod shown;
-#[expect(clippy::module_inception, reason = "the room's one owner has the room's name")]
 mod vault;
 
 pub use backup::Kind;

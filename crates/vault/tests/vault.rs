@@ -312,3 +312,31 @@ async fn the_only_proven_backup_stays_and_others_may_go() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_of_an_earlier_version_is_backed_up_as_it_is() {
+    use migration::MigratorTrait;
+    let house = House::without_people(None).await;
+    house.add_owner().await;
+    let House { store, dir, lifecycle, clock, .. } = house;
+    lifecycle.stop(Duration::from_secs(5)).await;
+    store.close().await;
+    let data = dir.path().join("data");
+    let path = data.join("loge.db");
+    let db = sea_orm::Database::connect(format!("sqlite://{}", path.display())).await.unwrap();
+    let known = migration::known_steps();
+    // Before the oldest column that anything of today could ask for.
+    migration::Migrator::down(&db, Some(u32::try_from(known.len() - 1).unwrap())).await.unwrap();
+    db.close().await.unwrap();
+
+    let database = Database::Sqlite(path.clone());
+    let store = Store::open_as_is(database, Arc::new(clock), store::AsIs::Any).await.unwrap();
+    let file = dir.path().join("before.loge-backup");
+    let order = vault::Order { file: file.clone(), kind: vault::Kind::BeforeUpgrade, passphrase: None, images: None };
+    vault::back_up(&store, &Dirs::at(&data), order).await.unwrap();
+    store.close().await;
+    let backup = backup::Backup::open(&file).unwrap();
+    assert_eq!(backup.manifest().schema, known[..1]);
+    assert_eq!(backup.manifest().counts.get("users"), Some(&1));
+    assert_eq!(store::next_step(&path).await.unwrap().as_ref(), Some(&known[1]), "the house is as it was");
+}

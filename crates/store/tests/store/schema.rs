@@ -146,10 +146,13 @@ async fn a_copy_is_made_before_the_first_step_of_every_update() {
     let known = migration::known_steps();
     for taken in 1..known.len() {
         let house = of_earlier_version(taken).await;
+        let Database::Sqlite(path) = &house.database else { panic!("it is a file") };
+        assert_eq!(store::next_step(path).await.unwrap().as_ref(), Some(&known[taken]));
         Store::open(house.database.clone(), Arc::new(house.clock.clone())).await.unwrap().close().await;
         let copy = house.dir.path().join("backups").join(format!("pre-{}.db", known[taken]));
         check_copy(&copy).await.unwrap();
         assert_eq!(steps_of(&copy).await, known[..taken]);
+        assert_eq!(store::next_step(path).await.unwrap(), None);
         house.again().await.close().await;
         let copies = std::fs::read_dir(house.dir.path().join("backups")).unwrap().count();
         assert_eq!(copies, 1, "an open without a step makes no copy");
