@@ -9,6 +9,8 @@ use loge_tests::{
 use serde_json::json;
 use std::time::{Duration, Instant};
 
+type Ask<'a> = Box<dyn Fn() -> Answer + Send + Sync + 'a>;
+
 const PROMISED: Duration = Duration::from_secs(3);
 const PASSWORD: &str = "curtain up at eight";
 
@@ -24,7 +26,7 @@ fn told_that_it_is_away(house: &House, owner: &Person, ana: &Person, title: &str
     let progress = json!({ "position_s": 5.0, "event": "time", "play_id": play });
     let sign_in = json!({ "username": "Ana", "password": PASSWORD });
     let anybody = house.anonymous();
-    let asks: [(&str, Box<dyn Fn() -> Answer + Send + Sync>); 7] = [
+    let asks: [(&str, Ask<'_>); 7] = [
         ("signing in", Box::new(|| anybody.post("/api/v1/auth/login", &sign_in))),
         ("titles", Box::new(|| ana.get("/api/v1/titles"))),
         ("one title", Box::new(|| ana.get(&format!("/api/v1/titles/{title}")))),
