@@ -58,7 +58,13 @@ pub fn create(name: &str, body: &[u8], allowed: &Allowed) -> Result<Create, Refu
     let asked: Value = serde_json::from_slice(body).map_err(|e| Refusal::Body { reason: e.to_string() })?;
     let filled = Filled::read(&asked)?;
     let (spec, nested) = (&filled.spec, &filled.nested);
-    // A chip changes more than one field, and is named after the one that matters.
+    // What these change shows in several fields; they are refused by what they are.
+    for source in spec.mounts.iter().map(|mount| &mount.path).chain(nested.iter().map(|disk| &disk.source)) {
+        if !is_plain(source) || !allowed.films.iter().any(|films| source.starts_with(films)) {
+            return Err(Refusal::Mount { path: source.display().to_string() });
+        }
+    }
+    let socket = socket(&spec.socket, allowed)?;
     if spec.chip.iter().any(|chip| !allowed.chips.contains(chip)) {
         return Err(form("HostConfig.Devices"));
     }
@@ -75,12 +81,6 @@ pub fn create(name: &str, body: &[u8], allowed: &Allowed) -> Result<Create, Refu
     if name != docker_body::name(&spec.install, &spec.tenant, spec.generation) {
         return Err(Refusal::Form { field: "name".into() });
     }
-    for source in spec.mounts.iter().map(|mount| &mount.path).chain(nested.iter().map(|disk| &disk.source)) {
-        if !is_plain(source) || !allowed.films.iter().any(|films| source.starts_with(films)) {
-            return Err(Refusal::Mount { path: source.display().to_string() });
-        }
-    }
-    let socket = socket(&spec.socket, allowed)?;
     let labels = expected.labels.get_or_insert_default();
     labels.insert(LABEL_DOOR.into(), allowed.house.clone());
     Ok(Create { body: expected, image: filled.image, socket })
