@@ -310,6 +310,25 @@ test('without a screen it says what to run instead', async () => {
   assert.match(other.output(), /could not open its window: the screen .* does not answer/)
 })
 
+test('it proves a backup as another process of its own, without a window', () => {
+  const { DISPLAY, ...blind } = session.env
+  const folder = ['--data-dir', session.folders.data]
+  const file = path.join(session.folders.data, 'backups', 'desktop.loge-backup')
+  const made = spawnSync(server, ['backup', file, ...folder], { env: blind, encoding: 'utf8' })
+  assert.equal(made.status, 0, made.stderr)
+  const rehearse = () => {
+    const done = spawnSync(desktop, ['rehearse', file, '--json', ...folder], { env: blind, encoding: 'utf8' })
+    return { ...JSON.parse(done.stdout.trim().split('\n').at(-1)), status: done.status }
+  }
+  assert.deepEqual(rehearse(), { proven: true, users: 1, titles: 0, played: null, status: 0 })
+  const bytes = readFileSync(file)
+  writeFileSync(file, bytes.subarray(0, bytes.length - 40))
+  const half = rehearse()
+  assert.equal(half.proven, false)
+  assert.match(half.problem, /not complete/)
+  assert.notEqual(half.status, 0)
+})
+
 function post(url, body) {
   return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 }

@@ -38,7 +38,7 @@ pub use config::{Config, ConfigError, Overrides, RuntimeChoice, Syntax, example,
 pub use handle::{Handle, Level, Phase, Status, lan_urls};
 pub use knock::answers;
 pub use moving::{MigrateDatabaseError, migrate_database, place_of_database, shown_address};
-pub use rehearsal::{RehearseError, Rehearsed, rehearse};
+pub use rehearsal::{REHEARSE, RehearseError, Rehearsed, answer, rehearse, rehearse_as_told};
 pub use remains::Remains;
 pub use restore::{RestoreError, Restored, restore};
 pub use start::{Server, migrate};

@@ -5,7 +5,7 @@
 use crate::{
     ask::{Ask, Reply, ask},
     bringing_back::{BringBackError, RestoredKey, bring_back},
-    config::Config,
+    config::{Config, Overrides},
     handle::Handle,
     start::Server,
     start_failure::StartError,
@@ -14,6 +14,7 @@ use ::backup::{Backup, Passphrase, ReadBackupError};
 use base::{Clock, SystemClock};
 use serde_json::json;
 use std::{
+    ffi::OsString,
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt, FileExt},
@@ -127,6 +128,38 @@ pub async fn rehearse(
     handle.stop().await;
     drop(scratch);
     used
+}
+
+/// What a rehearsal is told on its command line; the same for every program that can be one.
+pub const REHEARSE: &str = "rehearse";
+
+/// Runs a rehearsal as another process of this house asked for it: `rehearse FILE --json --data-dir DIR`
+/// and `--passphrase-file FILE`. Returns the line of JSON for that process, and whether the backup is
+/// proven.
+pub async fn rehearse_as_told(arguments: &[OsString]) -> (String, bool) {
+    let after = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).map(PathBuf::from)
+    };
+    let overrides = Overrides { data_dir: after("--data-dir"), ..Overrides::default() };
+    let config = match Config::load(overrides) {
+        Ok(config) => config,
+        Err(e) => return (answer(&Err(e.explain().sentence)), false),
+    };
+    let file = after(REHEARSE).unwrap_or_default();
+    let typed = after("--passphrase-file").and_then(|file| fs::read_to_string(file).ok());
+    let passphrase = typed.and_then(|text| Passphrase::new(text.lines().next().unwrap_or_default()));
+    let done = rehearse(&config, &file, passphrase).await.map_err(|e| e.sentence());
+    (answer(&done), done.is_ok())
+}
+
+/// Returns what the process that asked for a rehearsal reads.
+pub fn answer(done: &Result<Rehearsed, String>) -> String {
+    match done {
+        Ok(seen) => json!({ "proven": true, "users": seen.users, "titles": seen.titles, "played": seen.played }),
+        Err(problem) => json!({ "proven": false, "problem": problem }),
+    }
+    .to_string()
 }
 
 /// Makes the restored house another one: it must never take the other's containers for its own.

@@ -31,7 +31,7 @@ impl Rehearser for HouseRehearser {
         let not_begun = |e: std::io::Error| format!("The backup could not be tried out: {e}.");
         let program = std::env::current_exe().map_err(not_begun)?;
         let mut command = Command::new(program);
-        command.arg("rehearse").arg(backup).arg("--json").arg("--data-dir").arg(&self.data_dir);
+        command.arg(crate::rehearsal::REHEARSE).arg(backup).arg("--json").arg("--data-dir").arg(&self.data_dir);
         if let Some(file) = &self.passphrase_file {
             command.arg("--passphrase-file").arg(file);
         }

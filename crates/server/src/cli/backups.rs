@@ -163,15 +163,11 @@ pub(crate) async fn rehearse(
     json: bool,
 ) -> anyhow::Result<()> {
     let passphrase = passphrase_file.map(passphrase).transpose()?;
-    let done = server::rehearse(config, from, passphrase).await;
+    let done = server::rehearse(config, from, passphrase).await.map_err(|e| e.sentence());
     if json {
-        say(&match &done {
-            Ok(seen) => json!({ "proven": true, "users": seen.users, "titles": seen.titles, "played": seen.played }),
-            Err(e) => json!({ "proven": false, "problem": e.sentence() }),
-        }
-        .to_string());
+        say(&server::answer(&done));
     }
-    let seen = done.map_err(|e| anyhow::anyhow!(e.sentence()))?;
+    let seen = done.map_err(|problem| anyhow::anyhow!(problem))?;
     if !json {
         let played = match &seen.played {
             Some(name) => format!("{name} played"),
