@@ -100,9 +100,12 @@ describe("healing", () => {
       expect(judge(refused(409, code), 0, "Because.").kind).toBe("refuse");
     },
   );
-  it.each(["loge_starting", "loge_failed", "loge_broke", "house_full", "shutting_down", "not_ready", "engine_away", "database_away", "storage_failed"])("%s passes", (code) => {
-    expect(judge(refused(503, code), 0, "Because.").kind).toBe("wait");
-  });
+  it.each(["loge_starting", "loge_failed", "loge_broke", "house_full", "shutting_down", "not_ready", "engine_away", "database_away", "storage_failed"])(
+    "%s passes",
+    (code) => {
+      expect(judge(refused(503, code), 0, "Because.").kind).toBe("wait");
+    },
+  );
   it("begins nothing again that was ended from outside", () => {
     expect(judge(refused(410, "stopped_by_owner"), 0, "")).toEqual({
       kind: "refuse",
