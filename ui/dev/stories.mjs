@@ -54,6 +54,8 @@ export const STORIES = [
       await page.getByRole("img", { name: "QR code of the invitation link" }).waitFor();
     },
   },
+  { name: "backups", path: "/admin/backups" },
+  { name: "backups-empty", path: "/admin/backups", scenario: "empty" },
   { name: "prepared", path: "/admin/prepared" },
   { name: "prepared-empty", path: "/admin/prepared", scenario: "empty" },
   {
