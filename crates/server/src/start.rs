@@ -60,12 +60,9 @@ impl Server {
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (bus, lifecycle) = (Bus::new(), Lifecycle::new());
-        upgrade::back_up_first(&config, &dirs).await?;
-        let store = Store::open_backed_up(config.database(), clock.clone()).await.map_err(|e| {
-            match reserve::free(dirs.data()) {
-                free if is_full && free < LITTLE => StartError::DiskFull { path: dirs.data().into() },
-                _ => StartError::Database(e),
-            }
+        let store = upgrade::open(&config, &dirs, clock.clone()).await.map_err(|e| {
+            let is_full = is_full && reserve::free(dirs.data()) < LITTLE;
+            if is_full { StartError::DiskFull { path: dirs.data().into() } } else { e.into() }
         })?;
         reserve::hold_when_there_is_plenty(&dirs);
         store.refresh_verdicts().await?;
@@ -287,8 +284,7 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     {
         return Err(StartError::Gone(remains));
     }
-    upgrade::back_up_first(config, &dirs).await?;
-    Store::open_backed_up(config.database(), clock).await?.close().await;
+    upgrade::open(config, &dirs, clock).await?.close().await;
     Ok(())
 }
 

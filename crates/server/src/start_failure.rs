@@ -1,7 +1,7 @@
 //! Why the house does not open, as the person in front of it reads it: one sentence that says what
 //! is in the way, once, and what helps. The log gets the chain of causes. Pure.
 
-use crate::{config::ConfigError, remains::Remains, restore::RestoreError};
+use crate::{config::ConfigError, remains::Remains, restore::RestoreError, upgrade::OpenUpgradedError};
 use ::backup::SwapInError;
 use accounts::OpenAccountsError;
 use base::dirs::DirsError;
@@ -43,6 +43,15 @@ pub enum StartError {
     Renditions(#[source] io::Error),
     #[error("make containers")]
     Loges(#[from] OpenLogesError),
+}
+
+impl From<OpenUpgradedError> for StartError {
+    fn from(error: OpenUpgradedError) -> Self {
+        match error {
+            OpenUpgradedError::BackUp(error) => Self::BackUp(error),
+            OpenUpgradedError::Open(error) => Self::Database(error),
+        }
+    }
 }
 
 fn at(address: Option<SocketAddr>) -> String {

@@ -6,23 +6,51 @@ use ::backup::{BackupName, Kind, Passphrase};
 use base::{Clock, Dirs, SystemClock};
 use jiff::Timestamp;
 use std::sync::Arc;
-use store::{AsIs, Database, Store};
+use store::{AsIs, Database, OpenError, Store};
 use vault::BackUpError;
 
-/// Makes a backup where the database is a file with the schema of an earlier version; does nothing
-/// where it is not. The caller holds the lock of the data folder.
+/// Opens the database, and backs the house up before that where its schema is of an earlier version. The
+/// caller holds the lock of the data folder.
 ///
 /// # Errors
-/// When the backup cannot be made. The schema must not be changed then.
-pub(crate) async fn back_up_first(config: &Config, dirs: &Dirs) -> Result<(), BackUpError> {
-    let Database::Sqlite(path) = config.database() else { return Ok(()) };
-    let Some(step) = store::next_step(&path).await? else { return Ok(()) };
+/// When the backup cannot be made, or the database cannot be opened. The schema is as it was then.
+pub(crate) async fn open(config: &Config, dirs: &Dirs, clock: Arc<dyn Clock>) -> Result<Store, OpenUpgradedError> {
+    // Where it cannot even be looked at (a full disk), opening it says why, and copies it itself if it
+    // has to change it after all.
+    let opened = match back_up_first(config, dirs).await? {
+        Looked::AtAll => Store::open_backed_up(config.database(), clock).await,
+        Looked::InVain => Store::open(config.database(), clock).await,
+    };
+    Ok(opened?)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenUpgradedError {
+    #[error(transparent)]
+    BackUp(#[from] BackUpError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Whether it was seen if there is anything to back up.
+enum Looked {
+    AtAll,
+    InVain,
+}
+
+async fn back_up_first(config: &Config, dirs: &Dirs) -> Result<Looked, BackUpError> {
+    let Database::Sqlite(path) = config.database() else { return Ok(Looked::AtAll) };
+    let step = match store::next_step(&path).await {
+        Ok(Some(step)) => step,
+        Ok(None) => return Ok(Looked::AtAll),
+        Err(_) => return Ok(Looked::InVain),
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Store::open_as_is(config.database(), clock, AsIs::Any).await?;
     let made = make(config, dirs, &store).await;
     store.close().await;
     tracing::info!(step, "the house was backed up before its database changes: {}", made?.display());
-    Ok(())
+    Ok(Looked::AtAll)
 }
 
 async fn make(config: &Config, dirs: &Dirs, store: &Store) -> Result<std::path::PathBuf, BackUpError> {

@@ -49,12 +49,20 @@ async fn readyz(State(house): State<Arc<House>>) -> Answer<Json<Status>> {
     if house.lifecycle.is_stopping() {
         return Err(Problem::of(Code::ShuttingDown).retry_after(later));
     }
-    let answers = async { house.store.ping().await.is_ok() && house.store.can_write().await };
-    match tokio::time::timeout(Duration::from_secs(2), answers).await {
-        Ok(true) => Ok(Json(Status { status: "ready" })),
-        _ => {
+    let asked = async {
+        match house.store.ping().await {
+            Ok(()) if house.store.can_write().await => Ok(()),
+            Ok(()) => Err(None),
+            Err(e) => Err(Some(e.failure().code)),
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(2), asked).await {
+        Ok(Ok(())) => Ok(Json(Status { status: "ready" })),
+        told => {
+            // The first to notice that it is away may be this request.
+            let is_away = house.store.away_since().is_some() || matches!(told, Ok(Err(Some(Code::DatabaseAway))));
             let code = match house.store.write_failure() {
-                _ if house.store.away_since().is_some() => Code::DatabaseAway,
+                _ if is_away => Code::DatabaseAway,
                 Some(failure) if failure.full => Code::DiskFull,
                 Some(_) => Code::StorageFailed,
                 None => Code::NotReady,
