@@ -27,8 +27,10 @@ fn calibrate(house: &mut House, file: Option<&str>) -> Measured {
 fn a_machine_is_measured_and_nothing_of_it_stays() {
     let mut house = House::open();
     house.write("large.mkv", &vec![7; 12 << 20]);
-    let measured = calibrate(&mut house, Some("large.mkv"));
-    let encode: Vec<u32> = measured.encode_us.iter().map(|us| us.expect("every picture can be made here")).collect();
+    // The cheaper of two: what the machine does beside only adds to a cost.
+    let [first, measured] = [(); 2].map(|()| calibrate(&mut house, Some("large.mkv")));
+    let costs = first.encode_us.iter().zip(&measured.encode_us);
+    let encode: Vec<u32> = costs.map(|(a, b)| (*a).min(*b).expect("every picture can be made here")).collect();
     assert!(encode[0] < encode[1], "more lines cost more: {measured:?}");
     assert!(encode[2] < encode[3], "and so does HDR: {measured:?}");
     assert!(measured.remux_us < measured.decode_us, "wrapping is no decoding: {measured:?}");
