@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, roman};
 use server::keys;
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -45,7 +45,30 @@ pub(crate) fn man(command: Command, to: &Path) -> Result<(), PaperError> {
     let failed = |source| PaperError::Pages { to: to.into(), source };
     clap_mangen::generate_to(command, to).map_err(failed)?;
     let mut page = OpenOptions::new().append(true).open(to.join(format!("{name}.1"))).map_err(failed)?;
-    page.write_all(closing().as_bytes()).map_err(failed)
+    page.write_all(closing().as_bytes()).map_err(failed)?;
+    for entry in fs::read_dir(to).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Only what was written here: the folder may hold more.
+        let is_ours = entry.file_name().to_str().is_some_and(|file| file.starts_with(&name) && file.ends_with(".1"));
+        if !is_ours {
+            continue;
+        }
+        let path = entry.path();
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        fs::write(&path, in_ascii(&text)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes letters beyond ASCII as roff names them (`\[u2026]`): groff takes bytes for letters of Latin-1.
+fn in_ascii(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
+        match letter.is_ascii() {
+            true => out.push(letter),
+            false => out.push_str(&format!("\\[u{:04X}]", u32::from(letter))),
+        }
+        out
+    })
 }
 
 /// Prints the completions of one shell.
@@ -90,6 +113,8 @@ mod tests {
             assert!(main.contains(heading), "{heading}");
         }
         assert!(!dir.path().join("loge-server-man.1").exists(), "hidden verbs are for packages");
+        assert!(page("loge-server-migrate-database.1").contains(r"postgres://\[u2026]"));
+        assert!(fs::read_dir(dir.path()).unwrap().flatten().all(|e| fs::read(e.path()).unwrap().is_ascii()));
     }
 
     #[test]
