@@ -42,7 +42,7 @@ pub use manifest::{DatabaseKind, Entry, FORMAT, KeyState, Manifest};
 pub use read::{Backup, Newer, ReadBackupError, Verified};
 pub use retention::{Kept, surplus};
 pub use schedule::{Due, Schedule};
-pub use seal::{Passphrase, SealKeyError, SealingBytes, UnsealKeyError};
+pub use seal::{Passphrase, ReadPassphraseError, SealKeyError, SealingBytes, UnsealKeyError};
 pub use stage::{KeyWish, StageError, StageOrder, Staged};
 pub use sum::Sum;
 pub use swap::{Left, SwapInError, SwappedIn, finish_or_forget, swap_in};

@@ -10,7 +10,10 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 use unicode_normalization::UnicodeNormalization;
 
 const FORMAT: u32 = 1;
@@ -33,6 +36,25 @@ impl Passphrase {
     pub fn new(typed: &str) -> Option<Self> {
         (!typed.is_empty()).then(|| Self(typed.nfc().collect()))
     }
+
+    /// Takes the first line of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its first line is empty.
+    pub fn read(file: &Path) -> Result<Self, ReadPassphraseError> {
+        let unread = |source| ReadPassphraseError::Read { path: file.into(), source };
+        let text = fs::read_to_string(file).map_err(unread)?;
+        let line = text.lines().next().unwrap_or_default();
+        Self::new(line).ok_or_else(|| ReadPassphraseError::Empty { path: file.into() })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadPassphraseError {
+    #[error("read {path}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the first line of {path} is no passphrase")]
+    Empty { path: PathBuf },
 }
 
 impl fmt::Debug for Passphrase {

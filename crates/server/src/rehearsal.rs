@@ -147,8 +147,8 @@ pub async fn rehearse_as_told(arguments: &[OsString]) -> (String, bool) {
         Err(e) => return (answer(&Err(e.explain().sentence)), false),
     };
     let file = after(REHEARSE).unwrap_or_default();
-    let typed = after("--passphrase-file").and_then(|file| fs::read_to_string(file).ok());
-    let passphrase = typed.and_then(|text| Passphrase::new(text.lines().next().unwrap_or_default()));
+    // A backup whose key stays sealed can be tried out too.
+    let passphrase = after("--passphrase-file").and_then(|file| Passphrase::read(&file).ok());
     let done = rehearse(&config, &file, passphrase).await.map_err(|e| e.sentence());
     (answer(&done), done.is_ok())
 }

@@ -56,11 +56,11 @@ async fn back_up_first(config: &Config, dirs: &Dirs) -> Result<Looked, BackUpErr
 async fn make(config: &Config, dirs: &Dirs, store: &Store) -> Result<std::path::PathBuf, BackUpError> {
     let now = Timestamp::from_millisecond(SystemClock.now().0).unwrap_or(Timestamp::UNIX_EPOCH);
     let name = BackupName::new(vault::house_tag(store).await?, now, Kind::BeforeUpgrade);
-    let passphrase = config.backup_passphrase_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let passphrase = config.backup_passphrase_file.as_deref().map(Passphrase::read).transpose()?;
     let order = vault::Order {
         file: dirs.backups().join(name.to_string()),
         kind: Kind::BeforeUpgrade,
-        passphrase: passphrase.and_then(|text| Passphrase::new(text.lines().next().unwrap_or_default())),
+        passphrase,
         images: None,
     };
     Ok(vault::back_up(store, dirs, order).await?.file)

@@ -2,7 +2,7 @@
 
 use ::backup::{
     About, Backup, BackupName, DatabaseKind, EXTENSION, HouseKey, HouseTag, Inputs, KeyState, Kind, Passphrase,
-    ReadBackupError, SealKeyError, SealingBytes, WriteBackupError,
+    ReadBackupError, ReadPassphraseError, SealKeyError, SealingBytes, WriteBackupError,
 };
 use base::{Clock, Dirs, SystemClock};
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub enum BackUpError {
     Schema(#[from] OpenError),
     #[error("prepare {path} for the backup")]
     Prepare { path: PathBuf, source: io::Error },
+    #[error("read the passphrase")]
+    Passphrase(#[from] ReadPassphraseError),
     #[error("seal the key of the house")]
     Seal(#[from] SealKeyError),
     #[error("write the backup")]
@@ -160,6 +162,10 @@ impl BackUpError {
             Self::Verify(cause) => {
                 format!("The backup could not be read back and was thrown away. {}", cause.sentence())
             }
+            Self::Passphrase(ReadPassphraseError::Read { path, .. } | ReadPassphraseError::Empty { path }) => format!(
+                "No backup was made: the passphrase in {} cannot be read. Put it into the first line of that file.",
+                path.display()
+            ),
             Self::Seal(_) => "No backup was made: the key of the house could not be sealed.".into(),
             Self::Prepare { path, .. } => format!(
                 "No backup was made: {} cannot be used. Check that Loge may write there, and that the disk has room.",

@@ -78,8 +78,6 @@ pub enum VaultError {
     Folder(#[from] FolderError),
     #[error("read or write what is known about backups")]
     Store(#[from] StoreError),
-    #[error("read the passphrase in {path}")]
-    Passphrase { path: PathBuf },
     #[error("work with the disk broke off")]
     BrokeOff,
 }
@@ -104,10 +102,6 @@ impl VaultError {
             Self::Make(e) => e.sentence(),
             Self::Folder(e) => e.sentence(),
             Self::Store(e) => e.failure().message,
-            Self::Passphrase { path } => format!(
-                "No backup was made: the passphrase in {} cannot be read. Put it into the first line of that file.",
-                path.display()
-            ),
             Self::BrokeOff => "No backup was made: a fault of Loge ended it. The log says more.".into(),
         }
     }
@@ -121,7 +115,7 @@ impl VaultError {
             Self::Folder(FolderError::DiskFull { .. }) => Code::DiskFull,
             Self::Folder(_) => Code::FolderUnreadable,
             Self::Store(e) => return e.failure(),
-            Self::Make(_) | Self::Passphrase { .. } => Code::StorageFailed,
+            Self::Make(_) => Code::StorageFailed,
             Self::BrokeOff => Code::Internal,
         };
         Failure::new(code, self.sentence())
@@ -403,7 +397,8 @@ impl Vault {
             return Err(VaultError::Postgres);
         }
         let _working = self.working(Work::BackingUp);
-        let passphrase = shared.config.passphrase_file.as_deref().map(passphrase).transpose()?;
+        let passphrase = shared.config.passphrase_file.as_deref().map(Passphrase::read).transpose();
+        let passphrase = passphrase.map_err(BackUpError::from)?;
         let folder = self.own_folder().await?;
         let name = BackupName::new(make::house_tag(&shared.store).await?, self.now(), kind);
         let order = Order { file: folder.path_of(&name), kind, passphrase, images: shared.house.images().await };
@@ -545,10 +540,4 @@ pub(crate) fn names_at(record: &BackupRecord, mark: &str) -> Vec<Listed> {
     let names: Option<&BTreeSet<String>> = record.copied.get(mark);
     let parsed = names.into_iter().flatten().filter_map(|name| name.parse().ok());
     parsed.map(|name| Listed { name, size_bytes: 0 }).collect()
-}
-
-fn passphrase(file: &Path) -> Result<Passphrase, VaultError> {
-    let text = std::fs::read_to_string(file).ok();
-    let typed = text.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
-    Passphrase::new(typed).ok_or_else(|| VaultError::Passphrase { path: file.into() })
 }

@@ -2,7 +2,7 @@
 
 use super::{say, upkeep::open};
 use ::backup::{Backup, Kind, Passphrase, ReadBackupError};
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use base::{Clock, Dirs, SystemClock};
 use serde_json::json;
 use server::{BringBackError, Config, RestoredKey, bring_back};
@@ -18,7 +18,7 @@ pub(crate) async fn back_up(
     json: bool,
 ) -> anyhow::Result<()> {
     ensure!(config.database_url.is_none(), "a PostgreSQL database is copied with PostgreSQL's own tools");
-    let passphrase = passphrase_file.map(passphrase).transpose()?;
+    let passphrase = passphrase_file.map(Passphrase::read).transpose()?;
     let store = open(config, AsIs::Any).await?;
     let done = match to.filter(|to| to.extension().is_some_and(|end| end == "db")) {
         Some(file) => copy(&store, file, json).await,
@@ -80,7 +80,7 @@ pub(crate) async fn restore(
     };
     let key = match passphrase_file {
         None if without_key => RestoredKey::New,
-        file => RestoredKey::OfBackup(file.map(passphrase).transpose()?),
+        file => RestoredKey::OfBackup(file.map(Passphrase::read).transpose()?),
     };
     let done = bring_back(&config.data_dir, backup, key, moved).await.map_err(|e| match &e {
         BringBackError::Stage(cause) => anyhow::anyhow!(cause.sentence()),
@@ -142,12 +142,6 @@ pub(crate) fn moved(text: &str) -> Result<Relocated, String> {
     }
 }
 
-fn passphrase(file: &Path) -> anyhow::Result<Passphrase> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-    let line = text.lines().next().unwrap_or_default();
-    Passphrase::new(line).with_context(|| format!("the first line of {} is no passphrase", file.display()))
-}
-
 fn told(error: BackUpError) -> anyhow::Error {
     match &error {
         BackUpError::Write(_) | BackUpError::Verify(_) => anyhow::anyhow!(error.sentence()),
@@ -162,7 +156,7 @@ pub(crate) async fn rehearse(
     passphrase_file: Option<&Path>,
     json: bool,
 ) -> anyhow::Result<()> {
-    let passphrase = passphrase_file.map(passphrase).transpose()?;
+    let passphrase = passphrase_file.map(Passphrase::read).transpose()?;
     let done = server::rehearse(config, from, passphrase).await.map_err(|e| e.sentence());
     if json {
         say(&server::answer(&done));

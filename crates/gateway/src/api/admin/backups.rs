@@ -179,10 +179,7 @@ async fn make(
     Who(who): Who,
     Caller(peer): Caller,
 ) -> Answer<(StatusCode, Json<BackupsView>)> {
-    // In a task: a page that is closed does not end what it began.
-    let vault = house.vault.clone();
-    let made = tokio::spawn(async move { vault.back_up_now().await }).await;
-    let made = made.unwrap_or(Err(VaultError::BrokeOff)).map_err(refused);
+    let made = house.vault.back_up_now().await.map_err(refused);
     let name = made.as_ref().ok().map(ToString::to_string);
     house.note(&who, peer, "backup.make", name.as_deref(), outcome(&made)).await;
     made?;
